@@ -200,9 +200,10 @@ mod tests {
     async fn a_panic_goes_on_in_the_caller() {
         let plane = plane(1);
         let caller = plane.clone();
-        let outcome = tokio::task::JoinSet::from_iter([async move { caller.run(async { panic!("on purpose") }).await }])
-            .join_next()
-            .await;
+        let outcome =
+            tokio::task::JoinSet::from_iter([async move { caller.run(async { panic!("on purpose") }).await }])
+                .join_next()
+                .await;
         assert!(outcome.unwrap().unwrap_err().is_panic());
         assert_eq!(plane.run(async { 7 }).await, 7, "the worker goes on");
     }
