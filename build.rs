@@ -6,6 +6,7 @@ use prost::Message as _;
 
 const FILES: [&str; 3] = ["pixelfox/v1/admin.proto", "pixelfox/v1/coordinator.proto", "pixelfox/v1/replication.proto"];
 
+#[expect(clippy::disallowed_methods, reason = "cargo tells a build script its directory by the environment")]
 fn main() -> Result<(), Box<dyn Error>> {
     for file in FILES {
         println!("cargo:rerun-if-changed=proto/{file}");
