@@ -1,4 +1,9 @@
 //! A PixelFox storage node: it owns the disks, stores and serves the files and streams them to other nodes.
 
+pub mod clock;
+pub mod config;
+pub mod coordinator;
 pub mod plane;
+pub mod secret;
 pub mod sys;
+pub mod telemetry;
