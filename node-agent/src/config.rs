@@ -236,7 +236,8 @@ impl<'a> Env<'a> {
 /// # Errors
 /// A sentence with the cure.
 pub fn check_base_url(text: &str) -> Result<String, String> {
-    let url = Url::parse(text.trim()).map_err(|error| format!("`{text}` is not a URL ({error}): write http://host:port"))?;
+    let url =
+        Url::parse(text.trim()).map_err(|error| format!("`{text}` is not a URL ({error}): write http://host:port"))?;
     let plain = matches!(url.scheme(), "http" | "https") && url.has_host() && url.username().is_empty();
     if !plain || url.password().is_some() {
         return Err(format!("`{}` must be http://host:port or https://host:port", url.host_str().unwrap_or(text)));
@@ -296,7 +297,10 @@ fn storage_roots(env: &mut Env<'_>) -> Vec<PathBuf> {
     let text = env.text("STORAGE_ROOTS").unwrap_or_else(|| "/app".to_owned());
     let roots: Vec<PathBuf> = text.split(':').filter(|root| !root.is_empty()).map(PathBuf::from).collect();
     if let Some(relative) = roots.iter().find(|root| !root.is_absolute()) {
-        let message = format!("`{}` is not absolute: a pool's path must not depend on where a process starts", relative.display());
+        let message = format!(
+            "`{}` is not absolute: a pool's path must not depend on where a process starts",
+            relative.display()
+        );
         env.problem("STORAGE_ROOTS", message);
     }
     roots
@@ -457,7 +461,9 @@ mod tests {
 
     #[test]
     fn durations() {
-        for (text, seconds) in [("90s", Some(90)), ("10m", Some(600)), ("1h", Some(3600)), ("10", None), ("m", None), ("1w", None)] {
+        for (text, seconds) in
+            [("90s", Some(90)), ("10m", Some(600)), ("1h", Some(3600)), ("10", None), ("m", None), ("1w", None)]
+        {
             assert_eq!(parse_duration(text), seconds.map(Duration::from_secs), "{text}");
         }
     }

@@ -19,8 +19,7 @@ use tower::{BoxError, util::BoxCloneSyncService};
 use v1::coordinator_client::CoordinatorClient;
 
 /// A way to a coordinator: a connection, or the one in the same process.
-pub type Transport =
-    BoxCloneSyncService<http::Request<tonic::body::Body>, http::Response<tonic::body::Body>, BoxError>;
+pub type Transport = BoxCloneSyncService<http::Request<tonic::body::Body>, http::Response<tonic::body::Body>, BoxError>;
 
 /// Answers about places are kept this long. Source: DESIGN.md, "Serving".
 const KNOWN_PLACE: Duration = Duration::from_secs(5);

@@ -122,7 +122,8 @@ mod tests {
 
     #[test]
     fn a_secret_is_not_printed() {
-        let secrets = Secrets { replication: Some(SecretPair::new("hush-hush", Some("older-hush".into()))), upload_token: None };
+        let secrets =
+            Secrets { replication: Some(SecretPair::new("hush-hush", Some("older-hush".into()))), upload_token: None };
         assert!(!format!("{secrets:?}").contains("hush"));
     }
 
