@@ -1,0 +1,134 @@
+//! Jobs as the lists show them. Their life is in `moves::machine`. Pure.
+
+use pixelfox_proto::{ImageId, JobId, NodeId, PoolId, SessionEpoch};
+
+use super::UnixMillis;
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name { $($(#[$vdoc])* $variant,)+ }
+
+        impl $name {
+            /// Every one, in this order.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The word in the database and on the wire.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ }
+            }
+
+            /// From that word.
+            #[must_use]
+            pub fn parse(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|it| it.as_str() == word)
+            }
+        }
+    };
+}
+
+words! {
+    /// What a job does.
+    JobKind {
+        /// Parent: some images to another pool.
+        MoveImages = "move_images",
+        /// Parent: every image of a pool.
+        MovePool = "move_pool",
+        /// Parent: images for good.
+        DeleteImages = "delete_images",
+        /// Parent: moves taken back.
+        Undo = "undo",
+        /// Child: one image to another pool.
+        MoveImage = "move_image",
+        /// Child: one image for good.
+        DeleteImage = "delete_image",
+        /// Child: an image's variants.
+        MakeVariants = "make_variants",
+        /// Child: a copy's bytes against the books.
+        Verify = "verify",
+    }
+}
+
+words! {
+    /// Where a job is, as people see it.
+    JobState {
+        /// Waits for its node, its time or its turn.
+        Pending = "pending",
+        /// Under way; a parent: has children that are.
+        Processing = "processing",
+        /// Stopped by a person.
+        Paused = "paused",
+        /// Ended well.
+        Completed = "completed",
+        /// Ended with a cause.
+        Failed = "failed",
+        /// Ended by a person.
+        Cancelled = "cancelled",
+    }
+}
+
+/// A job on record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Job {
+    /// Its id.
+    pub id: JobId,
+    /// The job that made it.
+    pub parent: Option<JobId>,
+    /// What it does.
+    pub kind: JobKind,
+    /// Where it is.
+    pub state: JobState,
+    /// Where it runs: the NODE_ID of the source pool. A parent of images from several nodes has none.
+    pub node: Option<NodeId>,
+    /// From here.
+    pub source: Option<PoolId>,
+    /// To there.
+    pub target: Option<PoolId>,
+    /// Its image; a parent has none.
+    pub image: Option<ImageId>,
+    /// Times that it was leased.
+    pub attempt: u32,
+    /// Attempts that count as failed.
+    pub failures: u32,
+    /// The session that holds it, where one does.
+    pub epoch: Option<SessionEpoch>,
+    /// Whether the new location is committed: from there on it only goes forward.
+    pub committed: bool,
+    /// Bytes that are over.
+    pub bytes_done: u64,
+    /// Bytes in all.
+    pub bytes_total: u64,
+    /// Children that ended well or were cancelled.
+    pub children_done: u64,
+    /// Children that failed.
+    pub children_failed: u64,
+    /// Children in all.
+    pub children_total: u64,
+    /// Files whose source was not there.
+    pub files_missing: u64,
+    /// The last cause; empty: none.
+    pub last_error: String,
+    /// When it was made.
+    pub created: UnixMillis,
+    /// When it was first leased.
+    pub started: Option<UnixMillis>,
+    /// When it ended.
+    pub finished: Option<UnixMillis>,
+    /// Not to be leased before.
+    pub not_before: Option<UnixMillis>,
+}
+
+/// Which jobs a list shows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JobFilter {
+    /// Only these.
+    pub state: Option<JobState>,
+    /// Only these.
+    pub kind: Option<JobKind>,
+    /// Only those of this node.
+    pub node: Option<NodeId>,
+    /// Only the children of this one.
+    pub parent: Option<JobId>,
+}

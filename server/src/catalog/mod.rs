@@ -1,0 +1,32 @@
+//! What the coordinator knows, as plain values: pools, nodes, images, replicas, jobs, orders, settings. Pure: no
+//! database, no clock, no wire type.
+
+mod image;
+mod job;
+mod node;
+mod orders;
+mod page;
+mod pool;
+mod pool_rules;
+mod refusal;
+mod replica;
+mod settings;
+mod time;
+mod upload;
+
+pub use image::{File, Image, ImageFilter, ImageTotals};
+pub use job::{Job, JobFilter, JobKind, JobState};
+pub use node::{Attached, Hello, NodeRecord};
+pub use orders::{
+    Committed, FileDone, FileOutcome, Lane, LeaseOrder, Leased, LeasedFile, LeasedJob, Located, LostSession, MoveAsk,
+    MoveBatch, MoveDone, MovedJob, PlanRule, ReturnedJob, Setback, SetbackKind, SettledJob, SourceFault, TrashOrder,
+    TrashOutcome, TrashResult,
+};
+pub use page::{Page, PageAsk, PageToken};
+pub use pool::{Pool, PoolDraft, PoolPatch, PoolSaved, PoolUsage, StorageTier, StorageType};
+pub use pool_rules::{Finding, PoolSpec, SaveRule, Severity, auto_pool_name, origin_of};
+pub use refusal::{Refusal, RefusalKind};
+pub use replica::ReplicaState;
+pub use settings::{Settings, SettingsPatch};
+pub use time::UnixMillis;
+pub use upload::{NewUpload, UploadDecision, UploadedImage};

@@ -1,0 +1,62 @@
+//! Nodes on record. Who is attached now is memory of `sessions`. Pure.
+
+use pixelfox_proto::{Lease, NodeId, SessionEpoch};
+
+use super::{Pool, ReturnedJob, UnixMillis};
+
+/// What a node says of itself when it attaches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hello {
+    /// Its name in the cluster.
+    pub node: NodeId,
+    /// Kept on its disk: tells its restart from a second node with the same name.
+    pub instance: String,
+    /// Version of its program.
+    pub version: String,
+    /// Commands that it works on at once.
+    pub slots: u32,
+    /// Itself as other nodes see it.
+    pub node_url: String,
+    /// Itself as browsers see it.
+    pub public_base_url: String,
+    /// Base path of its first pool.
+    pub uploads_dir: String,
+    /// Where it dialled from.
+    pub address: String,
+}
+
+/// What an Attach leads to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attached {
+    /// Number of the new session: above every earlier one in the cluster.
+    pub epoch: SessionEpoch,
+    /// No attempt up to this lease may land in the node's process; later leases are above it.
+    pub lease_floor: Lease,
+    /// The pool that AUTO_POOLS made just now.
+    pub auto_pool: Option<Pool>,
+    /// Jobs that an earlier session of this node had and that are pending again.
+    pub returned: Vec<ReturnedJob>,
+}
+
+/// A node on record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NodeRecord {
+    /// Its name.
+    pub node: NodeId,
+    /// Kept on its disk.
+    pub instance: String,
+    /// Its last session.
+    pub epoch: SessionEpoch,
+    /// Version of its program.
+    pub version: String,
+    /// Commands that it works on at once.
+    pub slots: u32,
+    /// Where it dialled from.
+    pub address: String,
+    /// Itself as other nodes see it.
+    pub node_url: String,
+    /// Start of its last session.
+    pub attached: UnixMillis,
+    /// Last sign of life on record.
+    pub last_seen: UnixMillis,
+}

@@ -1,0 +1,9 @@
+//! When what runs: which jobs are leased next, and what a failed attempt leads to. Pure.
+
+mod decide;
+mod retry;
+mod snapshot;
+
+pub use decide::{JOBS_PER_COMMAND, decide, next_wake, waiting_for};
+pub use retry::{Cause, MAX_ATTEMPTS, Verdict, after_trash_failure, verdict};
+pub use snapshot::{NodeView, PoolView, Snapshot};

@@ -1,0 +1,70 @@
+//! What a failed attempt leads to. Pure. Source: DESIGN.md, "A move".
+
+/// Attempts of a job in all.
+pub const MAX_ATTEMPTS: u32 = 12;
+
+/// Why an attempt brought nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// A node is away, or its session ended.
+    NodeAway,
+    /// The same attempt is being received elsewhere.
+    Busy,
+    /// A newer attempt or session has taken over.
+    Stale,
+    /// The target has no room.
+    TargetFull,
+    /// The queue or the job is paused.
+    Paused,
+    /// Worth another attempt: connection lost, an I/O error, a target that restarts.
+    Passing,
+    /// No further attempt will help: invalid, conflict, same directory.
+    Refused,
+    /// The source's bytes are not what the books say.
+    SuspectSource,
+}
+
+/// What follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Again after so many seconds; and whether it used up an attempt.
+    Again {
+        /// Seconds to wait.
+        wait_seconds: u32,
+        /// Whether it counts.
+        counted: bool,
+    },
+    /// The end, with its cause.
+    Failed,
+}
+
+/// What an attempt that ended by `cause` leads to, when `failures` counted ones came before it.
+#[must_use]
+pub const fn verdict(failures: u32, cause: Cause) -> Verdict {
+    use {Cause::*, Verdict::*};
+    match cause {
+        Refused | SuspectSource => Failed,
+        NodeAway | Stale | Paused => Again { wait_seconds: 0, counted: false },
+        Busy => Again { wait_seconds: 5, counted: false },
+        TargetFull => Again { wait_seconds: 30, counted: false },
+        Passing if failures.saturating_add(1) >= MAX_ATTEMPTS => Failed,
+        Passing => Again { wait_seconds: ladder(failures), counted: true },
+    }
+}
+
+/// Seconds until the trash order of an old copy is worth sending again, after so many failures. It never gives up:
+/// a committed move only goes forward.
+#[must_use]
+pub const fn after_trash_failure(failures: u32) -> u32 {
+    ladder(failures)
+}
+
+const fn ladder(failures: u32) -> u32 {
+    match failures {
+        0 => 5,
+        1 => 30,
+        2 => 120,
+        3 => 600,
+        _ => 1800,
+    }
+}
