@@ -1,6 +1,6 @@
 //! What passes between the books and whoever carries a move out: leases, results, orders for the trash. Pure.
 
-use pixelfox_proto::{FileMeta, Generation, ImageId, JobId, Lease, NodeId, PoolId, Sha256, SessionEpoch, StoredPath};
+use pixelfox_proto::{FileMeta, Generation, ImageId, JobId, Lease, NodeId, PoolId, SessionEpoch, Sha256, StoredPath};
 
 use super::{JobKind, JobState, UnixMillis};
 

@@ -99,7 +99,9 @@ impl MoveJob {
         use {MoveJob::*, News::*, Turn::*};
         match (self, news) {
             (Waiting { failures }, Leased { lease, epoch }) => Becomes(Copying { lease, epoch, failures }),
-            (Copying { lease: held, epoch: session, .. }, Landed { lease, epoch }) if (held, session) == (lease, epoch) => {
+            (Copying { lease: held, epoch: session, .. }, Landed { lease, epoch })
+                if (held, session) == (lease, epoch) =>
+            {
                 Becomes(Committed)
             }
             (Copying { lease: held, epoch: session, failures }, SetBack { lease, epoch, then })

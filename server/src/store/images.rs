@@ -3,9 +3,7 @@
 use pixelfox_proto::{ImageId, ShareToken, StoredPath};
 
 use super::{Store, StoreError};
-use crate::catalog::{
-    Image, ImageFilter, ImageTotals, Located, NewUpload, Page, PageAsk, UnixMillis, UploadDecision,
-};
+use crate::catalog::{Image, ImageFilter, ImageTotals, Located, NewUpload, Page, PageAsk, UnixMillis, UploadDecision};
 
 impl Store {
     /// An image record for a file that a node has durably. The same id again: the same answer.

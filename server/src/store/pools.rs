@@ -27,7 +27,12 @@ impl Store {
     ///
     /// # Errors
     /// A field that can't work (or, without `Anyway`, looks wrong), a name or directory that another pool has.
-    pub async fn create_pool(&self, draft: PoolDraft, rule: SaveRule, now: UnixMillis) -> Result<PoolSaved, StoreError> {
+    pub async fn create_pool(
+        &self,
+        draft: PoolDraft,
+        rule: SaveRule,
+        now: UnixMillis,
+    ) -> Result<PoolSaved, StoreError> {
         todo!("{draft:?} {rule:?} {now:?}")
     }
 

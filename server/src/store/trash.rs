@@ -36,7 +36,11 @@ impl Store {
     ///
     /// # Errors
     /// The database fails.
-    pub async fn finish_trash(&self, results: Vec<TrashResult>, now: UnixMillis) -> Result<Vec<SettledJob>, StoreError> {
+    pub async fn finish_trash(
+        &self,
+        results: Vec<TrashResult>,
+        now: UnixMillis,
+    ) -> Result<Vec<SettledJob>, StoreError> {
         todo!("{results:?} {now:?}")
     }
 }
