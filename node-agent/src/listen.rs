@@ -1,0 +1,244 @@
+//! The edge of the process: one accept loop for HTTP/1.1, HTTP/2 and gRPC on one port, with every limit set.
+//!
+//! Written by hand on `hyper-util` because gRPC inside axum's own loop has neither deadlines nor limits. Connections
+//! that carry bodies of files are placed on the data plane, all others stay on the runtime that called [`serve`]; the
+//! placement is a hint for speed, and handlers never rely on it. This room knows routes as opaque services: no path,
+//! no auth and no error of the application is decided here.
+
+mod deadline;
+mod first;
+mod lane;
+mod routes;
+mod slow;
+
+use std::{
+    io,
+    net::SocketAddr,
+    num::{NonZeroU32, NonZeroUsize},
+    sync::Arc,
+    time::Duration,
+};
+
+use hyper::{Request, body::Incoming};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::{
+        conn::auto,
+        graceful::{GracefulShutdown, Watcher},
+    },
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinSet,
+    time::timeout,
+};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use tracing::{debug, warn};
+
+pub use self::{deadline::Deadline, routes::Routes};
+use self::{
+    first::{Lane, Replay},
+    lane::Owned,
+};
+use crate::{plane::Plane, transfer::LeastRate};
+
+/// HTTP/2 frames and windows of this side (DESIGN.md, "Figures to build on").
+pub const H2_FRAME_BYTES: u32 = 256 * 1024;
+/// Window of one HTTP/2 stream.
+pub const H2_STREAM_WINDOW_BYTES: u32 = 1 << 20;
+/// Buffer of an HTTP/1 connection: bodies are read in pieces of this size at most.
+const H1_BUFFER_BYTES: usize = 64 * 1024;
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+const ACCEPT_PAUSE_MOST: Duration = Duration::from_secs(1);
+/// How long tasks that were told to end are waited for.
+const ABORT_WAIT: Duration = Duration::from_secs(1);
+
+/// Who is at the other end: in the extensions of each request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Peer(pub SocketAddr);
+
+/// Every limit of a port. The defaults are those of DESIGN.md, "The edge of the process"; tests make them shorter.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// For the first bytes of a connection: a whole HTTP/2 preface, or enough to see that it is none.
+    pub first_bytes: Duration,
+    /// For a request's head.
+    pub head: Duration,
+    /// Most bytes of a request's head.
+    pub head_bytes: u32,
+    /// Open connections; further ones wait in the kernel's queue.
+    pub connections: NonZeroUsize,
+    /// Open streams of one HTTP/2 connection.
+    pub streams: NonZeroU32,
+    /// Silence after which an HTTP/2 connection is asked for a sign of life.
+    pub ping_every: Duration,
+    /// How long it may take to give one.
+    pub ping_answer: Duration,
+    /// A connection whose peer takes no byte of an answer for so long is closed.
+    pub write_stall: Duration,
+    /// Least rate of the bodies of uploads and HTTP replication.
+    pub body_rate: LeastRate,
+    /// How long requests under way may go on after `stop`.
+    pub grace: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            first_bytes: Duration::from_secs(10),
+            head: Duration::from_secs(10),
+            head_bytes: 16 * 1024,
+            connections: NonZeroUsize::new(1024).expect("1024 is not zero"),
+            streams: NonZeroU32::new(128).expect("128 is not zero"),
+            ping_every: Duration::from_secs(10),
+            ping_answer: Duration::from_secs(5),
+            write_stall: Duration::from_secs(60),
+            body_rate: LeastRate::default(),
+            grace: Duration::from_secs(20),
+        }
+    }
+}
+
+/// Serves `routes` on `listener` with the default [`Limits`] until `stop` is cancelled, then lets the requests under
+/// way end for 20 s at most, and ends what is left. When this returns, no task of a connection runs any more.
+///
+/// Long streams (Attach, Watch, Replicate) have to watch `stop` themselves, or they use up the 20 s.
+pub async fn serve(listener: TcpListener, routes: Routes, plane: Plane, stop: CancellationToken) {
+    serve_with(listener, routes, plane, stop, Limits::default()).await;
+}
+
+/// As [`serve`], with limits of your own.
+pub async fn serve_with(
+    listener: TcpListener,
+    routes: Routes,
+    plane: Plane,
+    stop: CancellationToken,
+    limits: Limits,
+) {
+    let permits = Arc::new(Semaphore::new(limits.connections.get()));
+    let graceful = GracefulShutdown::new();
+    let grace = limits.grace;
+    let owned = Owned::new();
+    let shared = Arc::new(Shared { builder: builder(&limits, owned.clone()), routes, plane, limits, owned });
+    let mut connections = JoinSet::new();
+    while let Some((stream, peer, permit)) = next(&listener, &permits, &stop, &mut connections).await {
+        let (shared, watcher) = (Arc::clone(&shared), graceful.watcher());
+        connections.spawn(async move {
+            let _permit = permit;
+            if let Err(error) = connection(&shared, stream, peer, watcher).await {
+                debug!(%peer, %error, "connection ended early");
+            }
+        });
+    }
+    drop(listener);
+    if timeout(grace, graceful.shutdown()).await.is_err() {
+        warn!(connections = connections.len(), "requests did not end in time and are broken off");
+    }
+    shared.owned.end().await;
+    connections.abort_all();
+    while connections.join_next().await.is_some() {}
+}
+
+/// What all connections of a port share.
+struct Shared {
+    builder: auto::Builder<Owned>,
+    routes: Routes,
+    plane: Plane,
+    limits: Limits,
+    owned: Owned,
+}
+
+/// The next connection and its place among the open ones; `None` after `stop`. Connections that ended are joined here.
+async fn next(
+    listener: &TcpListener,
+    permits: &Arc<Semaphore>,
+    stop: &CancellationToken,
+    connections: &mut JoinSet<()>,
+) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let permit = tokio::select! {
+        biased;
+        () = stop.cancelled() => return None,
+        permit = Arc::clone(permits).acquire_owned() => permit.ok()?,
+    };
+    let mut pause = ACCEPT_PAUSE;
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return None,
+            Some(_ended) = connections.join_next(), if !connections.is_empty() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => return Some((stream, peer, permit)),
+                // The peer's own doing; anything else (no descriptors, no memory) passes when connections end.
+                Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {}
+                Err(error) => {
+                    warn!(%error, "could not accept a connection; trying again");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(ACCEPT_PAUSE_MOST);
+                }
+            },
+        }
+    }
+}
+
+/// From the first bytes to the end of a connection.
+async fn connection(shared: &Arc<Shared>, stream: TcpStream, peer: SocketAddr, watcher: Watcher) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut stream = stream;
+    let first = match timeout(shared.limits.first_bytes, first::bytes(&mut stream)).await {
+        Ok(first) => first?,
+        Err(_elapsed) => return Err(io::ErrorKind::TimedOut.into()),
+    };
+    let Some((bytes, lane)) = first else { return Ok(()) };
+    match lane {
+        Lane::Control => {
+            let io = Replay::new(bytes, stream, shared.limits.write_stall);
+            speak(Arc::clone(shared), io, peer, watcher).await
+        }
+        Lane::Data => {
+            let stream = stream.into_std()?;
+            let on_worker = Arc::clone(shared);
+            let task = shared.plane.place(async move {
+                let stream = TcpStream::from_std(stream)?; // from here on this worker's reactor watches it
+                let io = Replay::new(bytes, stream, on_worker.limits.write_stall);
+                speak(on_worker, io, peer, watcher).await
+            });
+            AbortOnDropHandle::new(task).await.unwrap_or_else(|ended| Err(io::Error::other(ended)))
+        }
+    }
+}
+
+/// Speaks HTTP on a connection that said something.
+async fn speak(shared: Arc<Shared>, io: Replay, peer: SocketAddr, watcher: Watcher) -> io::Result<()> {
+    let for_requests = Arc::clone(&shared);
+    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+        let shared = Arc::clone(&for_requests);
+        async move { lane::answer(&shared.routes, &shared.limits, Peer(peer), request).await }
+    });
+    let connection = shared.builder.serve_connection_with_upgrades(TokioIo::new(io), service).into_owned();
+    watcher.watch(connection).await.map_err(io::Error::other)
+}
+
+fn builder(limits: &Limits, owned: Owned) -> auto::Builder<Owned> {
+    let mut builder = auto::Builder::new(owned);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head)
+        .max_buf_size(H1_BUFFER_BYTES.max(limits.head_bytes as usize))
+        .max_headers(100)
+        .keep_alive(true);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_frame_size(H2_FRAME_BYTES)
+        .initial_stream_window_size(H2_STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(H2_STREAM_WINDOW_BYTES.saturating_mul(limits.streams.get()))
+        .adaptive_window(false)
+        .max_concurrent_streams(limits.streams.get())
+        .max_header_list_size(limits.head_bytes)
+        .max_send_buf_size(1 << 20)
+        .keep_alive_interval(limits.ping_every)
+        .keep_alive_timeout(limits.ping_answer);
+    builder
+}

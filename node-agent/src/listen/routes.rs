@@ -1,0 +1,110 @@
+//! What a port answers: HTTP by an axum router, gRPC by services mounted under their names.
+//!
+//! The content type decides between the two, so that neither's answer for an unknown path reaches the other's clients.
+
+use std::convert::Infallible;
+
+use axum::{
+    Router,
+    body::Body,
+    response::{IntoResponse as _, Response},
+};
+use http::{HeaderMap, Request, header::CONTENT_TYPE};
+use tonic::{Status, server::NamedService};
+use tower::{Layer as _, Service, ServiceExt as _};
+
+use super::Deadline;
+
+/// The routes of one port. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Routes {
+    http: Router,
+    grpc: Router,
+    deadline: Deadline,
+}
+
+impl Routes {
+    /// Answers HTTP by `http`, its fallback included; every gRPC call is UNIMPLEMENTED until [`Routes::grpc`].
+    #[must_use]
+    pub fn new(http: Router) -> Self {
+        Self { http, grpc: Router::new().fallback(unknown_service), deadline: Deadline::default() }
+    }
+
+    /// Other deadlines than the default for the services that are added after this.
+    #[must_use]
+    pub fn deadline(mut self, deadline: Deadline) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// Adds a generated gRPC service under its own name, with deadlines. Message limits are set on the service.
+    /// The service's `poll_ready` has to be always ready, as tonic's is.
+    #[must_use]
+    pub fn grpc<S>(mut self, service: S) -> Self
+    where
+        S: Service<Request<Body>, Response = http::Response<tonic::body::Body>, Error = Infallible>
+            + NamedService
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        S::Future: Send + 'static,
+    {
+        let service = service.map_response(|response| response.map(Body::new));
+        self.grpc = self.grpc.route_service(&format!("/{}/{{*method}}", S::NAME), self.deadline.layer(service));
+        self
+    }
+
+    /// Answers one request. Also the way in for clients in the same process, without a socket.
+    pub async fn answer(&self, request: Request<Body>) -> Response {
+        let router = if is_grpc(request.headers()) { self.grpc.clone() } else { self.http.clone() };
+        match router.oneshot(request).await {
+            Ok(answer) => answer,
+            Err(never) => match never {},
+        }
+    }
+}
+
+/// Whether a request is gRPC, by its content type: `application/grpc`, alone or with `+proto` or parameters.
+pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
+    let Some(rest) = headers.get(CONTENT_TYPE).and_then(|v| v.as_bytes().strip_prefix(b"application/grpc")) else {
+        return false;
+    };
+    matches!(rest.first(), None | Some(b'+' | b';' | b' '))
+}
+
+async fn unknown_service(request: Request<Body>) -> Response {
+    let path = request.uri().path().trim_start_matches('/');
+    let service = path.split('/').next().unwrap_or_default();
+    Status::unimplemented(format!("this process has no service {service}")).into_http::<Body>().into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grpc_is_told_by_its_content_type() {
+        for (value, want) in [
+            ("application/grpc", true),
+            ("application/grpc+proto", true),
+            ("application/grpc; charset=utf-8", true),
+            ("application/grpc-web", false),
+            ("application/json", false),
+        ] {
+            let headers = HeaderMap::from_iter([(CONTENT_TYPE, value.parse().unwrap())]);
+            assert_eq!(is_grpc(&headers), want, "{value}");
+        }
+        assert!(!is_grpc(&HeaderMap::new()));
+    }
+
+    #[tokio::test]
+    async fn an_unknown_service_is_unimplemented_and_an_unknown_page_is_the_routers_own_answer() {
+        let routes = Routes::new(Router::new().fallback(|| async { (http::StatusCode::NOT_FOUND, "no page") }));
+        let grpc = Request::post("/pixelfox.v1.Nothing/Do").header(CONTENT_TYPE, "application/grpc");
+        let answer = routes.answer(grpc.body(Body::empty()).unwrap()).await;
+        assert_eq!((answer.status().as_u16(), answer.headers()["grpc-status"].to_str().unwrap()), (200, "12"));
+        let page = routes.answer(Request::get("/pixelfox.v1.Nothing/Do").body(Body::empty()).unwrap()).await;
+        assert_eq!(page.status().as_u16(), 404);
+    }
+}
