@@ -3,7 +3,9 @@
 pub mod clock;
 pub mod config;
 pub mod coordinator;
+pub mod listen;
 pub mod plane;
 pub mod secret;
 pub mod sys;
 pub mod telemetry;
+pub mod transfer;

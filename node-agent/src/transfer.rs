@@ -60,17 +60,16 @@ mod tests {
     #[test]
     fn a_sender_is_waited_for_as_long_as_its_bytes_earn_and_never_less_than_the_grace() {
         // Each row: waits of so many seconds with so many bytes after each, and the seconds that are left then.
-        let cases: [(&str, &[(u64, usize)], u64); 5] = [
-            ("nothing yet", &[], 30),
-            ("twenty silent seconds", &[(20, 0)], 10),
-            ("too slow after the grace", &[(31, 29_000)], 0),
-            ("just fast enough", &[(31, 40_000)], 9),
-            ("a fast start pays for a pause", &[(1, 100_000)], 99),
-        ];
-        for (why, waits, left) in cases {
+        for (why, waits, left) in [
+            ("nothing yet", vec![], 30),
+            ("twenty silent seconds", vec![(20, 0)], 10),
+            ("too slow after the grace", vec![(31, 29_000)], 0),
+            ("just fast enough", vec![(31, 40_000)], 9),
+            ("a fast start pays for a pause", vec![(1, 100_000)], 99),
+        ] {
             let mut patience = Patience::new(LeastRate::default());
             for (seconds, bytes) in waits {
-                patience.received(Duration::from_secs(*seconds), *bytes);
+                patience.received(Duration::from_secs(seconds), bytes);
             }
             assert_eq!(patience.left(), Duration::from_secs(left), "{why}");
         }

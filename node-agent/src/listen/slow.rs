@@ -61,7 +61,7 @@ where
             ready!(self.too_slow(context));
             return Poll::Ready(Some(Err(io::Error::new(io::ErrorKind::TimedOut, "the body comes too slowly"))));
         };
-        let waited = self.waiting_since.take().map_or_default(|since| since.elapsed());
+        let waited = self.waiting_since.take().map_or(std::time::Duration::ZERO, |since| since.elapsed());
         if let Some(Ok(frame)) = &frame {
             self.patience.received(waited, frame.data_ref().map_or(0, Bytes::len));
         }
