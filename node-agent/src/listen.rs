@@ -109,13 +109,7 @@ pub async fn serve(listener: TcpListener, routes: Routes, plane: Plane, stop: Ca
 }
 
 /// As [`serve`], with limits of your own.
-pub async fn serve_with(
-    listener: TcpListener,
-    routes: Routes,
-    plane: Plane,
-    stop: CancellationToken,
-    limits: Limits,
-) {
+pub async fn serve_with(listener: TcpListener, routes: Routes, plane: Plane, stop: CancellationToken, limits: Limits) {
     let permits = Arc::new(Semaphore::new(limits.connections.get()));
     let graceful = GracefulShutdown::new();
     let grace = limits.grace;

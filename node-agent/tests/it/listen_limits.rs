@@ -99,7 +99,8 @@ async fn a_whole_preface_and_then_silence_is_ended_by_ping() {
 #[tokio::test]
 async fn a_head_beyond_its_limit_is_431() {
     let port = Port::hello(Limits::default()).await;
-    let request = |filler: usize| format!("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX: {}\r\n\r\n", "x".repeat(filler));
+    let request =
+        |filler: usize| format!("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX: {}\r\n\r\n", "x".repeat(filler));
     for (filler, status) in [(15 << 10, "200"), (17 << 10, "431"), (100 << 10, "431")] {
         let seen = says(&port, request(filler).as_bytes()).await;
         assert_eq!(String::from_utf8_lossy(&seen[9..12]), status, "{filler}");
@@ -166,11 +167,14 @@ async fn stop_lets_a_request_end_and_breaks_off_what_takes_too_long() {
     let (entered, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (enter, go) = (Arc::clone(&entered), Arc::clone(&release));
     let router = Router::new()
-        .route("/waits", routing::get(move || async move {
-            enter.notify_one();
-            go.notified().await;
-            "done"
-        }))
+        .route(
+            "/waits",
+            routing::get(move || async move {
+                enter.notify_one();
+                go.notified().await;
+                "done"
+            }),
+        )
         .route("/hangs", routing::get(std::future::pending::<&str>));
     let port = Port::open(Routes::new(router), Limits { grace: Duration::from_secs(1), ..Limits::default() }).await;
     let mut waits = port.connect().await;
