@@ -1,0 +1,301 @@
+//! The house: what ARCHITECTURE.md says of rooms, floors and words holds in the code. Reads the sources as text.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+const CRATES: [&str; 4] = ["proto", "server", "node-agent", "admin-web"];
+const MAX_LINES: usize = 400;
+
+/// Room → floor. A room uses lower floors only, or a neighbour where `NEIGHBOURS` says so.
+/// The picture with the reasons is in ARCHITECTURE.md.
+const NODE_FLOORS: &[(&str, u8)] = &[
+    ("main", 6),
+    ("cli", 6),
+    ("node", 6),
+    ("listen", 6),
+    ("http", 5),
+    ("grpc", 5),
+    ("session", 5),
+    ("work", 4),
+    ("receive", 3),
+    ("send", 3),
+    ("intake", 3),
+    ("pools", 2),
+    ("coordinator", 2),
+    ("images", 1),
+    ("disk", 1),
+    ("plane", 0),
+    ("sys", 0),
+    ("transfer", 0),
+    ("ranges", 0),
+    ("config", 0),
+    ("state", 1),
+    ("telemetry", 1),
+    ("clock", 0),
+    ("secret", 0),
+];
+const SERVER_FLOORS: &[(&str, u8)] = &[
+    ("main", 7),
+    ("cli", 7),
+    ("dev", 7),
+    ("app", 6),
+    ("grpc", 5),
+    ("http", 5),
+    ("dispatch", 4),
+    ("settle", 4),
+    ("upkeep", 4),
+    ("sessions", 3),
+    ("store", 2),
+    ("events", 2),
+    ("schedule", 1),
+    ("moves", 1),
+    ("placement", 1),
+    ("catalog", 0),
+    ("config", 0),
+];
+/// Uses between rooms of one floor that the architecture knows: user, used.
+const NEIGHBOURS: &[(&str, &str)] = &[];
+
+/// Rooms that know no runtime, database, wire, disk, clock or random source.
+const PURE: &[&str] = &[
+    "proto/frame",
+    "proto/id.rs",
+    "proto/stored_path.rs",
+    "proto/digest.rs",
+    "proto/upload_token.rs",
+    "node-agent/src/ranges.rs",
+    "node-agent/src/transfer.rs",
+    "server/src/catalog",
+    "server/src/schedule",
+    "server/src/moves",
+    "server/src/placement.rs",
+];
+const IMPURE: &[&str] =
+    &["tokio::", "sqlx::", "axum::", "tonic::", "std::fs", "rustix::", "fastrand::", "getrandom::", "Instant::now", "SystemTime::now"];
+
+const BANNED_ROOMS: &[&str] = &["utils", "util", "common", "helpers", "types", "manager", "misc", "handler", "data"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// Every Rust file below `dir`, relative to the root, with its text.
+fn sources(dir: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut open = vec![root().join(dir)];
+    while let Some(dir) = open.pop() {
+        for entry in fs::read_dir(&dir).unwrap().map(Result::unwrap) {
+            let path = entry.path();
+            if entry.file_type().unwrap().is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
+                found.push((name, fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn all_sources() -> Vec<(String, String)> {
+    CRATES.iter().flat_map(|dir| sources(dir)).filter(|(name, _)| !name.contains("/target/")).collect()
+}
+
+/// The part of a file that is built into the product, without comments.
+fn product(text: &str) -> String {
+    let code = text.split("#[cfg(test)]").next().unwrap();
+    let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+    lines.map(|line| line.split(" // ").next().unwrap()).collect::<Vec<_>>().join("\n")
+}
+
+fn is_test(name: &str) -> bool {
+    name.contains("/tests/") || name.contains("/benches/") || name.ends_with("/tests.rs")
+}
+
+fn assert_none(faults: &[String]) {
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
+
+/// Names of the rooms behind every `crate::` of a file.
+fn rooms_used(code: &str) -> BTreeSet<String> {
+    let word = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+    let mut rooms = BTreeSet::new();
+    for (at, found) in code.match_indices("crate::") {
+        let before = code[..at].chars().next_back();
+        if before.is_some_and(|c| c.is_alphanumeric() || c == '_') {
+            continue;
+        }
+        let rest = &code[at + found.len()..];
+        let Some(list) = rest.strip_prefix('{') else {
+            rooms.insert(word(rest));
+            continue;
+        };
+        let (mut depth, mut start) = (0, true);
+        for (i, c) in list.char_indices() {
+            match c {
+                '{' => depth += 1,
+                '}' if depth == 0 => break,
+                '}' => depth -= 1,
+                ',' if depth == 0 => start = true,
+                c if start && !c.is_whitespace() => {
+                    rooms.insert(word(&list[i..]));
+                    start = false;
+                }
+                _ => {}
+            }
+        }
+    }
+    rooms
+}
+
+fn floor_faults(src: &str, floors: &[(&str, u8)]) -> Vec<String> {
+    let floor = |room: &str| floors.iter().find(|(name, _)| *name == room).map(|(_, floor)| *floor);
+    let mut faults = Vec::new();
+    for (name, text) in sources(src) {
+        let room = name[src.len() + 1..].split(['/', '.']).next().unwrap().to_owned();
+        if room == "lib" {
+            continue;
+        }
+        let Some(here) = floor(&room) else {
+            faults.push(format!("{name}: the room `{room}` has no floor"));
+            continue;
+        };
+        for used in rooms_used(&product(&text)) {
+            let known = floor(&used);
+            let neighbour = NEIGHBOURS.contains(&(room.as_str(), used.as_str()));
+            if used != room && !neighbour && known.is_none_or(|there| there >= here) {
+                faults.push(format!("{name}: floor {here} uses `{used}` on floor {known:?}"));
+            }
+        }
+    }
+    faults
+}
+
+#[test]
+fn a_room_uses_lower_floors_only() {
+    let mut faults = floor_faults("node-agent/src", NODE_FLOORS);
+    faults.extend(floor_faults("server/src", SERVER_FLOORS));
+    assert_none(&faults);
+}
+
+#[test]
+fn every_file_says_what_it_is_for_and_stays_readable() {
+    let mut faults = Vec::new();
+    for (name, text) in all_sources() {
+        if !text.starts_with("//!") {
+            faults.push(format!("{name}: does not begin with `//!`"));
+        }
+        let lines = text.lines().count();
+        if lines > MAX_LINES {
+            faults.push(format!("{name}: {lines} lines, at most {MAX_LINES}"));
+        }
+        for part in name.split(['/', '.']).filter(|part| BANNED_ROOMS.contains(part)) {
+            faults.push(format!("{name}: a room is not called `{part}`"));
+        }
+    }
+    assert_none(&faults);
+}
+
+#[test]
+fn pure_rooms_are_pure() {
+    let mut faults = Vec::new();
+    for (name, text) in all_sources() {
+        if PURE.iter().any(|room| name.starts_with(room)) {
+            let code = product(&text);
+            faults.extend(IMPURE.iter().filter(|word| code.contains(**word)).map(|word| format!("{name}: names `{word}`")));
+        }
+    }
+    assert_none(&faults);
+}
+
+/// Where a word may stand, besides tests: SQL in the store, pool files in `disk`, wire types at the edge.
+#[test]
+fn each_outside_thing_is_touched_in_one_room() {
+    const RULES: &[(&str, &[&str])] = &[
+        ("sqlx::", &["server/src/store/"]),
+        ("tokio::fs", &[]),
+        (
+            "std::fs",
+            &["node-agent/src/disk/", "node-agent/src/config.rs", "node-agent/src/state.rs", "server/src/dev/", "server/src/store/open.rs"],
+        ),
+        ("rustix::fs", &["node-agent/src/disk/"]),
+        (
+            "v1::",
+            &[
+                "proto/",
+                "node-agent/src/grpc/",
+                "node-agent/src/send/wire.rs",
+                "node-agent/src/session/wire.rs",
+                "node-agent/src/coordinator.rs",
+                "server/src/grpc/",
+                "admin-web/",
+            ],
+        ),
+        ("std::env", &["node-agent/src/config.rs"]),
+    ];
+    let mut faults = Vec::new();
+    for (name, text) in all_sources().into_iter().filter(|(name, _)| !is_test(name)) {
+        let code = product(&text);
+        for (word, rooms) in RULES {
+            if code.contains(word) && !rooms.iter().any(|room| name.starts_with(room)) {
+                faults.push(format!("{name}: `{word}` belongs into {rooms:?}"));
+            }
+        }
+    }
+    assert_none(&faults);
+}
+
+#[test]
+fn every_variable_of_the_environment_is_known_and_explained() {
+    let known: BTreeSet<&str> = pixelfox_node::config::VARIABLES
+        .iter()
+        .chain(pixelfox_node::config::AGENT_VARIABLES)
+        .chain(pixelfox_server::config::VARIABLES)
+        .map(|(name, _, _)| *name)
+        .collect();
+    let text = |name: &str| fs::read_to_string(root().join(name)).unwrap();
+    let (dev, readme) = (text(".env.dev"), text("README.md") + &text("docs/configuration.md"));
+    let mut faults = Vec::new();
+    for name in dev.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('=')).map(|(n, _)| n) {
+        if !known.contains(name) {
+            faults.push(format!(".env.dev sets {name}, which no program reads"));
+        }
+    }
+    faults.extend(known.iter().filter(|name| !readme.contains(**name)).map(|name| format!("{name} is not explained")));
+    assert_none(&faults);
+}
+
+#[test]
+fn every_path_that_the_architecture_names_exists() {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let mut faults = Vec::new();
+    for quoted in text.split('`').skip(1).step_by(2) {
+        let path = quoted.split("::").next().unwrap();
+        let is_path = CRATES.iter().any(|dir| path.starts_with(&format!("{dir}/"))) || path.starts_with("docs/");
+        if is_path && !path.contains(['*', '{', ' ']) && !root().join(path).try_exists().unwrap() {
+            faults.push(format!("ARCHITECTURE.md names {path}, which is not there"));
+        }
+    }
+    assert_none(&faults);
+}
+
+/// `file.rs::a_test_name` in ARCHITECTURE.md names a test that is there.
+#[test]
+fn every_test_that_the_architecture_names_exists() {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let mut named = 0;
+    let mut faults = Vec::new();
+    for (path, test) in text.split('`').skip(1).step_by(2).filter_map(|quoted| quoted.split_once(".rs::")) {
+        named += 1;
+        let code = fs::read_to_string(root().join(format!("{path}.rs"))).unwrap_or_default();
+        if !code.contains(&format!("fn {test}(")) {
+            faults.push(format!("{path}.rs has no test {test}"));
+        }
+    }
+    assert!(named > 0, "ARCHITECTURE.md names no test");
+    assert_none(&faults);
+}
