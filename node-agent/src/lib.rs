@@ -6,6 +6,8 @@ pub mod coordinator;
 pub mod listen;
 pub mod plane;
 pub mod secret;
+pub mod state;
 pub mod sys;
 pub mod telemetry;
+pub mod work;
 pub mod transfer;

@@ -1,0 +1,156 @@
+//! Orders of the coordinator and the node's words about them, as domain values. `session/wire` converts.
+
+use pixelfox_proto::{Attempt, FileMeta, Generation, PoolId, Sha256, StoredPath};
+
+/// Names an order on its session; repeated in every word about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CommandId(pub u64);
+
+/// An order. It dies with the session that it came on.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Push files to one other node over one Replicate stream.
+    Push(PushFiles),
+    /// Files into the pool's trash.
+    Trash(PoolFiles),
+    /// Files out of the trash, for good.
+    Purge(PoolFiles),
+    /// Files back from the trash.
+    Restore(RestoreFiles),
+    /// Hash files and compare with the record.
+    Verify(VerifyFiles),
+}
+
+/// Files of one pool for another node's pool.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PushFiles {
+    /// Where they are.
+    pub source: PoolId,
+    /// Where they go.
+    pub target: PoolId,
+    /// Base URL of the target's node.
+    pub target_url: String,
+    /// In this order.
+    pub files: Vec<PushFile>,
+}
+
+/// One file of a move, as the books have it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PushFile {
+    /// In both pools.
+    pub path: StoredPath,
+    /// In bytes.
+    pub size: u64,
+    /// Of the whole file.
+    pub sha256: Sha256,
+    /// For which lease of which job.
+    pub attempt: Attempt,
+    /// Goes into the target's mark.
+    pub meta: FileMeta,
+}
+
+/// A file that must have this generation, or is left alone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FileAt {
+    /// In the pool.
+    pub path: StoredPath,
+    /// Of the mark on disk.
+    pub generation: Generation,
+}
+
+/// Files of one pool.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PoolFiles {
+    /// The pool.
+    pub pool: PoolId,
+    /// In this order.
+    pub files: Vec<FileAt>,
+}
+
+/// Files to bring back from the trash.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RestoreFiles {
+    /// The pool.
+    pub pool: PoolId,
+    /// Each with the generation that it has afterwards.
+    pub files: Vec<(FileAt, Generation)>,
+    /// Hash the bytes before the answer; otherwise mark and size are enough.
+    pub check: RestoreCheck,
+}
+
+/// How a restored file is checked before the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RestoreCheck {
+    /// By its mark and size.
+    MarkAndSize,
+    /// By its bytes.
+    Bytes,
+}
+
+/// Files to hash.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VerifyFiles {
+    /// The pool.
+    pub pool: PoolId,
+    /// Path, size in bytes and digest on record.
+    pub files: Vec<(StoredPath, u64, Sha256)>,
+}
+
+/// A word about an order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Report {
+    /// At least every second while bytes flow, and at once when files end.
+    Progress {
+        /// Which order.
+        command: CommandId,
+        /// Bytes so far.
+        bytes_done: u64,
+        /// Files ended so far.
+        files_done: u32,
+        /// Files that ended since the last word.
+        files: Vec<FileEnd>,
+    },
+    /// The order is done with: the last word about it.
+    Ended {
+        /// Which order.
+        command: CommandId,
+        /// Files that ended since the last word.
+        files: Vec<FileEnd>,
+        /// Where the order failed as a whole.
+        error: Option<String>,
+    },
+}
+
+/// What became of one file of an order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FileEnd {
+    /// Which file.
+    pub path: StoredPath,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// In bytes, where it is known.
+    pub size: u64,
+    /// Of what is durable at the target, or of the source's bytes where these are wrong.
+    pub sha256: Option<Sha256>,
+    /// A sentence for a person; empty where all went well.
+    pub message: String,
+}
+
+/// Source: coordinator.proto, `FileResult.Outcome`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// As ordered.
+    Done,
+    /// The same bytes were there already.
+    Skipped,
+    /// The source file is not there.
+    Missing,
+    /// The source's own bytes are not what the books say.
+    Mismatch,
+    /// For good: another attempt would end the same way.
+    Refused,
+    /// Worth another attempt.
+    Retry,
+    /// The file on disk has another generation than the order: nothing was touched.
+    Stale,
+}
