@@ -9,5 +9,5 @@ pub mod secret;
 pub mod state;
 pub mod sys;
 pub mod telemetry;
-pub mod work;
 pub mod transfer;
+pub mod work;

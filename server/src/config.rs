@@ -58,7 +58,9 @@ fn database(env: &mut Env<'_>) -> PathBuf {
             // Never quoted: a database URL carries a password.
             let scheme = url.split(':').next().unwrap_or_default();
             let message = match scheme {
-                "postgres" | "postgresql" => "PostgreSQL is not supported by this version: use sqlite://data/pixelfox.db",
+                "postgres" | "postgresql" => {
+                    "PostgreSQL is not supported by this version: use sqlite://data/pixelfox.db"
+                }
                 _ => "is not a database this version knows: write sqlite://data/pixelfox.db",
             };
             env.problem("DATABASE_URL", message);
