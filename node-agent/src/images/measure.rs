@@ -1,0 +1,404 @@
+//! A picture's format and size while its bytes stream past. Keeps at most [`MAX_HEAD_BYTES`] of them.
+//! Must not decode anything: what is read here are headers, and they are bounded before anybody trusts them.
+
+use std::fmt;
+
+use super::{
+    jpeg::{Malformed, Walker},
+    sniff::{Format, MARKUP_BYTES, SNIFF_BYTES, has_markup},
+};
+
+/// Longest side in pixels that is taken.
+const MAX_SIDE: u32 = 65_535;
+/// Most pixels that are taken: what a browser can still be expected to show.
+const MAX_PIXELS: u64 = 1 << 30;
+/// An AVIF's description may be so long; other formats say their size in the first bytes.
+const MAX_HEAD_BYTES: usize = 1 << 20;
+
+/// What a file turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Picture {
+    /// By content.
+    pub format: Format,
+    /// In pixels, above 0.
+    pub width: u32,
+    /// In pixels, above 0.
+    pub height: u32,
+}
+
+/// Why a file is not taken for a picture. The sentence is for the uploader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Rejected {
+    /// None of the formats, by content.
+    #[error("this is no jpg, png, gif, webp, avif or bmp: the content decides, not the name")]
+    Format,
+    /// A picture's first bytes with markup behind them.
+    #[error("this file has markup in its head: it is no plain picture")]
+    Markup,
+    /// The header is damaged, cut short, or says nothing.
+    #[error("the header of this {0} can't be read")]
+    Header(FormatName),
+    /// More pixels than anyone can show.
+    #[error("this picture has {width} × {height} pixels: at most 65535 a side and 2^30 in all are taken")]
+    TooManyPixels {
+        /// In pixels.
+        width: u32,
+        /// In pixels.
+        height: u32,
+    },
+}
+
+/// A format as a person writes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FormatName(Format);
+
+impl fmt::Display for FormatName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.extension())
+    }
+}
+
+/// Watches a file go by and says early when it is no picture.
+#[derive(Debug)]
+pub struct Gauge {
+    head: Vec<u8>,
+    jpeg: Walker,
+    wants: Wants,
+}
+
+/// How much more of the file is of interest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wants {
+    Head,
+    Dimensions(Format),
+    Nothing(Picture),
+}
+
+impl Default for Gauge {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Gauge {
+    /// Before the first byte.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { head: Vec::new(), jpeg: Walker::new(), wants: Wants::Head }
+    }
+
+    /// Takes the next bytes. Once everything is known they cost nothing any more.
+    ///
+    /// # Errors
+    /// As soon as it is certain that the file will not be taken.
+    pub fn take(&mut self, data: &[u8]) -> Result<(), Rejected> {
+        match self.wants {
+            Wants::Nothing(_) => Ok(()),
+            Wants::Dimensions(Format::Jpeg) => self.walk(data),
+            Wants::Dimensions(format) => {
+                self.keep(data);
+                self.measure(format)
+            }
+            Wants::Head => {
+                let before = self.head.len();
+                self.keep(data);
+                if self.head.len() >= SNIFF_BYTES {
+                    Format::of(&self.head).ok_or(Rejected::Format)?;
+                }
+                if self.head.len() >= MARKUP_BYTES { self.judge_head(before, data) } else { Ok(()) }
+            }
+        }
+    }
+
+    /// The verdict at the end of the file.
+    ///
+    /// # Errors
+    /// When it is no picture that is taken.
+    pub fn finish(mut self) -> Result<Picture, Rejected> {
+        if self.wants == Wants::Head {
+            self.judge_head(self.head.len(), &[])?;
+        }
+        match self.wants {
+            Wants::Nothing(picture) => Ok(picture),
+            Wants::Dimensions(format) => Err(Rejected::Header(FormatName(format))),
+            Wants::Head => Err(Rejected::Format),
+        }
+    }
+
+    fn keep(&mut self, data: &[u8]) {
+        let room = MAX_HEAD_BYTES - self.head.len();
+        self.head.extend_from_slice(&data[..data.len().min(room)]);
+    }
+
+    /// With `before` bytes kept earlier and `data` behind them.
+    fn judge_head(&mut self, before: usize, data: &[u8]) -> Result<(), Rejected> {
+        let format = Format::of(&self.head).ok_or(Rejected::Format)?;
+        if has_markup(&self.head) {
+            return Err(Rejected::Markup);
+        }
+        self.wants = Wants::Dimensions(format);
+        if format != Format::Jpeg {
+            return self.measure(format);
+        }
+        let head = std::mem::take(&mut self.head);
+        self.walk(&head[..before])?;
+        self.walk(data)
+    }
+
+    fn walk(&mut self, data: &[u8]) -> Result<(), Rejected> {
+        let found = self.jpeg.take(data).map_err(|Malformed| Rejected::Header(FormatName(Format::Jpeg)))?;
+        found.map_or(Ok(()), |sides| self.settle(Format::Jpeg, sides))
+    }
+
+    fn measure(&mut self, format: Format) -> Result<(), Rejected> {
+        match sides(format, &self.head) {
+            Sides::Are(width, height) => self.settle(format, (width, height)),
+            Sides::NeedMore if self.head.len() < MAX_HEAD_BYTES => Ok(()),
+            Sides::NeedMore | Sides::Malformed => Err(Rejected::Header(FormatName(format))),
+        }
+    }
+
+    fn settle(&mut self, format: Format, (width, height): (u32, u32)) -> Result<(), Rejected> {
+        if width == 0 || height == 0 {
+            return Err(Rejected::Header(FormatName(format)));
+        }
+        if width.max(height) > MAX_SIDE || u64::from(width) * u64::from(height) > MAX_PIXELS {
+            return Err(Rejected::TooManyPixels { width, height });
+        }
+        self.wants = Wants::Nothing(Picture { format, width, height });
+        self.head = Vec::new();
+        Ok(())
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sides {
+    Are(u32, u32),
+    NeedMore,
+    Malformed,
+}
+
+/// Width and height from a head that [`Format::of`] has recognised as `format`.
+fn sides(format: Format, head: &[u8]) -> Sides {
+    let found = match format {
+        Format::Jpeg => return Sides::NeedMore, // the walker's business
+        Format::Avif => return avif(head),
+        Format::Png => png(head),
+        Format::Gif => gif(head),
+        Format::Webp => webp(head),
+        Format::Bmp => bmp(head),
+    };
+    found.map_or(Sides::Malformed, |(width, height)| Sides::Are(width, height))
+}
+
+fn array<const N: usize>(head: &[u8], at: usize) -> Option<[u8; N]> {
+    head.get(at..at + N)?.try_into().ok()
+}
+
+fn little16(head: &[u8], at: usize) -> Option<u32> {
+    array(head, at).map(u16::from_le_bytes).map(u32::from)
+}
+
+/// IHDR: the sides, then a bit depth and a colour type that must fit.
+fn png(head: &[u8]) -> Option<(u32, u32)> {
+    let depth_fits = match array(head, 24)? {
+        [depth, 0] => matches!(depth, 1 | 2 | 4 | 8 | 16),
+        [depth, 2 | 4 | 6] => matches!(depth, 8 | 16),
+        [depth, 3] => matches!(depth, 1 | 2 | 4 | 8),
+        _ => false,
+    };
+    let sides = (u32::from_be_bytes(array(head, 16)?), u32::from_be_bytes(array(head, 20)?));
+    depth_fits.then_some(sides)
+}
+
+/// The logical screen; behind it and its colour table a block must begin.
+fn gif(head: &[u8]) -> Option<(u32, u32)> {
+    let flags = *head.get(10)?;
+    let table = if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) };
+    let block_begins = matches!(head.get(13 + table)?, 0x21 | 0x2c | 0x3b);
+    block_begins.then_some((little16(head, 6)?, little16(head, 8)?))
+}
+
+/// The first chunk: `VP8X` (canvas), `VP8L` or `VP8 ` (the frame itself).
+fn webp(head: &[u8]) -> Option<(u32, u32)> {
+    match head.get(12..16)? {
+        b"VP8X" => {
+            let [w0, w1, w2, h0, h1, h2] = array(head, 24)?;
+            let side = |bytes| u32::from_le_bytes(bytes) + 1;
+            Some((side([w0, w1, w2, 0]), side([h0, h1, h2, 0])))
+        }
+        b"VP8L" if *head.get(20)? == 0x2f => {
+            let bits = u32::from_le_bytes(array(head, 21)?);
+            Some(((bits & 0x3fff) + 1, (bits >> 14 & 0x3fff) + 1))
+        }
+        b"VP8 " if *head.get(23..26)? == [0x9d, 0x01, 0x2a] => {
+            Some((little16(head, 26)? & 0x3fff, little16(head, 28)? & 0x3fff))
+        }
+        _ => None,
+    }
+}
+
+/// The old header of 12 bytes has 16-bit sides; all later ones signed 32-bit, negative heights meaning top-down.
+fn bmp(head: &[u8]) -> Option<(u32, u32)> {
+    let (sides, planes_at) = if *head.get(14)? == 12 {
+        ((little16(head, 18)?, little16(head, 20)?), 22)
+    } else {
+        let side = |at| array(head, at).map(i32::from_le_bytes);
+        (((u32::try_from(side(18)?).ok()?), side(22)?.unsigned_abs()), 26)
+    };
+    let plausible = little16(head, planes_at)? == 1 && matches!(little16(head, planes_at + 2)?, 1 | 4 | 8 | 16 | 24 | 32);
+    plausible.then_some(sides)
+}
+
+/// The `meta` box holds the sides; it is awaited whole, because a part of it could name a smaller one.
+fn avif(head: &[u8]) -> Sides {
+    let mut at = 0;
+    loop {
+        let (Some(size), Some(kind)) = (array(head, at).map(u32::from_be_bytes), array::<4>(head, at + 4)) else {
+            return Sides::NeedMore;
+        };
+        let end = at.saturating_add(size as usize);
+        if size < 8 || end > MAX_HEAD_BYTES {
+            return Sides::Malformed;
+        }
+        if end > head.len() {
+            return Sides::NeedMore;
+        }
+        if kind == *b"meta" {
+            return match imagesize::blob_size(&head[..end]).map(|s| (u32::try_from(s.width), u32::try_from(s.height))) {
+                Ok((Ok(width), Ok(height))) => Sides::Are(width, height),
+                _ => Sides::Malformed,
+            };
+        }
+        at = end;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const FILES: [(&str, Format, &[u8]); 9] = [
+        ("jpg", Format::Jpeg, include_bytes!("../../tests/fixtures/photo.jpg")),
+        ("progressive jpg", Format::Jpeg, include_bytes!("../../tests/fixtures/progressive.jpg")),
+        ("png", Format::Png, include_bytes!("../../tests/fixtures/photo.png")),
+        ("gif", Format::Gif, include_bytes!("../../tests/fixtures/photo.gif")),
+        ("lossy webp", Format::Webp, include_bytes!("../../tests/fixtures/lossy.webp")),
+        ("lossless webp", Format::Webp, include_bytes!("../../tests/fixtures/lossless.webp")),
+        ("webp with alpha", Format::Webp, include_bytes!("../../tests/fixtures/alpha.webp")),
+        ("avif", Format::Avif, include_bytes!("../../tests/fixtures/photo.avif")),
+        ("bmp", Format::Bmp, include_bytes!("../../tests/fixtures/photo.bmp")),
+    ];
+
+    fn gauge(pieces: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Result<Picture, Rejected> {
+        let mut gauge = Gauge::new();
+        pieces.into_iter().try_for_each(|piece| gauge.take(piece.as_ref()))?;
+        gauge.finish()
+    }
+
+    fn patched(file: &[u8], at: usize, with: &[u8]) -> Vec<u8> {
+        let mut file = file.to_vec();
+        file[at..at + with.len()].copy_from_slice(with);
+        file
+    }
+
+    #[test]
+    fn real_pictures_are_measured_in_pieces_of_any_size() {
+        // Each file alone, and with a megabyte behind it, so that the verdict comes early and not at the end.
+        for (why, format, bytes) in FILES {
+            let long = [bytes, &[0; 1 << 20][..]].concat();
+            for (file, piece) in [(bytes, 1), (bytes, 64), (bytes, 4_096), (&long, 1_000), (&long, 1 << 21)] {
+                let want = Picture { format, width: 24, height: 16 };
+                assert_eq!(gauge(file.chunks(piece)), Ok(want), "{why}, pieces of {piece}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_picture_is_refused_at_its_first_bytes() {
+        // One piece of 64 bytes is enough: nobody has to send gigabytes to hear it.
+        let long = |text: &str| [text.as_bytes(), &b" "[..].repeat(64)].concat();
+        for text in ["hello, my name is photo.jpg", "<svg xmlns='http://www.w3.org/2000/svg'>", "<!doctype html>", "%PDF-1.7"]
+        {
+            assert_eq!(Gauge::new().take(&long(text)), Err(Rejected::Format), "{text}");
+            assert_eq!(gauge([text]), Err(Rejected::Format), "{text}, as a whole file");
+        }
+        assert_eq!(gauge([b""; 0]), Err(Rejected::Format));
+    }
+
+    #[test]
+    fn polyglots_are_refused() {
+        let (jpg, png, gif) = (FILES[0].2, FILES[2].2, FILES[3].2);
+        let comment = |text: &[u8]| {
+            let length = u16::try_from(text.len() + 2).unwrap().to_be_bytes();
+            [&jpg[..2], b"ÿþ", &length, text, &jpg[2..]].concat()
+        };
+        for (why, file, want) in [
+            ("a script as a gif", b"GIF89a=1;alert(document.cookie);//".to_vec(), Rejected::Header(FormatName(Format::Gif))),
+            ("a page as a gif", b"GIF89a<html><script>alert(1)</script>".to_vec(), Rejected::Markup),
+            ("a script in a jpeg's comment", comment(b"<SCRIPT src=//x></SCRIPT>"), Rejected::Markup),
+            ("php in a jpeg's comment", comment(b"<?php system($_GET[0]);"), Rejected::Markup),
+            ("an svg behind a png", [png, b"<svg onload=alert(1)>"].concat(), Rejected::Markup),
+            ("a page behind a gif", [gif, b"<body onload=alert(1)>"].concat(), Rejected::Markup),
+        ] {
+            assert_eq!(gauge(file.chunks(10)), Err(want), "{why}");
+        }
+    }
+
+    #[test]
+    fn damaged_and_boundless_headers_are_refused() {
+        let of = |format| Rejected::Header(FormatName(format));
+        let [jpg, png, gif, lossy, avif, bmp] = [0, 2, 3, 4, 7, 8].map(|index: usize| FILES[index].2);
+        let huge = u32::MAX.to_be_bytes();
+        for (why, file, want) in [
+            ("a jpeg cut short", jpg[..40].to_vec(), of(Format::Jpeg)),
+            ("a png cut short", png[..20].to_vec(), of(Format::Png)),
+            ("a png of no width", patched(png, 16, &[0; 4]), of(Format::Png)),
+            ("a png of 3 bits", patched(png, 24, &[3]), of(Format::Png)),
+            ("a png of 4 billion pixels a side", patched(png, 16, &huge), Rejected::TooManyPixels { width: u32::MAX, height: 16 }),
+            (
+                "a png of 60,000 × 60,000",
+                patched(png, 16, &[0, 0, 0xea, 0x60, 0, 0, 0xea, 0x60]),
+                Rejected::TooManyPixels { width: 60_000, height: 60_000 },
+            ),
+            ("a gif without a block", patched(gif, 10, &[0]), of(Format::Gif)),
+            ("a webp without its start code", patched(lossy, 23, &[0]), of(Format::Webp)),
+            ("an avif cut short", avif[..100].to_vec(), of(Format::Avif)),
+            ("an avif with a box of no size", patched(avif, 32, &[0; 4]), of(Format::Avif)),
+            ("an avif with a box of 4 GB", patched(avif, 32, &huge), of(Format::Avif)),
+            ("a bmp of negative width", patched(bmp, 18, &[0xff; 4]), of(Format::Bmp)),
+            ("a bmp of two planes", patched(bmp, 26, &[2]), of(Format::Bmp)),
+        ] {
+            assert_eq!(gauge([file]), Err(want), "{why}");
+        }
+        let top_down = patched(bmp, 22, &(-16_i32).to_le_bytes());
+        assert_eq!(gauge([top_down]).map(|picture| picture.height), Ok(16));
+    }
+
+    #[test]
+    fn a_large_file_is_not_kept() {
+        let mut gauge = Gauge::new();
+        for (_, _, bytes) in FILES.iter().filter(|file| file.1 == Format::Png) {
+            gauge.take(bytes).unwrap();
+            gauge.take(&[0; 1 << 20]).unwrap();
+            gauge.take(&[0; 1 << 20]).unwrap();
+            assert_eq!(gauge.head.capacity(), 0);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_judged_alike_whole_and_in_pieces(
+            start in 0..FILES.len(),
+            cut in any::<prop::sample::Index>(),
+            noise in prop::collection::vec(any::<u8>(), 0..200),
+            piece in 1..80_usize,
+        ) {
+            let bytes = FILES[start].2;
+            let file = [&bytes[..cut.index(bytes.len())], &noise].concat();
+            prop_assert_eq!(gauge([&file]), gauge(file.chunks(piece)));
+        }
+    }
+}
