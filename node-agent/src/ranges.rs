@@ -143,7 +143,9 @@ impl Spec {
     fn within(self, size: u64) -> Answer {
         match self {
             Self::From { first, .. } if first >= size => Answer::Unsatisfiable,
-            Self::From { first, last } => Answer::Part(first..last.map_or(size, |last| size.min(last.saturating_add(1)))),
+            Self::From { first, last } => {
+                Answer::Part(first..last.map_or(size, |last| size.min(last.saturating_add(1))))
+            }
             Self::Suffix(0) => Answer::Unsatisfiable,
             Self::Suffix(_) if size == 0 => Answer::Whole, // satisfiable by the RFC, but Content-Range can't say so
             Self::Suffix(length) => Answer::Part(size.saturating_sub(length)..size),
