@@ -3,8 +3,9 @@
 pub mod clock;
 pub mod config;
 pub mod coordinator;
-pub mod listen;
+pub mod http;
 pub mod images;
+pub mod listen;
 pub mod plane;
 pub mod ranges;
 pub mod secret;

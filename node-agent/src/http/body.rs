@@ -1,0 +1,157 @@
+//! The body of an upload or a replicate request: in shared hands, so that it can be drained after an early refusal.
+//! Must not know what the bytes mean; how slow a sender may be is the listener's business.
+
+use std::{
+    error::Error as _,
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use axum::body::Body;
+use bytes::Bytes;
+use http_body::Body as _;
+use parking_lot::Mutex;
+
+/// How much of a refused request is read on, so that its sender sees the answer and not a reset.
+/// Source: CONTRACT.md, "HTTP of every node".
+pub(crate) const DRAIN_BYTES: u64 = 8 << 20;
+/// For so long at most.
+pub(crate) const DRAIN_TIME: Duration = Duration::from_secs(5);
+
+/// No further bytes come: the sender went away, or was so slow that the listener gave it up.
+#[derive(Debug, thiserror::Error)]
+#[error("the body was cut short")]
+pub(crate) struct BodyCut(#[source] axum::Error);
+
+impl BodyCut {
+    /// Whether the sender was given up for its slowness.
+    pub(crate) fn too_slow(&self) -> bool {
+        let mut next = self.source();
+        while let Some(error) = next {
+            if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut) {
+                return true;
+            }
+            next = error.source();
+        }
+        false
+    }
+}
+
+/// A request's body in shared hands: a parser reads it, and whoever refuses the request drains the rest.
+#[derive(Clone)]
+pub(crate) struct RequestBody {
+    state: Arc<Mutex<State>>,
+}
+
+struct State {
+    body: Body,
+    taken: u64,
+    ended: bool,
+}
+
+impl RequestBody {
+    pub(crate) fn new(body: Body) -> Self {
+        Self { state: Arc::new(Mutex::new(State { body, taken: 0, ended: false })) }
+    }
+
+    /// The next bytes, never empty; `None` at the end and after an error.
+    pub(crate) fn poll_chunk(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyCut>>> {
+        let state = &mut *self.state.lock();
+        let chunk = ready!(state.poll_chunk(cx));
+        match &chunk {
+            Some(Ok(data)) => state.taken += data.len() as u64,
+            Some(Err(_)) | None => state.ended = true,
+        }
+        Poll::Ready(chunk)
+    }
+
+    /// Bytes read so far.
+    pub(crate) fn taken(&self) -> u64 {
+        self.state.lock().taken
+    }
+
+    /// Reads on and throws away, to the end or to the limits.
+    pub(crate) async fn drain(&self) {
+        let stop = self.taken() + DRAIN_BYTES;
+        let rest = async {
+            while self.taken() < stop {
+                match std::future::poll_fn(|cx| self.poll_chunk(cx)).await {
+                    Some(Ok(_)) => {}
+                    Some(Err(_)) | None => break,
+                }
+            }
+        };
+        if tokio::time::timeout(DRAIN_TIME, rest).await.is_err() {
+            tracing::debug!("a refused sender did not end its body in time");
+        }
+    }
+}
+
+impl State {
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyCut>>> {
+        loop {
+            if self.ended {
+                return Poll::Ready(None);
+            }
+            match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+                None => return Poll::Ready(None),
+                Some(Err(cause)) => return Poll::Ready(Some(Err(BodyCut(cause)))),
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) if data.is_empty() => {}
+                    Ok(data) => return Poll::Ready(Some(Ok(data))),
+                    Err(_trailers) => {}
+                },
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{StreamExt as _, stream};
+    use std::{convert::Infallible, future::poll_fn};
+
+    use tokio::time::Instant;
+
+    use super::*;
+
+    fn dripping(bytes: usize, every: Duration) -> RequestBody {
+        let drops = stream::unfold((), move |()| async move {
+            tokio::time::sleep(every).await;
+            Some((Ok::<_, Infallible>(Bytes::from(vec![0; bytes])), ()))
+        });
+        RequestBody::new(Body::from_stream(drops))
+    }
+
+    #[tokio::test]
+    async fn a_body_given_up_for_its_slowness_says_so() {
+        for (kind, too_slow) in [(io::ErrorKind::TimedOut, true), (io::ErrorKind::ConnectionReset, false)] {
+            let body = RequestBody::new(Body::from_stream(stream::iter([Err::<Bytes, _>(io::Error::from(kind))])));
+            let Some(Err(cut)) = poll_fn(|cx| body.poll_chunk(cx)).await else { panic!("no error") };
+            assert_eq!(cut.too_slow(), too_slow, "{kind}");
+            assert!(poll_fn(|cx| body.poll_chunk(cx)).await.is_none());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_drain_ends_by_time() {
+        let body = dripping(1_000, Duration::from_secs(1));
+        let start = Instant::now();
+        body.drain().await;
+        assert_eq!(start.elapsed(), DRAIN_TIME);
+    }
+
+    #[tokio::test]
+    async fn a_drain_ends_by_size_or_with_the_body() {
+        let endless = stream::repeat(Ok::<_, Infallible>(Bytes::from(vec![0; 1 << 20])));
+        let body = RequestBody::new(Body::from_stream(endless.clone()));
+        body.drain().await;
+        assert_eq!(body.taken(), DRAIN_BYTES);
+        let short = RequestBody::new(Body::from_stream(endless.take(3)));
+        short.drain().await;
+        assert_eq!(short.taken(), 3 << 20);
+    }
+}
