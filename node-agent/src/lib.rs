@@ -6,6 +6,7 @@ pub mod coordinator;
 pub mod http;
 pub mod images;
 pub mod listen;
+pub mod peer;
 pub mod plane;
 pub mod ranges;
 pub mod secret;

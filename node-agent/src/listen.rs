@@ -41,6 +41,7 @@ use self::{
     first::{Lane, Replay},
     lane::Owned,
 };
+pub use crate::peer::Peer;
 use crate::{plane::Plane, transfer::LeastRate};
 
 /// HTTP/2 frames and windows of this side (DESIGN.md, "Figures to build on").
@@ -53,10 +54,6 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const ACCEPT_PAUSE_MOST: Duration = Duration::from_secs(1);
 /// How long tasks that were told to end are waited for.
 const ABORT_WAIT: Duration = Duration::from_secs(1);
-
-/// Who is at the other end: in the extensions of each request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Peer(pub SocketAddr);
 
 /// Every limit of a port. The defaults are those of DESIGN.md, "The edge of the process"; tests make them shorter.
 #[derive(Clone, Debug)]

@@ -27,6 +27,7 @@ const NODE_FLOORS: &[(&str, u8)] = &[
     ("coordinator", 2),
     ("images", 1),
     ("disk", 1),
+    ("peer", 0),
     ("plane", 0),
     ("sys", 0),
     ("transfer", 0),
@@ -57,7 +58,7 @@ const SERVER_FLOORS: &[(&str, u8)] = &[
     ("config", 0),
 ];
 /// Uses between rooms of one floor that the architecture knows: user, used.
-const NEIGHBOURS: &[(&str, &str)] = &[];
+const NEIGHBOURS: &[(&str, &str)] = &[("intake", "receive")];
 
 /// Rooms that know no runtime, database, wire, disk, clock or random source.
 const PURE: &[&str] = &[
