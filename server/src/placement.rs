@@ -28,3 +28,38 @@ pub fn choose(pools: &[PlaceView], size: u64) -> Option<PoolId> {
     let with_room = pools.iter().filter(|pool| pool.open && pool.free_bytes >= size);
     with_room.min_by_key(|pool| (pool.is_last_resort, pool.tier, pool.priority, pool.id)).map(|pool| pool.id)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pool(id: u64) -> PlaceView {
+        let id = PoolId::try_from(id).unwrap();
+        let tier = StorageTier::Hot;
+        PlaceView { id, open: true, free_bytes: 100, is_last_resort: false, tier, priority: 10 }
+    }
+
+    #[test]
+    fn the_pool_for_an_upload() {
+        let warm = |pool| PlaceView { tier: StorageTier::Warm, ..pool };
+        let cold = |pool| PlaceView { tier: StorageTier::Cold, ..pool };
+        let first = |pool| PlaceView { priority: 1, ..pool };
+        let full = |pool| PlaceView { free_bytes: 9, ..pool };
+        let default = |pool| PlaceView { is_last_resort: true, ..pool };
+        let closed = |pool| PlaceView { open: false, ..pool };
+        for (why, pools, want) in [
+            ("a hotter tier goes before priority", vec![first(warm(pool(1))), pool(2)], Some(2)),
+            ("warm goes before the others", vec![first(cold(pool(1))), warm(pool(2))], Some(2)),
+            ("in a tier the lowest priority", vec![pool(1), first(pool(2))], Some(2)),
+            ("then the lowest id", vec![pool(3), pool(2)], Some(2)),
+            ("a full pool is passed over", vec![full(pool(1)), pool(2)], Some(2)),
+            ("a closed pool is passed over", vec![closed(pool(1)), pool(2)], Some(2)),
+            ("the default pool comes last", vec![default(first(pool(1))), cold(pool(2))], Some(2)),
+            ("but it takes what no other has room for", vec![default(pool(1)), full(pool(2))], Some(1)),
+            ("no room anywhere", vec![full(pool(1)), closed(pool(2))], None),
+            ("no pool at all", vec![], None),
+        ] {
+            assert_eq!(choose(&pools, 10).map(PoolId::get), want, "{why}");
+        }
+    }
+}

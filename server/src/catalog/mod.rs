@@ -26,7 +26,7 @@ pub use page::{Page, PageAsk, PageToken};
 pub use pool::{Pool, PoolDraft, PoolPatch, PoolSaved, PoolUsage, StorageTier, StorageType};
 pub use pool_rules::{Finding, PoolSpec, SaveRule, Severity, auto_pool_name, origin_of};
 pub use refusal::{Refusal, RefusalKind};
-pub use replica::ReplicaState;
+pub use replica::{Bucket, ReplicaState};
 pub use settings::{Settings, SettingsPatch};
 pub use time::UnixMillis;
 pub use upload::{NewUpload, UploadDecision, UploadedImage};

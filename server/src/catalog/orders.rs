@@ -90,8 +90,9 @@ pub struct LeaseOrder {
     pub target_epoch: SessionEpoch,
     /// Jobs at most.
     pub jobs: u32,
-    /// Bytes that the target's file system takes, apart from the pool's own limit, which the books check.
-    pub room_bytes: u64,
+    /// Bytes that the target's file system has free above the reserve. The books take off what is reserved, and check
+    /// the pool's own limit.
+    pub disk_free_bytes: u64,
 }
 
 /// What a lease brought.

@@ -192,6 +192,32 @@ pub struct PoolDraft {
     pub legacy_node: bool,
 }
 
+impl PoolDraft {
+    /// The default pool of a fresh cluster, on the coordinator's own node: last in line for uploads.
+    #[must_use]
+    pub fn first(node: &NodeId, base_path: &str, node_url: &str, public_base_url: &str) -> Self {
+        Self { is_default: true, priority: 99, ..Self::of_node("Default", node, base_path, node_url, public_base_url) }
+    }
+
+    /// A pool that AUTO_POOLS makes.
+    #[must_use]
+    pub fn auto(name: &str, node: &NodeId, base_path: &str, node_url: &str, public_base_url: &str) -> Self {
+        Self { priority: 10, ..Self::of_node(name, node, base_path, node_url, public_base_url) }
+    }
+
+    fn of_node(name: &str, node: &NodeId, base_path: &str, node_url: &str, public_base_url: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            node_id: node.to_string(),
+            base_path: base_path.to_owned(),
+            upload_api_url: format!("{}/api/internal/upload", node_url.trim_end_matches('/')),
+            public_base_url: public_base_url.to_owned(),
+            is_active: true,
+            ..Self::default()
+        }
+    }
+}
+
 macro_rules! patch {
     ($($field:ident: $type:ty),+ $(,)?) => {
         /// A change of a pool: the fields that are `Some`. `From<PoolDraft>` changes all of them.
@@ -261,5 +287,21 @@ impl PoolSaved {
         match self {
             Self::Created(pool) | Self::Updated(pool) => pool,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mask_changes_only_its_fields() {
+        let shown = PoolDraft { name: "img1".into(), priority: 10, description: "old".into(), ..PoolDraft::default() };
+        let typed = PoolDraft { name: "x".into(), priority: 5, ..PoolDraft::default() };
+        let mask = ["priority".to_owned()];
+        let new = PoolPatch::masked(typed.clone(), &mask).unwrap().apply(shown.clone());
+        assert_eq!(new, PoolDraft { priority: 5, ..shown.clone() });
+        assert_eq!(PoolPatch::masked(typed.clone(), &[]).unwrap().apply(shown.clone()), typed, "an empty mask: all");
+        assert_eq!(PoolPatch::masked(typed, &["used_size".to_owned()]), Err("used_size".to_owned()));
     }
 }

@@ -76,7 +76,25 @@ impl PoolSpec {
     /// # Errors
     /// All findings in one sentence each: errors always, warnings unless saved over.
     pub fn check(draft: PoolDraft, rule: SaveRule) -> Result<Self, Refusal> {
-        todo!("{draft:?} {rule:?}")
+        let mut found = Findings::default();
+        let spec = Self {
+            name: found.name(&draft.name),
+            node: found.node(&draft.node_id),
+            base_path: found.base_path(&draft.base_path),
+            upload_api_url: found.upload_api_url(&draft.upload_api_url),
+            public_base_url: found.public_base_url(&draft.public_base_url),
+            max_size: found.number("max_size", draft.max_size),
+            is_active: draft.is_active,
+            is_default: draft.is_default,
+            priority: draft.priority,
+            storage_type: found.storage_type(&draft.storage_type),
+            storage_tier: found.storage_tier(&draft.storage_tier),
+            description: found.description(&draft.description),
+            legacy_pool_id: found.number("legacy_pool_id", draft.legacy_pool_id),
+            legacy_node: draft.legacy_node,
+        };
+        found.result(rule)?;
+        Ok(spec)
     }
 
     /// Checks it against every other pool (`others` without the one that it changes): name, directory, legacy id.
@@ -84,7 +102,158 @@ impl PoolSpec {
     /// # Errors
     /// The first pool that it collides with.
     pub fn fits(&self, others: &[Pool]) -> Result<(), Refusal> {
-        todo!("{others:?}")
+        for other in others {
+            let (name, id) = (&other.name, other.id);
+            if self.name == *name {
+                let message = format!("name: pool {id} on node {} is called {name} already; choose another", other.node);
+                return Err(Refusal::exists(message));
+            }
+            if self.legacy_pool_id != 0 && self.legacy_pool_id == other.legacy_pool_id {
+                let message = format!("legacy_pool_id: pool {name} ({id}) has {} already", self.legacy_pool_id);
+                return Err(Refusal::exists(message));
+            }
+            if self.node == other.node && overlap(&self.base_path, &other.base_path) {
+                let message = format!(
+                    "base_path: {} and {} of pool {name} ({id}) are the same directory or one in the other; \
+                     give each pool a directory of its own",
+                    self.base_path, other.base_path
+                );
+                return Err(Refusal::exists(message));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether one of two normal paths is the other or lies in it.
+fn overlap(a: &str, b: &str) -> bool {
+    let inside = |inner: &str, outer: &str| inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'));
+    a == b || inside(a, b) || inside(b, a)
+}
+
+#[derive(Default)]
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn error(&mut self, field: &'static str, message: impl Into<String>) {
+        self.0.push(Finding { field, severity: Severity::Error, message: message.into() });
+    }
+
+    fn warning(&mut self, field: &'static str, message: impl Into<String>) {
+        self.0.push(Finding { field, severity: Severity::Warning, message: message.into() });
+    }
+
+    fn result(self, rule: SaveRule) -> Result<(), Refusal> {
+        let counts = |f: &&Finding| f.severity == Severity::Error || rule == SaveRule::Checked;
+        let sentences: Vec<String> =
+            self.0.iter().filter(counts).map(|f| format!("{}: {}", f.field, f.message)).collect();
+        if sentences.is_empty() { Ok(()) } else { Err(Refusal::invalid(sentences.join("; "))) }
+    }
+
+    fn name(&mut self, raw: &str) -> String {
+        let name = raw.trim();
+        if name.is_empty() || name.chars().count() > 64 || name.chars().any(char::is_control) {
+            self.error("name", "needs 1 to 64 characters on one line");
+        }
+        name.to_owned()
+    }
+
+    fn node(&mut self, raw: &str) -> NodeId {
+        raw.trim().parse().unwrap_or_else(|error: pixelfox_proto::IdError| {
+            self.error("node_id", error.to_string());
+            "invalid".parse().expect("a word of letters is a NODE_ID")
+        })
+    }
+
+    fn base_path(&mut self, raw: &str) -> String {
+        let path = raw.trim();
+        if !path.starts_with('/') || path.len() > 4096 || path.chars().any(char::is_control) {
+            self.error("base_path", "must be an absolute path on the node, as /app/uploads_s01");
+            return String::new();
+        }
+        let parts: Vec<&str> = path.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
+        if parts.contains(&"..") {
+            self.error("base_path", "must not contain `..`; write the path as it is");
+        } else if parts.is_empty() {
+            self.error("base_path", "must not be the root directory; give the pool a directory of its own");
+        }
+        format!("/{}", parts.join("/"))
+    }
+
+    fn url(&mut self, field: &'static str, raw: &str, like: &str) -> Option<Url> {
+        let Ok(url) = Url::parse(raw.trim()) else {
+            self.error(field, format!("must be a URL like {like}"));
+            return None;
+        };
+        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
+            self.error(field, format!("must begin with http:// or https:// and a host, like {like}"));
+        } else if !url.username().is_empty() || url.password().is_some() {
+            self.error(field, "must not contain a user or password; nodes use REPLICATION_SECRET");
+        } else if url.query().is_some() || url.fragment().is_some() {
+            self.error(field, "must not contain `?` or `#`; leave them out");
+        }
+        Some(url)
+    }
+
+    fn upload_api_url(&mut self, raw: &str) -> String {
+        let field = "upload_api_url";
+        let Some(url) = self.url(field, raw, "http://app_s01:4000/api/internal/upload") else { return String::new() };
+        if !matches!(url.path(), "/api/internal/upload" | "/api/v1/upload") {
+            self.warning(field, "should end in /api/internal/upload, where nodes take uploads");
+        }
+        url.into()
+    }
+
+    fn public_base_url(&mut self, raw: &str) -> String {
+        let field = "public_base_url";
+        let Some(url) = self.url(field, raw, "http://s01.local:8082") else { return String::new() };
+        let path = url.path().trim_end_matches('/');
+        let last = path.rsplit('/').next().unwrap_or_default();
+        if last == "uploads" || last.starts_with("uploads_") {
+            self.error(field, format!("must be host and port only; leave out {path}, links get /uploads by themselves"));
+        } else if !path.is_empty() {
+            self.warning(field, format!("should be host and port only; nodes serve nothing under {path}"));
+        }
+        url.as_str().trim_end_matches('/').to_owned()
+    }
+
+    fn number(&mut self, field: &'static str, raw: u64) -> u64 {
+        if i64::try_from(raw).is_err() {
+            self.error(field, "is too large; 0 stands for none");
+        }
+        raw
+    }
+
+    fn storage_type(&mut self, raw: &str) -> StorageType {
+        match raw {
+            "" | "local" => StorageType::Local,
+            "nfs" => StorageType::Nfs,
+            "s3" => {
+                self.error("storage_type", "s3 is not built yet; use local or nfs");
+                StorageType::Local
+            }
+            _ => {
+                self.error("storage_type", "must be local or nfs");
+                StorageType::Local
+            }
+        }
+    }
+
+    fn storage_tier(&mut self, raw: &str) -> StorageTier {
+        if raw.is_empty() {
+            return StorageTier::default();
+        }
+        StorageTier::parse(raw).unwrap_or_else(|| {
+            self.error("storage_tier", "must be hot, warm, cold or archive");
+            StorageTier::default()
+        })
+    }
+
+    fn description(&mut self, raw: &str) -> String {
+        if raw.chars().count() > 1000 || raw.contains('\0') {
+            self.error("description", "must be text of at most 1,000 characters");
+        }
+        raw.trim().to_owned()
     }
 }
 
@@ -98,5 +267,101 @@ pub fn origin_of(url: &str) -> String {
 /// next free number. Source: CONTRACT.md, `AUTO_POOLS`.
 #[must_use]
 pub fn auto_pool_name(node: &NodeId, taken: &BTreeSet<String>) -> String {
-    todo!("{node:?} {taken:?}")
+    let word = node.as_str();
+    let digits = &word[word.trim_end_matches(|c: char| c.is_ascii_digit()).len()..];
+    let own = digits.parse::<u64>().ok().map(|number| format!("img{number}"));
+    let mut free = (1_u64..).map(|number| format!("img{number}"));
+    match own {
+        Some(name) if !taken.contains(&name) => name,
+        _ => free.find(|name| !taken.contains(name)).expect("there are more numbers than pools"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draft() -> PoolDraft {
+        PoolDraft {
+            name: "img1".into(),
+            node_id: "s01".into(),
+            base_path: "/app/uploads_s01".into(),
+            upload_api_url: "http://app_s01:4000/api/internal/upload".into(),
+            public_base_url: "http://s01.local:8082".into(),
+            ..PoolDraft::default()
+        }
+    }
+
+    type Change = fn(&mut PoolDraft);
+
+    #[test]
+    fn each_refusal_names_the_field_and_the_cure() {
+        let rows: &[(Change, &str)] = &[
+            (|d| d.name = " ".into(), "name: needs 1 to 64"),
+            (|d| d.node_id = "a/b".into(), "node_id: `a/b` is no NODE_ID"),
+            (|d| d.base_path = "uploads".into(), "base_path: must be an absolute path"),
+            (|d| d.base_path = "/app/../etc".into(), "base_path: must not contain `..`"),
+            (|d| d.base_path = "//.//".into(), "base_path: must not be the root"),
+            (|d| d.upload_api_url = "app:4000".into(), "upload_api_url: must begin with http"),
+            (|d| d.upload_api_url = String::new(), "upload_api_url: must be a URL like"),
+            (|d| d.upload_api_url = "ftp://app/x".into(), "upload_api_url: must begin with http"),
+            (|d| d.upload_api_url = "http://u:p@app:1/api/v1/upload".into(), "upload_api_url: must not contain a user"),
+            (|d| d.public_base_url = "http://s01/?a".into(), "public_base_url: must not contain `?`"),
+            (|d| d.public_base_url = "http://s01/uploads/".into(), "public_base_url: must be host and port only; leave out /uploads"),
+            (|d| d.public_base_url = "http://s01/uploads_s01".into(), "leave out /uploads_s01"),
+            (|d| d.storage_type = "s3".into(), "storage_type: s3 is not built yet"),
+            (|d| d.storage_type = "tape".into(), "storage_type: must be local or nfs"),
+            (|d| d.storage_tier = "tepid".into(), "storage_tier: must be hot"),
+            (|d| d.max_size = u64::MAX, "max_size: is too large"),
+        ];
+        for (change, want) in rows {
+            let mut pool = draft();
+            change(&mut pool);
+            let refusal = PoolSpec::check(pool, SaveRule::Anyway).expect_err(want);
+            assert!(refusal.message.contains(want), "{want}: {refusal}");
+        }
+    }
+
+    #[test]
+    fn doubts_are_saved_over_and_errors_are_not() {
+        // A public URL with a path and an upload URL of another path only look wrong.
+        let mut pool = draft();
+        pool.public_base_url = "http://cdn.example/pictures".into();
+        pool.upload_api_url = "http://app_s01:4000/up".into();
+        let refusal = PoolSpec::check(pool.clone(), SaveRule::Checked).unwrap_err();
+        assert!(refusal.message.contains("public_base_url: should") && refusal.message.contains("upload_api_url: should"));
+        assert!(PoolSpec::check(pool, SaveRule::Anyway).is_ok());
+    }
+
+    #[test]
+    fn a_pool_is_kept_in_normal_form() {
+        let mut pool = draft();
+        pool.base_path = " /app//./uploads_s01/ ".into();
+        pool.public_base_url = "HTTP://S01.local:8082/".into();
+        let spec = PoolSpec::check(pool, SaveRule::Checked).unwrap();
+        assert_eq!((spec.base_path.as_str(), spec.public_base_url.as_str()), ("/app/uploads_s01", "http://s01.local:8082"));
+        assert_eq!(spec.upload_api_url, "http://app_s01:4000/api/internal/upload");
+        assert_eq!(origin_of(&spec.upload_api_url), "http://app_s01:4000");
+    }
+
+    #[test]
+    fn directories_in_each_other_overlap_and_neighbours_do_not() {
+        for (a, b, want) in [("/a", "/a", true), ("/a/b", "/a", true), ("/a", "/a/b/c", true), ("/a", "/ab", false)] {
+            assert_eq!(overlap(a, b), want, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn the_name_of_an_automatic_pool() {
+        for (why, node, taken, want) in [
+            ("the digits at the end", "s01", &[][..], "img1"),
+            ("all of them", "node120", &[], "img120"),
+            ("no digits: the next free number", "paris", &["img1"], "img2"),
+            ("taken: the next free number", "s01", &["img1", "img2"], "img3"),
+            ("digits beyond counting", "s99999999999999999999999", &[], "img1"),
+        ] {
+            let taken = taken.iter().map(|name| (*name).to_owned()).collect();
+            assert_eq!(auto_pool_name(&node.parse().unwrap(), &taken), want, "{why}");
+        }
+    }
 }

@@ -42,3 +42,44 @@ impl ReplicaState {
             .find(|state| state.as_str() == word)
     }
 }
+
+/// Where a copy's bytes count in its pool. See [`PoolUsage`](super::PoolUsage).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Bucket {
+    /// Not at all: no copy, or a lost one.
+    None,
+    /// In use.
+    Used,
+    /// On its way in.
+    Reserved,
+    /// Trash, or on its way there.
+    Trash,
+}
+
+impl ReplicaState {
+    /// Where a copy in this state counts. One that is being restored from the trash takes no new room: it stays
+    /// counted there.
+    #[must_use]
+    pub const fn bucket(self, from_trash: bool) -> Bucket {
+        match self {
+            Self::Live | Self::Suspect => Bucket::Used,
+            Self::Writing if from_trash => Bucket::Trash,
+            Self::Writing => Bucket::Reserved,
+            Self::Condemned | Self::Trashed | Self::Purging => Bucket::Trash,
+            Self::Lost => Bucket::None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_state_has_its_word() {
+        for state in ["writing", "live", "condemned", "trashed", "purging", "suspect", "lost"] {
+            assert_eq!(ReplicaState::parse(state).map(ReplicaState::as_str), Some(state));
+        }
+        assert_eq!(ReplicaState::parse("gone"), None);
+    }
+}

@@ -89,6 +89,76 @@ impl Settings {
     /// # Errors
     /// A value that can't work, by field, with what can.
     pub fn patched(&self, patch: &SettingsPatch) -> Result<Self, Refusal> {
-        todo!("{patch:?}")
+        if patch.variants_webp.or(patch.variants_avif).or(patch.variants_original).is_some() {
+            return Err(Refusal::invalid("variants_*: variants are not built yet; leave these fields out"));
+        }
+        if patch.strip_location == Some(true) {
+            return Err(Refusal::invalid("strip_location: is not built yet; leave it off"));
+        }
+        let mut new = self.clone();
+        macro_rules! take {
+            ($($field:ident),+) => { $(if let Some(value) = patch.$field { new.$field = value; })+ };
+        }
+        take!(direct_upload_enabled, replication_require_checksum, upload_max_bytes, upload_rate_limit_per_ip);
+        take!(upload_rate_limit_per_user, public_uploads, move_bandwidth_per_node, move_slots_per_node, trash_hours);
+        take!(strip_location);
+        new.reserve_bytes = patch.reserve_bytes.or(new.reserve_bytes);
+        new.check()?;
+        if new != *self {
+            new.revision += 1;
+        }
+        Ok(new)
+    }
+
+    fn check(&self) -> Result<(), Refusal> {
+        let ranges = [
+            ("upload_max_bytes", self.upload_max_bytes, 1, Self::MAX_UPLOAD_BYTES),
+            ("move_slots_per_node", self.move_slots_per_node.into(), 1, Self::MAX_SLOTS.into()),
+            ("trash_hours", self.trash_hours.into(), 0, Self::MAX_TRASH_HOURS.into()),
+            ("move_bandwidth_per_node", self.move_bandwidth_per_node, 0, 1 << 50),
+            ("reserve_bytes", self.reserve_bytes.unwrap_or(0), 0, 1 << 50),
+        ];
+        match ranges.into_iter().find(|(_, value, low, high)| value < low || value > high) {
+            Some((field, value, low, high)) => {
+                Err(Refusal::invalid(format!("{field}: {value} is not between {low} and {high}")))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Largest upload that can be allowed: 1 TiB.
+    pub const MAX_UPLOAD_BYTES: u64 = 1 << 40;
+    /// Pushes at once per node that can be allowed.
+    pub const MAX_SLOTS: u32 = 64;
+    /// Longest stay in the trash: ten years.
+    pub const MAX_TRASH_HOURS: u32 = 87_600;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_absent_stays() {
+        let patch = SettingsPatch { trash_hours: Some(0), public_uploads: Some(true), ..SettingsPatch::default() };
+        let new = Settings::default().patched(&patch).unwrap();
+        let want = Settings { trash_hours: 0, public_uploads: true, revision: 1, ..Settings::default() };
+        assert_eq!(new, want);
+        assert_eq!(new.patched(&patch).unwrap().revision, 1, "the same again is no change");
+    }
+
+    #[test]
+    fn what_can_not_work_is_refused_by_field() {
+        let patch = SettingsPatch::default;
+        for (want, patch) in [
+            ("variants_*", SettingsPatch { variants_avif: Some(false), ..patch() }),
+            ("strip_location", SettingsPatch { strip_location: Some(true), ..patch() }),
+            ("upload_max_bytes: 0", SettingsPatch { upload_max_bytes: Some(0), ..patch() }),
+            ("move_slots_per_node: 65", SettingsPatch { move_slots_per_node: Some(65), ..patch() }),
+            ("reserve_bytes", SettingsPatch { reserve_bytes: Some(u64::MAX), ..patch() }),
+        ] {
+            let refusal = Settings::default().patched(&patch).expect_err(want);
+            assert!(refusal.message.starts_with(want), "{refusal}");
+        }
     }
 }

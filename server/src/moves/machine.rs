@@ -124,3 +124,79 @@ impl MoveJob {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const HELD: (Lease, SessionEpoch) = (Lease(5), SessionEpoch(2));
+
+    fn copying() -> MoveJob {
+        MoveJob::Copying { lease: HELD.0, epoch: HELD.1, failures: 3 }
+    }
+
+    fn landed(lease: u64, epoch: u64) -> News {
+        News::Landed { lease: Lease(lease), epoch: SessionEpoch(epoch) }
+    }
+
+    fn set_back(then: After) -> News {
+        News::SetBack { lease: HELD.0, epoch: HELD.1, then }
+    }
+
+    #[test]
+    fn what_news_make_of_a_job() {
+        let waiting = |failures| Turn::Becomes(MoveJob::Waiting { failures });
+        let ended = |end| Turn::Becomes(MoveJob::Ended(end));
+        for (why, job, news, want) in [
+            ("its own receipt commits it", copying(), landed(5, 2), Turn::Becomes(MoveJob::Committed)),
+            ("an older lease's receipt is late", copying(), landed(4, 2), Turn::Stale),
+            ("another session's receipt is late", copying(), landed(5, 1), Turn::Stale),
+            ("a receipt after the job was returned is late", MoveJob::Waiting { failures: 0 }, landed(5, 2), Turn::Stale),
+            ("a receipt is taken once", MoveJob::Committed, landed(5, 2), Turn::Stale),
+            ("a lost session costs no attempt", copying(), News::SessionLost, waiting(3)),
+            ("what is committed does not go back", MoveJob::Committed, News::SessionLost, Turn::Stale),
+            ("a failure counts", copying(), set_back(After::Counted), waiting(4)),
+            ("a full target does not", copying(), set_back(After::NotCounted), waiting(3)),
+            ("the last failure ends it", copying(), set_back(After::Failed("x".into())), ended(End::Failed("x".into()))),
+            ("without its original it is over", copying(), set_back(After::WithoutOriginal), ended(End::Completed)),
+            ("the trash ends it", MoveJob::Committed, News::TrashDone, ended(End::Completed)),
+            ("until the commit it can be cancelled", copying(), News::Cancel, ended(End::Cancelled)),
+            ("after it no more", MoveJob::Committed, News::Cancel, Turn::Stale),
+        ] {
+            assert_eq!(job.turn(news), want, "{why}");
+        }
+    }
+
+    fn any_news() -> impl Strategy<Value = News> {
+        let lease = || (0_u64..4).prop_map(Lease);
+        let epoch = || (0_u64..2).prop_map(SessionEpoch);
+        prop_oneof![
+            (lease(), epoch()).prop_map(|(lease, epoch)| News::Leased { lease, epoch }),
+            (lease(), epoch()).prop_map(|(lease, epoch)| News::Landed { lease, epoch }),
+            (lease(), epoch()).prop_map(|(lease, epoch)| News::SetBack { lease, epoch, then: After::Counted }),
+            Just(News::SessionLost),
+            Just(News::TrashDone),
+            Just(News::Cancel),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_committed_only_goes_forward(all in proptest::collection::vec(any_news(), 0..40)) {
+            // Any news in any order: after the commit a job is committed or completed and nothing else.
+            let mut job = MoveJob::Waiting { failures: 0 };
+            let mut committed = false;
+            for news in all {
+                if let Turn::Becomes(next) = job.clone().turn(news) {
+                    job = next;
+                }
+                committed |= job == MoveJob::Committed;
+                if committed {
+                    prop_assert!(matches!(job, MoveJob::Committed | MoveJob::Ended(End::Completed)), "{:?}", job);
+                }
+            }
+        }
+    }
+}

@@ -1,5 +1,7 @@
 //! Which images of a request go, and why the others stay. Pure.
 
+use std::collections::{HashMap, HashSet};
+
 use pixelfox_proto::{ImageId, JobId, PoolId};
 
 /// An image as a plan looks at it.
@@ -57,5 +59,72 @@ impl Planned {
 /// it is unknown. An image that is asked for twice goes once. O(n log n).
 #[must_use]
 pub fn plan(asked: &[ImageId], found: Vec<PlanImage>, target: PoolId, target_name: &str) -> Planned {
-    todo!("{asked:?} {found:?} {target} {target_name}")
+    let mut found: HashMap<ImageId, PlanImage> = found.into_iter().map(|image| (image.id, image)).collect();
+    let mut seen = HashSet::with_capacity(asked.len());
+    let mut planned = Planned::default();
+    for id in asked.iter().filter(|id| seen.insert(**id)) {
+        match found.remove(id) {
+            None => planned.stay.push(format!("image {id}: unknown")),
+            Some(image) => match obstacle(&image, target, target_name) {
+                Some(why) => planned.stay.push(format!("image {id}: {why}")),
+                None => planned.go.push(image),
+            },
+        }
+    }
+    planned
+}
+
+fn obstacle(image: &PlanImage, target: PoolId, target_name: &str) -> Option<String> {
+    match image.blocker {
+        Some(Blocker::Deleting) => Some("is being deleted".to_owned()),
+        _ if image.pool == target => Some(format!("is in pool {target_name} ({target}) already")),
+        Some(Blocker::Job(job)) => Some(format!("job {job} is working on it; wait for that or cancel it")),
+        Some(Blocker::Lost) => Some("its original is lost; upload it again or bring the file back".to_owned()),
+        Some(Blocker::Suspect) => Some("a file of it does not match its checksum on record; check it first".to_owned()),
+        None => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(number: u8) -> ImageId {
+        ImageId::from_bytes([number; 16])
+    }
+
+    fn pool(number: u64) -> PoolId {
+        PoolId::try_from(number).unwrap()
+    }
+
+    fn image(number: u8) -> PlanImage {
+        PlanImage { id: id(number), pool: pool(1), files: 1, bytes: 10, blocker: None }
+    }
+
+    #[test]
+    fn why_an_image_stays() {
+        let job = Blocker::Job(JobId::try_from(7).unwrap());
+        for (found, want) in [
+            (None, Some("unknown")),
+            (Some(image(1)), None),
+            (Some(PlanImage { pool: pool(2), ..image(1) }), Some("is in pool img1 (2) already")),
+            (Some(PlanImage { blocker: Some(job), ..image(1) }), Some("job 7 is working on it")),
+            (Some(PlanImage { blocker: Some(Blocker::Lost), ..image(1) }), Some("its original is lost")),
+            (Some(PlanImage { blocker: Some(Blocker::Suspect), ..image(1) }), Some("does not match its checksum")),
+            (Some(PlanImage { blocker: Some(Blocker::Deleting), ..image(1) }), Some("is being deleted")),
+        ] {
+            let planned = plan(&[id(1)], found.into_iter().collect(), pool(2), "img1");
+            match want {
+                None => assert_eq!((planned.go.len(), planned.stay.len()), (1, 0)),
+                Some(want) => assert!(planned.stay[0].contains(want) && planned.go.is_empty(), "{:?}", planned.stay),
+            }
+        }
+    }
+
+    #[test]
+    fn an_image_that_is_asked_for_twice_goes_once_and_in_the_order_of_the_request() {
+        let planned = plan(&[id(3), id(1), id(3), id(2)], vec![image(1), image(2), image(3)], pool(2), "img1");
+        let order: Vec<ImageId> = planned.go.iter().map(|image| image.id).collect();
+        assert_eq!((order, planned.files(), planned.bytes()), (vec![id(3), id(1), id(2)], 3, 30));
+    }
 }

@@ -1,29 +1,133 @@
 //! Which jobs are leased next. Pure: does not depend on the order of its input.
 
-use crate::catalog::{Job, LeaseOrder, UnixMillis};
+use std::collections::BTreeMap;
 
-use super::Snapshot;
+use pixelfox_proto::PoolId;
+
+use super::{NodeView, PoolView, Snapshot};
+use crate::catalog::{Job, JobKind, JobState, Lane, LeaseOrder, UnixMillis};
 
 /// Jobs of one command at most: one slot carries so many.
 pub const JOBS_PER_COMMAND: u32 = 32;
 
-/// What may be leased now: one order per free slot of a node, spread over its lanes in turn. Never to a node that is
-/// not attached, never for a target that is away, unhealthy, not active or full, never beyond a node's slots.
-/// O(lanes + slots).
+/// Seconds after which a full target is looked at again without a signal.
+pub const FULL_TARGET_WAIT_SECONDS: u32 = 30;
+
+/// What may be leased now: the free slots of each attached node, spread over its lanes in turn; a slot carries up to
+/// [`JOBS_PER_COMMAND`] jobs, so an order for 64 is two commands. Never to a node that is not attached, never for a
+/// target that is away, unhealthy, not active or full, never beyond a node's slots. O(lanes × pools + slots).
 #[must_use]
 pub fn decide(snapshot: &Snapshot) -> Vec<LeaseOrder> {
-    todo!("{snapshot:?}")
+    let mut ways: BTreeMap<&Lane, Way<'_>> = BTreeMap::new();
+    for lane in snapshot.lanes.iter().filter(|lane| lane.due > 0) {
+        if let Ok(way) = open_way(lane, snapshot) {
+            ways.insert(lane, way);
+        }
+    }
+    let mut jobs: BTreeMap<&Lane, u32> = BTreeMap::new();
+    for node in &snapshot.nodes {
+        let lanes: Vec<&Lane> = ways.keys().copied().filter(|lane| lane.node == node.node).collect();
+        spread(node.slots.saturating_sub(node.running), &lanes, &mut jobs);
+    }
+    let order = |(lane, jobs): (&Lane, u32)| {
+        let way = ways.get(lane)?;
+        Some(LeaseOrder {
+            node: lane.node.clone(),
+            epoch: way.node.epoch,
+            source: lane.source,
+            target: way.target.id,
+            target_epoch: way.target_node.epoch,
+            jobs,
+            disk_free_bytes: way.target.disk_free_bytes,
+        })
+    };
+    jobs.into_iter().filter_map(order).collect()
 }
 
-/// When [`decide`] is worth asking again without a signal: the next retry of a lane whose nodes are attached.
+/// Gives one slot to each lane in turn until no slot or no job is left.
+fn spread<'a>(mut slots: u32, lanes: &[&'a Lane], jobs: &mut BTreeMap<&'a Lane, u32>) {
+    while slots > 0 {
+        let before = slots;
+        for lane in lanes {
+            let given = jobs.get(lane).copied().unwrap_or(0);
+            if slots > 0 && given < lane.due {
+                jobs.insert(lane, lane.due.min(given + JOBS_PER_COMMAND));
+                slots -= 1;
+            }
+        }
+        if slots == before {
+            return;
+        }
+    }
+}
+
+struct Way<'a> {
+    node: &'a NodeView,
+    target: &'a PoolView,
+    target_node: &'a NodeView,
+}
+
+/// The way of a lane, or why it is closed.
+fn open_way<'a>(lane: &Lane, snapshot: &'a Snapshot) -> Result<Way<'a>, String> {
+    let target = lane.target.filter(|_| lane.kind == JobKind::MoveImage);
+    let Some(target) = target else { return Err("this work is not built yet".to_owned()) };
+    let pool = |id: PoolId| snapshot.pool(id).ok_or_else(|| format!("pool {id} is not there"));
+    let away = |node| format!("node {node} is not attached");
+    let node = snapshot.node(&lane.node).ok_or_else(|| away(&lane.node))?;
+    let (source, target) = (pool(lane.source)?, pool(target)?);
+    let target_node = snapshot.node(&target.node).ok_or_else(|| away(&target.node))?;
+    if let Some(sick) = [source, target].into_iter().find(|pool| !pool.healthy) {
+        return Err(format!("pool {} is not healthy", sick.name));
+    }
+    if !target.active {
+        return Err(format!("pool {} is not active", target.name));
+    }
+    if target.room_bytes() == 0 {
+        return Err(full(target));
+    }
+    Ok(Way { node, target, target_node })
+}
+
+fn full(pool: &PoolView) -> String {
+    format!("pool {} is full", pool.name)
+}
+
+/// When [`decide`] is worth asking again without a signal: the next retry of a lane whose way is open, or a while
+/// later where one has due jobs and no room.
 #[must_use]
 pub fn next_wake(snapshot: &Snapshot) -> Option<UnixMillis> {
-    todo!("{snapshot:?}")
+    let retries = snapshot.lanes.iter().filter(|lane| open_way(lane, snapshot).is_ok()).filter_map(|lane| lane.next);
+    let short_of_room = snapshot.lanes.iter().any(|lane| {
+        let target = lane.target.and_then(|id| snapshot.pool(id));
+        lane.due > 0 && target.is_some_and(|pool| snapshot.node(&pool.node).is_some() && pool.room_bytes() == 0)
+    });
+    let later = short_of_room.then(|| snapshot.now.plus_seconds(FULL_TARGET_WAIT_SECONDS));
+    retries.chain(later).min()
 }
 
 /// Why a pending job does not run yet, as people read it: `node s09 is not attached`, `pool img1 is full`,
-/// `next try in 25 s`. Empty where it may.
+/// `next try in 25 s`. Empty where it may, or where it is not pending.
 #[must_use]
 pub fn waiting_for(job: &Job, snapshot: &Snapshot) -> String {
-    todo!("{job:?} {snapshot:?}")
+    let (JobState::Pending, Some(node), Some(source)) = (job.state, job.node.clone(), job.source) else {
+        return String::new();
+    };
+    let lane = Lane { node, kind: job.kind, source, target: job.target, due: 1, next: None };
+    let way = match open_way(&lane, snapshot) {
+        Ok(way) => way,
+        Err(why) => return why,
+    };
+    if way.target.room_bytes() < job.bytes_total {
+        return full(way.target);
+    }
+    if let Some(at) = job.not_before.filter(|at| *at > snapshot.now) {
+        return format!("next try in {} s", at.seconds_since(snapshot.now).max(1));
+    }
+    if way.node.running >= way.node.slots {
+        return format!("all {} slots of node {} are busy", way.node.slots, lane.node);
+    }
+    String::new()
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,6 @@ mod decide;
 mod retry;
 mod snapshot;
 
-pub use decide::{JOBS_PER_COMMAND, decide, next_wake, waiting_for};
+pub use decide::{FULL_TARGET_WAIT_SECONDS, JOBS_PER_COMMAND, decide, next_wake, waiting_for};
 pub use retry::{Cause, MAX_ATTEMPTS, Verdict, after_trash_failure, verdict};
 pub use snapshot::{NodeView, PoolView, Snapshot};

@@ -68,3 +68,34 @@ const fn ladder(failures: u32) -> u32 {
         _ => 1800,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn counted(wait_seconds: u32) -> Verdict {
+        Verdict::Again { wait_seconds, counted: true }
+    }
+
+    #[test]
+    fn the_ladder_of_a_passing_failure() {
+        // 5 s, 30 s, 2 min, 10 min, then every 30 min; the twelfth attempt is the last one.
+        for (failures, want) in [(0, counted(5)), (1, counted(30)), (2, counted(120)), (3, counted(600)), (4, counted(1800))] {
+            assert_eq!(verdict(failures, Cause::Passing), want);
+        }
+        assert_eq!(verdict(10, Cause::Passing), counted(1800));
+        assert_eq!(verdict(11, Cause::Passing), Verdict::Failed);
+        assert_eq!(verdict(u32::MAX, Cause::Passing), Verdict::Failed);
+    }
+
+    #[test]
+    fn what_does_not_count_never_ends_a_job_and_what_is_final_ends_it_at_once() {
+        for cause in [Cause::NodeAway, Cause::Busy, Cause::Stale, Cause::TargetFull, Cause::Paused] {
+            let verdict = verdict(u32::MAX, cause);
+            assert!(matches!(verdict, Verdict::Again { counted: false, .. }), "{cause:?}: {verdict:?}");
+        }
+        for cause in [Cause::Refused, Cause::SuspectSource] {
+            assert_eq!(verdict(0, cause), Verdict::Failed, "{cause:?}");
+        }
+    }
+}

@@ -43,6 +43,29 @@ pub struct PoolView {
     pub healthy: bool,
     /// Takes moves.
     pub active: bool,
-    /// Bytes that it takes: the lesser of its limit's rest and its file system's rest above the reserve.
-    pub room_bytes: u64,
+    /// Bytes under its own limit that the books leave free, see [`Pool::room`](crate::catalog::Pool::room).
+    pub limit_room_bytes: Option<u64>,
+    /// Bytes that its file system has free above the reserve, as last reported.
+    pub disk_free_bytes: u64,
+    /// Bytes that are on their way in.
+    pub reserved_bytes: u64,
+}
+
+impl PoolView {
+    /// Bytes that it still takes.
+    #[must_use]
+    pub fn room_bytes(&self) -> u64 {
+        let disk = self.disk_free_bytes.saturating_sub(self.reserved_bytes);
+        self.limit_room_bytes.map_or(disk, |limit| limit.min(disk))
+    }
+}
+
+impl Snapshot {
+    pub(super) fn node(&self, id: &NodeId) -> Option<&NodeView> {
+        self.nodes.iter().find(|node| node.node == *id)
+    }
+
+    pub(super) fn pool(&self, id: PoolId) -> Option<&PoolView> {
+        self.pools.iter().find(|pool| pool.id == id)
+    }
 }

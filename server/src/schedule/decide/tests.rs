@@ -1,0 +1,212 @@
+//! Tables and properties of the choice of the next jobs.
+
+use pixelfox_proto::{NodeId, SessionEpoch};
+use proptest::prelude::*;
+
+use super::*;
+
+fn node_id(number: u64) -> NodeId {
+    format!("s{number}").parse().unwrap()
+}
+
+fn pool_id(number: u64) -> PoolId {
+    PoolId::try_from(number).unwrap()
+}
+
+fn node(number: u64) -> NodeView {
+    NodeView { node: node_id(number), epoch: SessionEpoch(100 + number), slots: 4, running: 0 }
+}
+
+/// Pool N is on node N.
+fn pool(number: u64) -> PoolView {
+    PoolView {
+        id: pool_id(number),
+        name: format!("img{number}"),
+        node: node_id(number),
+        healthy: true,
+        active: true,
+        limit_room_bytes: None,
+        disk_free_bytes: 1000,
+        reserved_bytes: 0,
+    }
+}
+
+fn lane(source: u64, target: u64, due: u32) -> Lane {
+    let (kind, target) = (JobKind::MoveImage, Some(pool_id(target)));
+    Lane { node: node_id(source), kind, source: pool_id(source), target, due, next: None }
+}
+
+fn snapshot() -> Snapshot {
+    let nodes = vec![node(1), node(2), node(3)];
+    let pools = vec![pool(1), pool(2), pool(3)];
+    Snapshot { now: UnixMillis(1_000_000), nodes, pools, lanes: vec![lane(1, 2, 500)] }
+}
+
+fn jobs(snapshot: &Snapshot) -> Vec<(u64, u64, u32)> {
+    decide(snapshot).iter().map(|order| (order.source.get(), order.target.get(), order.jobs)).collect()
+}
+
+#[test]
+fn which_jobs_are_leased_next() {
+    type Change = fn(&mut Snapshot);
+    let rows: &[(&str, Change, &[(u64, u64, u32)])] = &[
+        ("all slots of the source's node", |_| (), &[(1, 2, 128)]),
+        ("only what is due", |s| s.lanes[0].due = 40, &[(1, 2, 40)]),
+        ("nothing due", |s| s.lanes[0].due = 0, &[]),
+        ("slots that are taken are not given twice", |s| s.nodes[0].running = 3, &[(1, 2, 32)]),
+        ("more running than slots", |s| s.nodes[0].running = 9, &[]),
+        ("the source's node is away", |s| drop(s.nodes.remove(0)), &[]),
+        ("the target's node is away", |s| drop(s.nodes.remove(1)), &[]),
+        ("the source is not healthy", |s| s.pools[0].healthy = false, &[]),
+        ("the target is not healthy", |s| s.pools[1].healthy = false, &[]),
+        ("the target is not active", |s| s.pools[1].active = false, &[]),
+        ("a source that is not active can be moved away from", |s| s.pools[0].active = false, &[(1, 2, 128)]),
+        ("the target's limit is reached", |s| s.pools[1].limit_room_bytes = Some(0), &[]),
+        ("the target's disk is promised away", |s| s.pools[1].reserved_bytes = 1000, &[]),
+        ("lanes take turns", |s| s.lanes.push(lane(1, 3, 500)), &[(1, 2, 64), (1, 3, 64)]),
+        ("a short lane leaves its turn to others", |s| s.lanes.push(lane(1, 3, 5)), &[(1, 2, 96), (1, 3, 5)]),
+        ("a closed lane leaves its turn to others", |s| {
+            s.lanes.push(lane(1, 3, 500));
+            s.pools[2].active = false;
+        }, &[(1, 2, 128)]),
+        ("nodes don't share slots", |s| s.lanes.push(lane(2, 1, 500)), &[(1, 2, 128), (2, 1, 128)]),
+        ("work that is not built yet", |s| s.lanes[0].target = None, &[]),
+    ];
+    for (why, change, want) in rows {
+        let mut snapshot = snapshot();
+        change(&mut snapshot);
+        assert_eq!(jobs(&snapshot), *want, "{why}");
+    }
+}
+
+#[test]
+fn the_next_look_without_a_signal() {
+    // A retry of an open lane wakes; one of a closed lane does not, its signal will; a full target is looked at again.
+    let at = |seconds| Some(UnixMillis(1_000_000).plus_seconds(seconds));
+    let mut snapshot = snapshot();
+    assert_eq!(next_wake(&snapshot), None);
+    snapshot.lanes[0].next = at(25);
+    assert_eq!(next_wake(&snapshot), at(25));
+    snapshot.pools[1].disk_free_bytes = 0;
+    assert_eq!(next_wake(&snapshot), at(FULL_TARGET_WAIT_SECONDS));
+    snapshot.nodes.remove(1);
+    assert_eq!(next_wake(&snapshot), None);
+}
+
+fn job() -> Job {
+    Job {
+        id: pixelfox_proto::JobId::try_from(1).unwrap(),
+        parent: None,
+        kind: JobKind::MoveImage,
+        state: JobState::Pending,
+        node: Some(node_id(1)),
+        source: Some(pool_id(1)),
+        target: Some(pool_id(2)),
+        image: None,
+        attempt: 0,
+        failures: 0,
+        epoch: None,
+        committed: false,
+        bytes_done: 0,
+        bytes_total: 10,
+        children_done: 0,
+        children_failed: 0,
+        children_total: 0,
+        files_missing: 0,
+        last_error: String::new(),
+        created: UnixMillis(0),
+        started: None,
+        finished: None,
+        not_before: None,
+    }
+}
+
+#[test]
+fn why_a_job_waits() {
+    type Change = fn(&mut Snapshot, &mut Job);
+    let rows: &[(Change, &str)] = &[
+        (|_, _| (), ""),
+        (|_, j| j.state = JobState::Processing, ""),
+        (|s, _| drop(s.nodes.remove(0)), "node s1 is not attached"),
+        (|s, _| drop(s.nodes.remove(1)), "node s2 is not attached"),
+        (|s, _| s.pools[1].healthy = false, "pool img2 is not healthy"),
+        (|s, _| s.pools[1].active = false, "pool img2 is not active"),
+        (|_, j| j.bytes_total = 1001, "pool img2 is full"),
+        (|_, j| j.not_before = Some(UnixMillis(1_025_000)), "next try in 25 s"),
+        (|_, j| j.not_before = Some(UnixMillis(1_000_001)), "next try in 1 s"),
+        (|s, _| s.nodes[0].running = 4, "all 4 slots of node s1 are busy"),
+    ];
+    for (change, want) in rows {
+        let (mut snapshot, mut job) = (snapshot(), job());
+        change(&mut snapshot, &mut job);
+        assert_eq!(waiting_for(&job, &snapshot), *want);
+    }
+}
+
+fn any_snapshot() -> impl Strategy<Value = Snapshot> {
+    let nodes = proptest::sample::subsequence((1..6_u64).collect::<Vec<_>>(), 0..=5)
+        .prop_flat_map(|ids| {
+            let slots = proptest::collection::vec((0_u32..6, 0_u32..6), ids.len());
+            (Just(ids), slots)
+        })
+        .prop_map(|(ids, slots)| {
+            let with = |(id, (slots, running))| NodeView { slots, running, ..node(id) };
+            ids.into_iter().zip(slots).map(with).collect::<Vec<_>>()
+        });
+    let state = (any::<bool>(), any::<bool>(), 0_u64..3, 0_u64..3);
+    let pools = proptest::collection::vec(state, 5).prop_map(|states| {
+        let with = |(id, (healthy, active, disk_free_bytes, reserved_bytes))| PoolView {
+            healthy,
+            active,
+            disk_free_bytes,
+            reserved_bytes,
+            ..pool(id)
+        };
+        (1..).zip(states).map(with).collect::<Vec<_>>()
+    });
+    let lanes = proptest::collection::btree_map((1..6_u64, 1..6_u64), 0_u32..200, 0..12)
+        .prop_map(|all| all.into_iter().map(|((from, to), due)| lane(from, to, due)).collect::<Vec<_>>());
+    (nodes, pools, lanes).prop_map(|(nodes, pools, lanes)| Snapshot { now: UnixMillis(0), nodes, pools, lanes })
+}
+
+proptest! {
+    #[test]
+    fn decide_keeps_to_slots_and_to_those_who_are_there(snapshot in any_snapshot()) {
+        let orders = decide(&snapshot);
+        for node in &snapshot.nodes {
+            let commands: u32 = orders.iter().filter(|o| o.node == node.node).map(|o| o.jobs.div_ceil(JOBS_PER_COMMAND)).sum();
+            prop_assert!(commands <= node.slots.saturating_sub(node.running));
+        }
+        for order in &orders {
+            let target = snapshot.pool(order.target).unwrap();
+            let (node, at) = (snapshot.node(&order.node), snapshot.node(&target.node));
+            prop_assert_eq!(node.map(|n| n.epoch), Some(order.epoch));
+            prop_assert_eq!(at.map(|n| n.epoch), Some(order.target_epoch));
+            prop_assert!(target.healthy && target.active && target.room_bytes() > 0);
+            let lane = snapshot.lanes.iter().find(|l| l.source == order.source && l.target == Some(order.target));
+            prop_assert!(order.jobs > 0 && order.jobs <= lane.unwrap().due);
+        }
+    }
+
+    #[test]
+    fn decide_does_not_depend_on_the_order_of_its_input(snapshot in any_snapshot(), seed: u64) {
+        let mut other = snapshot.clone();
+        let turn = usize::try_from(seed % 7).unwrap();
+        other.lanes.reverse();
+        other.lanes.rotate_left(turn.min(snapshot.lanes.len()));
+        other.nodes.reverse();
+        other.pools.rotate_left(turn.min(snapshot.pools.len()));
+        prop_assert_eq!(decide(&snapshot), decide(&other));
+    }
+
+    #[test]
+    fn no_slot_is_idle_while_a_way_is_open(snapshot in any_snapshot()) {
+        let orders = decide(&snapshot);
+        for node in &snapshot.nodes {
+            let mine = |lane: &&Lane| lane.node == node.node && lane.due > 0 && open_way(lane, &snapshot).is_ok();
+            let due: u32 = snapshot.lanes.iter().filter(mine).map(|l| l.due.div_ceil(JOBS_PER_COMMAND)).sum();
+            let given: u32 = orders.iter().filter(|o| o.node == node.node).map(|o| o.jobs.div_ceil(JOBS_PER_COMMAND)).sum();
+            prop_assert_eq!(given, due.min(node.slots.saturating_sub(node.running)));
+        }
+    }
+}
