@@ -105,7 +105,8 @@ impl PoolSpec {
         for other in others {
             let (name, id) = (&other.name, other.id);
             if self.name == *name {
-                let message = format!("name: pool {id} on node {} is called {name} already; choose another", other.node);
+                let message =
+                    format!("name: pool {id} on node {} is called {name} already; choose another", other.node);
                 return Err(Refusal::exists(message));
             }
             if self.legacy_pool_id != 0 && self.legacy_pool_id == other.legacy_pool_id {
@@ -210,7 +211,10 @@ impl Findings {
         let path = url.path().trim_end_matches('/');
         let last = path.rsplit('/').next().unwrap_or_default();
         if last == "uploads" || last.starts_with("uploads_") {
-            self.error(field, format!("must be host and port only; leave out {path}, links get /uploads by themselves"));
+            self.error(
+                field,
+                format!("must be host and port only; leave out {path}, links get /uploads by themselves"),
+            );
         } else if !path.is_empty() {
             self.warning(field, format!("should be host and port only; nodes serve nothing under {path}"));
         }
@@ -307,7 +311,10 @@ mod tests {
             (|d| d.upload_api_url = "ftp://app/x".into(), "upload_api_url: must begin with http"),
             (|d| d.upload_api_url = "http://u:p@app:1/api/v1/upload".into(), "upload_api_url: must not contain a user"),
             (|d| d.public_base_url = "http://s01/?a".into(), "public_base_url: must not contain `?`"),
-            (|d| d.public_base_url = "http://s01/uploads/".into(), "public_base_url: must be host and port only; leave out /uploads"),
+            (
+                |d| d.public_base_url = "http://s01/uploads/".into(),
+                "public_base_url: must be host and port only; leave out /uploads",
+            ),
             (|d| d.public_base_url = "http://s01/uploads_s01".into(), "leave out /uploads_s01"),
             (|d| d.storage_type = "s3".into(), "storage_type: s3 is not built yet"),
             (|d| d.storage_type = "tape".into(), "storage_type: must be local or nfs"),
@@ -329,7 +336,9 @@ mod tests {
         pool.public_base_url = "http://cdn.example/pictures".into();
         pool.upload_api_url = "http://app_s01:4000/up".into();
         let refusal = PoolSpec::check(pool.clone(), SaveRule::Checked).unwrap_err();
-        assert!(refusal.message.contains("public_base_url: should") && refusal.message.contains("upload_api_url: should"));
+        assert!(
+            refusal.message.contains("public_base_url: should") && refusal.message.contains("upload_api_url: should")
+        );
         assert!(PoolSpec::check(pool, SaveRule::Anyway).is_ok());
     }
 
@@ -339,7 +348,10 @@ mod tests {
         pool.base_path = " /app//./uploads_s01/ ".into();
         pool.public_base_url = "HTTP://S01.local:8082/".into();
         let spec = PoolSpec::check(pool, SaveRule::Checked).unwrap();
-        assert_eq!((spec.base_path.as_str(), spec.public_base_url.as_str()), ("/app/uploads_s01", "http://s01.local:8082"));
+        assert_eq!(
+            (spec.base_path.as_str(), spec.public_base_url.as_str()),
+            ("/app/uploads_s01", "http://s01.local:8082")
+        );
         assert_eq!(spec.upload_api_url, "http://app_s01:4000/api/internal/upload");
         assert_eq!(origin_of(&spec.upload_api_url), "http://app_s01:4000");
     }

@@ -80,7 +80,9 @@ mod tests {
     #[test]
     fn the_ladder_of_a_passing_failure() {
         // 5 s, 30 s, 2 min, 10 min, then every 30 min; the twelfth attempt is the last one.
-        for (failures, want) in [(0, counted(5)), (1, counted(30)), (2, counted(120)), (3, counted(600)), (4, counted(1800))] {
+        for (failures, want) in
+            [(0, counted(5)), (1, counted(30)), (2, counted(120)), (3, counted(600)), (4, counted(1800))]
+        {
             assert_eq!(verdict(failures, Cause::Passing), want);
         }
         assert_eq!(verdict(10, Cause::Passing), counted(1800));

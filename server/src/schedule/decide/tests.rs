@@ -65,10 +65,14 @@ fn which_jobs_are_leased_next() {
         ("the target's disk is promised away", |s| s.pools[1].reserved_bytes = 1000, &[]),
         ("lanes take turns", |s| s.lanes.push(lane(1, 3, 500)), &[(1, 2, 64), (1, 3, 64)]),
         ("a short lane leaves its turn to others", |s| s.lanes.push(lane(1, 3, 5)), &[(1, 2, 96), (1, 3, 5)]),
-        ("a closed lane leaves its turn to others", |s| {
-            s.lanes.push(lane(1, 3, 500));
-            s.pools[2].active = false;
-        }, &[(1, 2, 128)]),
+        (
+            "a closed lane leaves its turn to others",
+            |s| {
+                s.lanes.push(lane(1, 3, 500));
+                s.pools[2].active = false;
+            },
+            &[(1, 2, 128)],
+        ),
         ("nodes don't share slots", |s| s.lanes.push(lane(2, 1, 500)), &[(1, 2, 128), (2, 1, 128)]),
         ("work that is not built yet", |s| s.lanes[0].target = None, &[]),
     ];
