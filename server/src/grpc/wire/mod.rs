@@ -1,0 +1,31 @@
+//! Wire types to domain values and back, whole objects. Inward checks, outward can't fail. No other room of this
+//! crate names a generated type.
+
+pub(super) mod image;
+pub(super) mod job;
+pub(super) mod node;
+pub(super) mod pool;
+pub(super) mod settings;
+pub(super) mod upload;
+
+use prost_types::Timestamp;
+
+use crate::catalog::UnixMillis;
+
+/// A point in time as protobuf has it.
+fn timestamp(at: UnixMillis) -> Timestamp {
+    let nanos = i32::try_from(at.0.rem_euclid(1000) * 1_000_000).unwrap_or(0);
+    Timestamp { seconds: at.0.div_euclid(1000), nanos }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_before_1970_has_positive_nanos() {
+        // protobuf counts nanos forward from the second, also for negative times.
+        assert_eq!(timestamp(UnixMillis(-1)), Timestamp { seconds: -1, nanos: 999_000_000 });
+        assert_eq!(timestamp(UnixMillis(1_500)), Timestamp { seconds: 1, nanos: 500_000_000 });
+    }
+}

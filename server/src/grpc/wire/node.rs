@@ -1,0 +1,278 @@
+//! A node's session on the wire: what it says comes in checked, commands go out.
+
+use std::collections::BTreeMap;
+
+use pixelfox_proto::v1::{self, file_result, node_command, node_event};
+use pixelfox_proto::{Fault, FaultKind, NodeId, PoolId, Sha256, StoredPath};
+use tonic::Status;
+
+use super::timestamp;
+use crate::catalog::{self, NodeRecord, Pool, Settings};
+use crate::sessions::{
+    Command, CommandId, FileResult, Heartbeat, Hello, News, Outcome, Outgoing, PoolHealth, PushFile, PushFiles,
+    Session, SessionEnd, TrashFiles, Welcome,
+};
+
+/// Longest sentence of a node that is kept, in bytes: it goes into logs and rows.
+const MESSAGE_BYTES: usize = 2048;
+/// Slots of a node that names none.
+const DEFAULT_SLOTS: u32 = 4;
+/// Slots of a node at most.
+const MOST_SLOTS: u32 = 64;
+
+/// The first message of a session; `address` is where it came from.
+///
+/// # Errors
+/// Another message than Hello, a word that is no NODE_ID.
+pub(crate) fn hello(event: v1::NodeEvent, address: String) -> Result<Hello, Fault> {
+    let Some(node_event::Event::Hello(hello)) = event.event else {
+        return Err(Fault::bad_request("the first message of a session must be Hello"));
+    };
+    if hello.node_id.is_empty() {
+        return Err(Fault::bad_request("Hello without a node_id: set NODE_ID"));
+    }
+    let slots = if hello.slots == 0 { DEFAULT_SLOTS } else { hello.slots.min(MOST_SLOTS) };
+    let about = catalog::Hello {
+        node: NodeId::try_from(hello.node_id)?,
+        instance: hello.instance_id,
+        version: short(hello.version),
+        slots,
+        node_url: short(hello.node_url),
+        public_base_url: short(hello.public_base_url),
+        uploads_dir: short(hello.uploads_dir),
+        address,
+    };
+    Ok(Hello { about, protocol: hello.protocol, storage_roots: hello.storage_roots.into_iter().map(short).collect() })
+}
+
+/// Every later message; `None` for one that says nothing that is known here (a newer node's).
+///
+/// # Errors
+/// A second Hello.
+pub(crate) fn news(event: v1::NodeEvent) -> Result<Option<News>, Fault> {
+    Ok(match event.event {
+        None => None,
+        Some(node_event::Event::Hello(_)) => return Err(Fault::bad_request("a second Hello on one session")),
+        Some(node_event::Event::Heartbeat(beat)) => Some(News::Heartbeat(heartbeat(beat))),
+        Some(node_event::Event::Progress(progress)) => Some(News::Progress {
+            command: CommandId(progress.command_id),
+            bytes_done: progress.bytes_done,
+            files: results(progress.files),
+        }),
+        Some(node_event::Event::Result(result)) => Some(News::Ended {
+            command: CommandId(result.command_id),
+            files: results(result.files),
+            error: (!result.error.is_empty()).then(|| short(result.error)),
+        }),
+    })
+}
+
+fn heartbeat(beat: v1::Heartbeat) -> Heartbeat {
+    let health = |report: v1::PoolReport| {
+        let id = PoolId::try_from(report.pool_id).ok()?;
+        let problem = match (report.healthy, report.problem.is_empty()) {
+            (true, _) => None,
+            (false, true) => Some("unhealthy, its node gives no cause".to_owned()),
+            (false, false) => Some(short(report.problem)),
+        };
+        Some((id, PoolHealth { problem, free_bytes: report.filesystem_free, total_bytes: report.filesystem_total }))
+    };
+    Heartbeat { pools: beat.pools.into_iter().filter_map(health).collect::<BTreeMap<_, _>>(), running: beat.running }
+}
+
+/// A result whose path can't be one of ours is left out: its file then counts as never reported.
+fn results(files: Vec<v1::FileResult>) -> Vec<FileResult> {
+    let result = |file: v1::FileResult| {
+        let outcome = match file.outcome() {
+            file_result::Outcome::Unspecified | file_result::Outcome::Retry => Outcome::Retry,
+            file_result::Outcome::Done => Outcome::Done,
+            file_result::Outcome::Skipped => Outcome::Skipped,
+            file_result::Outcome::Missing => Outcome::Missing,
+            file_result::Outcome::Mismatch => Outcome::Mismatch,
+            file_result::Outcome::Refused => Outcome::Refused,
+            file_result::Outcome::Stale => Outcome::Stale,
+        };
+        let path = StoredPath::try_from(file.stored_path.as_str())
+            .inspect_err(|cause| tracing::warn!("a node reported on a file that can't be one: {cause}"))
+            .ok()?;
+        let sha256 = Sha256::try_from(file.sha256.as_slice()).ok();
+        Some(FileResult { path, outcome, size: file.size, sha256, message: short(file.message) })
+    };
+    files.into_iter().filter_map(result).collect()
+}
+
+/// At most [`MESSAGE_BYTES`], without control characters: one line of a log, one cell of a table.
+fn short(text: String) -> String {
+    if text.len() <= MESSAGE_BYTES && !text.chars().any(char::is_control) {
+        return text;
+    }
+    let mut fit: String = text.chars().take(MESSAGE_BYTES).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    while fit.len() > MESSAGE_BYTES {
+        fit.pop();
+    }
+    fit
+}
+
+/// One item of the stream that a node reads.
+pub(crate) fn command(item: Result<Outgoing, SessionEnd>) -> Result<v1::NodeCommand, Status> {
+    let Outgoing { id, command } = item.map_err(|end| Status::from(farewell(&end)))?;
+    let command = match command {
+        Command::Welcome(words) => node_command::Command::Welcome(welcome(*words)),
+        Command::Push(push) => node_command::Command::Push(push_files(push)),
+        Command::Trash(trash) => node_command::Command::Delete(delete_files(trash)),
+        Command::Cancel { command, jobs } => node_command::Command::Cancel(v1::CancelCommand {
+            command_id: command.0,
+            job_ids: jobs.into_iter().map(pixelfox_proto::JobId::get).collect(),
+        }),
+    };
+    Ok(v1::NodeCommand { command_id: id.0, traceparent: String::new(), command: Some(command) })
+}
+
+fn farewell(end: &SessionEnd) -> Fault {
+    let kind = match end {
+        SessionEnd::ShuttingDown | SessionEnd::Books(_) | SessionEnd::Left(_) => FaultKind::Unavailable,
+        SessionEnd::Replaced(_) => FaultKind::Conflict,
+        SessionEnd::Silent(_) => FaultKind::TimedOut,
+        SessionEnd::Stalled(_) => FaultKind::TooManyRequests,
+    };
+    Fault::new(kind, end.to_string())
+}
+
+fn welcome(words: Welcome) -> v1::Welcome {
+    v1::Welcome {
+        session_epoch: words.epoch.0,
+        pools: words.pools.into_iter().map(node_pool).collect(),
+        settings: Some(node_settings(&words.settings)),
+        elsewhere: words.elsewhere.into_iter().map(pool_home).collect(),
+        lease_floor: words.lease_floor.0,
+    }
+}
+
+fn node_pool(pool: Pool) -> v1::NodePool {
+    v1::NodePool {
+        pool_id: pool.id.get(),
+        name: pool.name,
+        base_path: pool.base_path,
+        identity: pool.identity,
+        max_size: pool.max_size,
+        public_base_url: pool.public_base_url,
+        initialize: pool.initialize,
+        // what lies in the trash takes room as well
+        used_size: pool.usage.used_bytes.saturating_add(pool.usage.trash_bytes),
+        reserved_size: pool.usage.reserved_bytes,
+        is_active: pool.is_active,
+        legacy_pool_id: pool.legacy_pool_id,
+    }
+}
+
+fn pool_home(pool: Pool) -> v1::PoolHome {
+    v1::PoolHome {
+        pool_id: pool.id.get(),
+        node_id: pool.node.to_string(),
+        public_base_url: pool.public_base_url,
+    }
+}
+
+fn node_settings(settings: &Settings) -> v1::NodeSettings {
+    v1::NodeSettings {
+        replication_require_checksum: settings.replication_require_checksum,
+        upload_max_bytes: settings.upload_max_bytes,
+        upload_rate_limit_per_ip: settings.upload_rate_limit_per_ip,
+        upload_rate_limit_per_user: settings.upload_rate_limit_per_user,
+        move_bandwidth: settings.move_bandwidth_per_node,
+        move_slots: settings.move_slots_per_node,
+        direct_upload_enabled: settings.direct_upload_enabled,
+        strip_location: settings.strip_location,
+    }
+}
+
+fn push_files(push: PushFiles) -> v1::PushFiles {
+    v1::PushFiles {
+        source_pool_id: push.source.get(),
+        target_pool_id: push.target.get(),
+        target_url: push.target_url,
+        files: push.files.into_iter().map(push_file).collect(),
+        legacy: false,
+        legacy_pool_id: 0,
+    }
+}
+
+fn push_file(file: PushFile) -> v1::PushFile {
+    v1::PushFile {
+        stored_path: file.path.to_string(),
+        size: file.size,
+        sha256: file.sha256.as_bytes().to_vec(),
+        attempt: Some(file.attempt.into()),
+        meta: Some(file.meta.into()),
+    }
+}
+
+fn delete_files(trash: TrashFiles) -> v1::DeleteFiles {
+    let file = |(path, generation): (StoredPath, pixelfox_proto::Generation)| v1::DeleteFile {
+        stored_path: path.to_string(),
+        generation: generation.0,
+    };
+    v1::DeleteFiles { pool_id: trash.pool.get(), files: trash.files.into_iter().map(file).collect() }
+}
+
+/// A node as the Admin service shows it: the record, and its session where it is attached.
+pub(crate) fn node(record: NodeRecord, session: Option<&Session>, pools: &[Pool]) -> v1::Node {
+    let mine = pools.iter().filter(|pool| pool.node == record.node);
+    v1::Node {
+        online: session.is_some(),
+        last_seen: Some(timestamp(record.last_seen)),
+        attached_since: session.map(|session| timestamp(session.since())),
+        slots: record.slots,
+        running: session.map_or(0, Session::running),
+        pool_ids: mine.map(|pool| pool.id.get()).collect(),
+        version: record.version,
+        address: record.address,
+        node_id: record.node.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(event: node_event::Event) -> v1::NodeEvent {
+        v1::NodeEvent { event: Some(event) }
+    }
+
+    #[test]
+    fn a_session_begins_with_a_hello_that_names_its_node() {
+        // Everything else is one sentence, and no panic.
+        let named = |node_id: &str| event(node_event::Event::Hello(v1::Hello { node_id: node_id.into(), ..v1::Hello::default() }));
+        for (first, want) in [
+            (v1::NodeEvent { event: None }, "must be Hello"),
+            (event(node_event::Event::Heartbeat(v1::Heartbeat::default())), "must be Hello"),
+            (named(""), "set NODE_ID"),
+            (named("../s01"), "is no NODE_ID"),
+        ] {
+            let refused = hello(first, String::new()).unwrap_err();
+            assert!(refused.message().contains(want), "{refused}");
+        }
+        let taken = hello(named("s01"), "10.0.0.7:5".into()).unwrap();
+        assert_eq!((taken.about.slots, taken.about.address.as_str()), (DEFAULT_SLOTS, "10.0.0.7:5"));
+    }
+
+    #[test]
+    fn a_result_for_a_path_that_cannot_be_is_left_out() {
+        // Of three results one is usable; an outcome from the future counts as "again".
+        let file = |stored_path: &str, outcome| v1::FileResult { stored_path: stored_path.into(), outcome, ..v1::FileResult::default() };
+        let files = vec![file("original/../x", 1), file("", 1), file("original/a.jpg", 99)];
+        let progress = v1::CommandProgress { command_id: 3, files, ..v1::CommandProgress::default() };
+        let Some(News::Progress { command, files, .. }) = news(event(node_event::Event::Progress(progress))).unwrap() else {
+            panic!("not progress")
+        };
+        assert_eq!((command, files.len(), files[0].outcome), (CommandId(3), 1, Outcome::Retry));
+    }
+
+    #[test]
+    fn a_sentence_of_a_node_stays_one_short_line() {
+        // Control characters and length can't reach logs and pages.
+        let line = short("\u{1b}[31mä\n".repeat(5_000));
+        assert!(line.len() <= MESSAGE_BYTES && !line.chars().any(char::is_control));
+        assert_eq!(short("as it is".into()), "as it is");
+    }
+}

@@ -1,0 +1,61 @@
+//! What the coordinator tells a node, as its own values. Pure.
+
+use pixelfox_proto::{Attempt, FileMeta, Generation, JobId, PoolId, Sha256, StoredPath};
+
+use super::news::CommandId;
+use super::welcome::Welcome;
+
+/// One order to a node. It dies with the session that it was sent on.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Pools and settings, the first time and at every change.
+    Welcome(Box<Welcome>),
+    /// Push files to another node over one Replicate stream.
+    Push(PushFiles),
+    /// Move files into the pool's trash.
+    Trash(TrashFiles),
+    /// End a command, or the given jobs of it.
+    Cancel {
+        /// Which command.
+        command: CommandId,
+        /// Empty: all of its jobs.
+        jobs: Vec<JobId>,
+    },
+}
+
+/// Files of one source pool for one target pool.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PushFiles {
+    /// Where the files are.
+    pub source: PoolId,
+    /// Where they go.
+    pub target: PoolId,
+    /// Origin of the target's node, `http://app_s01:4000`.
+    pub target_url: String,
+    /// What goes.
+    pub files: Vec<PushFile>,
+}
+
+/// One file to push.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PushFile {
+    /// Its path in both pools.
+    pub path: StoredPath,
+    /// Bytes.
+    pub size: u64,
+    /// Digest on record.
+    pub sha256: Sha256,
+    /// For which job, in which attempt, with which generation at the target.
+    pub attempt: Attempt,
+    /// What goes into the mark.
+    pub meta: FileMeta,
+}
+
+/// Files of one pool for its trash.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrashFiles {
+    /// The pool.
+    pub pool: PoolId,
+    /// Paths, each with the generation that its mark must have.
+    pub files: Vec<(StoredPath, Generation)>,
+}

@@ -1,0 +1,221 @@
+//! One live session: its queue of commands, its last sign of life, its end. The writer task here feeds the peer;
+//! the reader is whoever holds the stream (`grpc::coordinator`). Neither ever waits for the other.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use pixelfox_proto::{NodeId, PoolId, SessionEpoch};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::command::Command;
+use super::news::{CommandId, Heartbeat, Hello, PoolHealth};
+use super::pending::Pending;
+use crate::catalog::UnixMillis;
+
+/// Commands that wait for a slow peer at most; one more ends its session.
+pub const QUEUED_COMMANDS: usize = 256;
+/// A session without a heartbeat for so long is over.
+pub const SILENCE: Duration = Duration::from_secs(15);
+/// A peer that takes no command for so long has stalled.
+pub(super) const STALL: Duration = Duration::from_secs(10);
+/// What the peer is given to hear why its session ends.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// A command on its way to the peer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outgoing {
+    /// Repeated by the node in progress and result.
+    pub id: CommandId,
+    /// What to do.
+    pub command: Command,
+}
+
+/// Why a session ended. The peer hears it when it still reads.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SessionEnd {
+    /// This process stops.
+    #[error("the coordinator is shutting down, attach again in a moment")]
+    ShuttingDown,
+    /// The same process attached once more.
+    #[error("node {0} attached again: its newer session goes on")]
+    Replaced(NodeId),
+    /// No heartbeat.
+    #[error("no heartbeat from node {0} for {seconds} s", seconds = SILENCE.as_secs())]
+    Silent(NodeId),
+    /// It does not read its commands.
+    #[error("node {0} does not read its commands")]
+    Stalled(NodeId),
+    /// Its stream ended.
+    #[error("the stream of node {0} ended")]
+    Left(NodeId),
+    /// The books could not be read for its Welcome.
+    #[error("the coordinator can't read its books: {0}")]
+    Books(String),
+}
+
+/// What is known of a node's state from its heartbeats.
+#[derive(Clone, Debug)]
+struct Life {
+    heard: Instant,
+    saved: Option<Instant>,
+    beat: Heartbeat,
+}
+
+/// A node that is attached now.
+#[derive(Debug)]
+pub struct Session {
+    hello: Hello,
+    epoch: SessionEpoch,
+    since: UnixMillis,
+    queue: mpsc::Sender<Outgoing>,
+    life: Mutex<Life>,
+    end: OnceLock<SessionEnd>,
+    over: CancellationToken,
+    /// Commands that the node works on.
+    pub pending: Pending,
+}
+
+impl Session {
+    /// A session with its queue; the receiving half belongs to [`write`](super::writer::write).
+    pub(super) fn new(hello: Hello, epoch: SessionEpoch, since: UnixMillis) -> (Arc<Self>, mpsc::Receiver<Outgoing>) {
+        let (queue, commands) = mpsc::channel(QUEUED_COMMANDS);
+        let life = Life { heard: Instant::now(), saved: None, beat: Heartbeat::default() };
+        let session = Self {
+            hello,
+            epoch,
+            since,
+            queue,
+            life: Mutex::new(life),
+            end: OnceLock::new(),
+            over: CancellationToken::new(),
+            pending: Pending::default(),
+        };
+        (Arc::new(session), commands)
+    }
+
+    /// Whose it is.
+    pub fn node(&self) -> &NodeId {
+        &self.hello.about.node
+    }
+
+    /// What the node said of itself.
+    pub fn hello(&self) -> &Hello {
+        &self.hello
+    }
+
+    /// Its number.
+    pub fn epoch(&self) -> SessionEpoch {
+        self.epoch
+    }
+
+    /// Since when.
+    pub fn since(&self) -> UnixMillis {
+        self.since
+    }
+
+    /// Queues a command, without waiting. A full queue ends the session.
+    ///
+    /// # Errors
+    /// Why the session is over.
+    pub fn send(&self, outgoing: Outgoing) -> Result<(), SessionEnd> {
+        if let Some(end) = self.end.get() {
+            return Err(end.clone());
+        }
+        self.queue.try_send(outgoing).map_err(|refused| {
+            let end = match refused {
+                mpsc::error::TrySendError::Full(_) => SessionEnd::Stalled(self.node().clone()),
+                mpsc::error::TrySendError::Closed(_) => SessionEnd::Left(self.node().clone()),
+            };
+            self.finish(end)
+        })
+    }
+
+    /// Ends the session; the first cause stays and is what comes back.
+    pub fn finish(&self, why: SessionEnd) -> SessionEnd {
+        let end = self.end.get_or_init(|| why).clone();
+        self.over.cancel();
+        end
+    }
+
+    /// Waits for the end.
+    pub async fn ended(&self) -> SessionEnd {
+        self.over.cancelled().await;
+        self.end.get().cloned().unwrap_or_else(|| SessionEnd::Left(self.node().clone()))
+    }
+
+    /// Whether it is over.
+    pub fn is_over(&self) -> bool {
+        self.over.is_cancelled()
+    }
+
+    /// When it is over unless a heartbeat comes first.
+    pub fn silent_at(&self) -> Instant {
+        self.life.lock().heard + SILENCE
+    }
+
+    /// Takes a heartbeat in.
+    pub(super) fn hear(&self, beat: Heartbeat) -> Heard {
+        let mut life = self.life.lock();
+        let now = Instant::now();
+        life.heard = now;
+        let save = life.saved.is_none_or(|saved| now.duration_since(saved) >= super::SAVE_LIFE_EVERY);
+        if save {
+            life.saved = Some(now);
+        }
+        let changed = changed_pools(&life.beat.pools, &beat.pools);
+        life.beat = beat;
+        Heard { changed, save }
+    }
+
+    /// The node's word on one of its pools; `None` until it has said something about it.
+    pub fn pool(&self, pool: PoolId) -> Option<PoolHealth> {
+        self.life.lock().beat.pools.get(&pool).cloned()
+    }
+
+    /// Commands under way at the node, as it says.
+    pub fn running(&self) -> u32 {
+        self.life.lock().beat.running
+    }
+}
+
+/// What a heartbeat brought.
+pub(super) struct Heard {
+    /// Pools whose health is another than before, with what it is now.
+    pub(super) changed: Vec<(PoolId, PoolHealth)>,
+    /// Whether the sign of life goes on record this time.
+    pub(super) save: bool,
+}
+
+/// Pools that are new, or healthy or ill in another way than before. Free bytes alone are no change.
+fn changed_pools(
+    before: &BTreeMap<PoolId, PoolHealth>,
+    now: &BTreeMap<PoolId, PoolHealth>,
+) -> Vec<(PoolId, PoolHealth)> {
+    let differs = |(id, health): &(&PoolId, &PoolHealth)| before.get(id).is_none_or(|b| b.problem != health.problem);
+    now.iter().filter(differs).map(|(id, health)| (*id, health.clone())).collect()
+}
+
+/// Gives the peer one item. A peer that takes nothing for [`STALL`] has lost its session.
+pub(super) async fn hand_over(
+    session: &Session,
+    wire: &mpsc::Sender<Result<Outgoing, SessionEnd>>,
+    outgoing: Outgoing,
+) -> Result<(), SessionEnd> {
+    let node = || session.node().clone();
+    match timeout(STALL, wire.send(Ok(outgoing))).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) => Err(session.finish(SessionEnd::Left(node()))),
+        Err(_) => Err(session.finish(SessionEnd::Stalled(node()))),
+    }
+}
+
+/// Tells the peer why it is over, where it still listens.
+pub(super) async fn take_leave(wire: &mpsc::Sender<Result<Outgoing, SessionEnd>>, end: SessionEnd) {
+    if timeout(FAREWELL, wire.send(Err(end))).await.is_err() {
+        tracing::debug!("a peer did not take the end of its session");
+    }
+}

@@ -1,0 +1,192 @@
+//! Who is attached, and how to send to them. One session per NODE_ID; its commands die with it.
+//! Knows no wire type and decides nothing about jobs: results go up through whoever reads the stream.
+
+mod command;
+mod entry;
+mod link;
+mod news;
+mod pending;
+mod registry;
+mod welcome;
+mod writer;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use pixelfox_proto::{Fault, JobId, NodeId, PoolId, StoredPath};
+use tokio::sync::{Mutex, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use self::command::{Command, PushFile, PushFiles, TrashFiles};
+pub use self::link::{Outgoing, QUEUED_COMMANDS, SILENCE, Session, SessionEnd};
+pub use self::news::{CommandId, FileResult, Heartbeat, Hello, News, Outcome, PoolHealth};
+pub use self::pending::{Awaited, Pending, Work};
+pub use self::welcome::Welcome;
+
+use self::registry::Registry;
+use self::writer::{Notices, Writer};
+use crate::catalog::{Attached, UnixMillis};
+use crate::store::Store;
+
+/// The peer's end of a session: commands, and last why it ended.
+pub type Wire = mpsc::Sender<Result<Outgoing, SessionEnd>>;
+
+/// Signs of life go on record this often at most.
+pub(crate) const SAVE_LIFE_EVERY: Duration = Duration::from_secs(30);
+/// What a peer has to hear the end of its session, all of them together.
+const LEAVE: Duration = Duration::from_secs(2);
+
+/// Everyone who is attached.
+#[derive(Debug)]
+pub struct Sessions {
+    store: Store,
+    registry: Registry,
+    /// Attaches go one after the other: who comes second sees the first.
+    entry: Mutex<()>,
+    ids: AtomicU64,
+    books: watch::Sender<()>,
+    usage: watch::Sender<()>,
+    writers: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Sessions {
+    /// Nobody is attached yet.
+    #[must_use]
+    pub fn new(store: Store) -> Arc<Self> {
+        let sessions = Self {
+            store,
+            registry: Registry::default(),
+            entry: Mutex::new(()),
+            ids: AtomicU64::new(0),
+            books: watch::Sender::new(()),
+            usage: watch::Sender::new(()),
+            writers: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        };
+        Arc::new(sessions)
+    }
+
+    /// Lets a node in: notes it in the books, starts its writer, whose first word is the Welcome.
+    /// An older session of the same process ends; `Attached::returned` are the jobs that it had.
+    ///
+    /// # Errors
+    /// A protocol that is not spoken here, a second process with this NODE_ID, books that can't be written.
+    pub async fn attach(&self, hello: Hello, wire: Wire) -> Result<(Arc<Session>, Attached), Fault> {
+        entry::check(&hello)?;
+        let _one_at_a_time = self.entry.lock().await;
+        if self.stop.is_cancelled() {
+            return Err(Fault::unavailable(SessionEnd::ShuttingDown.to_string()));
+        }
+        if let Some(older) = self.registry.get(&hello.about.node) {
+            entry::may_replace(&older, &hello)?;
+            older.finish(SessionEnd::Replaced(hello.about.node.clone()));
+            self.registry.remove(&older);
+        }
+        let attached = self.store.attach_node(&hello.about).await?;
+        let (session, commands) = Session::new(hello, attached.epoch, UnixMillis::now());
+        self.registry.insert(Arc::clone(&session));
+        let notices = Notices { books: self.books.subscribe(), usage: self.usage.subscribe(), due: None };
+        let writer = Writer {
+            session: Arc::clone(&session),
+            commands,
+            wire,
+            notices,
+            lease_floor: attached.lease_floor,
+            store: self.store.clone(),
+            said: None,
+            id: self.next_id(),
+        };
+        self.writers.spawn(writer.run());
+        if attached.auto_pool.is_some() {
+            self.books_changed();
+        }
+        Ok((session, attached))
+    }
+
+    /// Forgets a session that is over; a newer one of the same node stays.
+    pub fn leave(&self, session: &Arc<Session>) {
+        self.registry.remove(session);
+    }
+
+    /// Takes a heartbeat in: in memory, and now and then on record.
+    /// Pools that became healthy or ill since the last one come back.
+    pub async fn hear(&self, session: &Session, beat: Heartbeat) -> Vec<(PoolId, PoolHealth)> {
+        let heard = session.hear(beat);
+        if heard.save
+            && let Err(cause) = self.store.node_seen(session.node(), session.epoch()).await
+        {
+            tracing::warn!(node = %session.node(), "could not note a node's sign of life: {cause}");
+        }
+        heard.changed
+    }
+
+    /// The live session of a node.
+    pub fn of(&self, node: &NodeId) -> Option<Arc<Session>> {
+        self.registry.get(node).filter(|session| !session.is_over())
+    }
+
+    /// All live sessions, by NODE_ID.
+    pub fn all(&self) -> Vec<Arc<Session>> {
+        let mut all = self.registry.all();
+        all.retain(|session| !session.is_over());
+        all
+    }
+
+    /// Sends a command with files that the node reports on, and notes them.
+    ///
+    /// # Errors
+    /// Why the session is over. Then nothing of the command stays noted.
+    pub fn send(
+        &self,
+        session: &Session,
+        command: Command,
+        work: Work,
+        files: impl IntoIterator<Item = (StoredPath, Awaited)>,
+    ) -> Result<CommandId, SessionEnd> {
+        let id = self.next_id();
+        session.pending.put(id, work, files);
+        let sent = session.send(Outgoing { id, command });
+        if sent.is_err() {
+            session.pending.end(id);
+        }
+        sent.map(|()| id)
+    }
+
+    /// Tells a node to end a command, or some jobs of it.
+    ///
+    /// # Errors
+    /// Why the session is over; its commands are then over as well.
+    pub fn cancel(&self, session: &Session, command: CommandId, jobs: Vec<JobId>) -> Result<(), SessionEnd> {
+        session.send(Outgoing { id: self.next_id(), command: Command::Cancel { command, jobs } })
+    }
+
+    /// Pools or settings changed: every node gets a new Welcome at once.
+    pub fn books_changed(&self) {
+        self.books.send_replace(());
+    }
+
+    /// Used or reserved bytes changed: nodes hear of it within seconds.
+    pub fn usage_changed(&self) {
+        self.usage.send_replace(());
+    }
+
+    /// Ends every session so that peers attach elsewhere or again, and lets nobody in any more.
+    pub async fn shut_down(&self) {
+        self.stop.cancel();
+        let _nobody_enters = self.entry.lock().await;
+        for session in self.registry.all() {
+            session.finish(SessionEnd::ShuttingDown);
+        }
+        self.writers.close();
+        if tokio::time::timeout(LEAVE, self.writers.wait()).await.is_err() {
+            tracing::warn!("some nodes did not take the end of their session");
+        }
+    }
+
+    fn next_id(&self) -> CommandId {
+        CommandId(self.ids.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+}

@@ -1,0 +1,125 @@
+//! Commands that a session's node works on: which of their files have not been reported yet.
+//! Each file counts once; a second report of it, or one of a command that ended, is dropped here.
+
+use std::collections::HashMap;
+
+use parking_lot::Mutex;
+use pixelfox_proto::{Attempt, Generation, PoolId, StoredPath};
+
+use super::news::{CommandId, FileResult};
+
+/// Whose file a result is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Awaited {
+    /// A file of a move, in this attempt.
+    Pushed(Attempt),
+    /// A copy that goes to the trash.
+    Trashed {
+        /// The pool that it is in.
+        pool: PoolId,
+        /// The generation that was ordered away.
+        generation: Generation,
+    },
+}
+
+/// What a command is, as far as its slot is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Bytes flow: takes one of the node's slots.
+    Push,
+    /// Renames only: takes none.
+    Trash,
+}
+
+#[derive(Debug)]
+struct Command {
+    work: Work,
+    bytes_done: u64,
+    unreported: HashMap<StoredPath, Awaited>,
+}
+
+/// The open commands of one session.
+#[derive(Debug, Default)]
+pub struct Pending {
+    commands: Mutex<HashMap<CommandId, Command>>,
+}
+
+impl Pending {
+    /// Notes a command before it is sent.
+    pub fn put(&self, id: CommandId, work: Work, files: impl IntoIterator<Item = (StoredPath, Awaited)>) {
+        let unreported = files.into_iter().collect();
+        self.commands.lock().insert(id, Command { work, bytes_done: 0, unreported });
+    }
+
+    /// Pairs results with what they are about. What was not asked for, or was reported before, is left out.
+    pub fn report(&self, id: CommandId, results: Vec<FileResult>) -> Vec<(Awaited, FileResult)> {
+        let mut commands = self.commands.lock();
+        let Some(command) = commands.get_mut(&id) else {
+            return Vec::new();
+        };
+        let known = |result: FileResult| Some((command.unreported.remove(&result.path)?, result));
+        results.into_iter().filter_map(known).collect()
+    }
+
+    /// Bytes that a command has sent so far.
+    pub fn flowed(&self, id: CommandId, bytes_done: u64) {
+        if let Some(command) = self.commands.lock().get_mut(&id) {
+            command.bytes_done = command.bytes_done.max(bytes_done);
+        }
+    }
+
+    /// Ends a command: its slot is free, and the files that were never reported come back.
+    pub fn end(&self, id: CommandId) -> Vec<(StoredPath, Awaited)> {
+        let ended = self.commands.lock().remove(&id);
+        ended.map(|command| command.unreported.into_iter().collect()).unwrap_or_default()
+    }
+
+    /// Open commands of this kind.
+    pub fn count(&self, work: Work) -> usize {
+        self.commands.lock().values().filter(|command| command.work == work).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pixelfox_proto::JobId;
+
+    use super::super::news::Outcome;
+    use super::*;
+
+    fn path(name: &str) -> StoredPath {
+        StoredPath::try_from(format!("original/{name}").as_str()).expect("a path")
+    }
+
+    fn result(name: &str) -> FileResult {
+        FileResult { path: path(name), outcome: Outcome::Done, size: 1, sha256: None, message: String::new() }
+    }
+
+    fn trashed(number: u64) -> Awaited {
+        Awaited::Trashed { pool: PoolId::try_from(1).expect("not 0"), generation: Generation(number) }
+    }
+
+    #[test]
+    fn each_file_of_a_command_is_reported_once() {
+        // The second report of a.jpg and a file that was never asked for are dropped; b.jpg comes back at the end.
+        let (pending, id) = (Pending::default(), CommandId(7));
+        pending.put(id, Work::Push, [(path("a.jpg"), trashed(1)), (path("b.jpg"), trashed(2))]);
+        assert_eq!(pending.report(id, vec![result("a.jpg"), result("x.jpg")]), [(trashed(1), result("a.jpg"))]);
+        assert_eq!(pending.report(id, vec![result("a.jpg")]), []);
+        assert_eq!(pending.count(Work::Push), 1);
+        assert_eq!(pending.end(id), [(path("b.jpg"), trashed(2))]);
+        assert_eq!(pending.report(id, vec![result("b.jpg")]), []);
+        assert_eq!((pending.count(Work::Push), pending.end(id)), (0, vec![]));
+    }
+
+    #[test]
+    fn a_trash_order_takes_no_slot() {
+        // Only pushes are counted against the node's slots.
+        let pending = Pending::default();
+        let job = JobId::try_from(1).expect("not 0");
+        let attempt = Attempt { lease: pixelfox_proto::Lease(1), job, attempt: 1, generation: Generation(2) };
+        pending.put(CommandId(1), Work::Trash, [(path("a.jpg"), trashed(1))]);
+        pending.put(CommandId(2), Work::Push, [(path("b.jpg"), Awaited::Pushed(attempt))]);
+        assert_eq!((pending.count(Work::Push), pending.count(Work::Trash)), (1, 1));
+    }
+}

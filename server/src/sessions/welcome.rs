@@ -1,0 +1,29 @@
+//! What a node is told of the cluster: its pools, the others' places, the settings. Pure.
+
+use pixelfox_proto::{Lease, NodeId, SessionEpoch};
+
+use crate::catalog::{Pool, Settings};
+
+/// The first answer to a Hello, and again whenever something in it changed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Welcome {
+    /// Number of the session.
+    pub epoch: SessionEpoch,
+    /// No attempt up to this lease may land in the node's process: the counter's value at its Attach.
+    pub lease_floor: Lease,
+    /// Pools of the node, those that are not active too: they serve and can be moved away from.
+    pub pools: Vec<Pool>,
+    /// All other pools of the cluster.
+    pub elsewhere: Vec<Pool>,
+    /// Settings of the cluster.
+    pub settings: Settings,
+}
+
+impl Welcome {
+    /// The Welcome of one node out of what the books say.
+    #[must_use]
+    pub fn new(node: &NodeId, epoch: SessionEpoch, lease_floor: Lease, pools: Vec<Pool>, settings: Settings) -> Self {
+        let (pools, elsewhere) = pools.into_iter().partition(|pool| pool.node == *node);
+        Self { epoch, lease_floor, pools, elsewhere, settings }
+    }
+}
