@@ -14,6 +14,8 @@ pub enum Command {
     Push(PushFiles),
     /// Move files into the pool's trash.
     Trash(TrashFiles),
+    /// Bring files back from the pool's trash, hashed before the answer.
+    Restore(RestoreFiles),
     /// End a command, or the given jobs of it.
     Cancel {
         /// Which command.
@@ -58,4 +60,24 @@ pub struct TrashFiles {
     pub pool: PoolId,
     /// Paths, each with the generation that its mark must have.
     pub files: Vec<(StoredPath, Generation)>,
+}
+
+/// Files of one pool to bring back from its trash.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RestoreFiles {
+    /// The pool.
+    pub pool: PoolId,
+    /// What comes back.
+    pub files: Vec<RestoreFile>,
+}
+
+/// One file to bring back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RestoreFile {
+    /// Its path.
+    pub path: StoredPath,
+    /// The generation that its mark in the trash must have.
+    pub trashed: Generation,
+    /// The generation that it has afterwards.
+    pub restored: Generation,
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use pixelfox_proto::{NodeId, PoolId, SessionEpoch};
+use pixelfox_proto::{Fault, NodeId, PoolId, SessionEpoch};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -37,6 +37,9 @@ pub struct Outgoing {
 /// Why a session ended. The peer hears it when it still reads.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SessionEnd {
+    /// It never began.
+    #[error(transparent)]
+    Refused(#[from] Fault),
     /// This process stops.
     #[error("the coordinator is shutting down, attach again in a moment")]
     ShuttingDown,

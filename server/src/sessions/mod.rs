@@ -19,7 +19,7 @@ use tokio::sync::{Mutex, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use self::command::{Command, PushFile, PushFiles, TrashFiles};
+pub use self::command::{Command, PushFile, PushFiles, RestoreFile, RestoreFiles, TrashFiles};
 pub use self::link::{Outgoing, QUEUED_COMMANDS, SILENCE, Session, SessionEnd};
 pub use self::news::{CommandId, FileResult, Heartbeat, Hello, News, Outcome, PoolHealth};
 pub use self::pending::{Awaited, Pending, Work};
@@ -27,8 +27,9 @@ pub use self::welcome::Welcome;
 
 use self::registry::Registry;
 use self::writer::{Notices, Writer};
-use crate::catalog::{Attached, UnixMillis};
-use crate::store::Store;
+use crate::catalog::Attached;
+use crate::clock;
+use crate::store::{AutoPools, Store};
 
 /// The peer's end of a session: commands, and last why it ended.
 pub type Wire = mpsc::Sender<Result<Outgoing, SessionEnd>>;
@@ -42,6 +43,7 @@ const LEAVE: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Sessions {
     store: Store,
+    auto_pools: AutoPools,
     registry: Registry,
     /// Attaches go one after the other: who comes second sees the first.
     entry: Mutex<()>,
@@ -55,9 +57,10 @@ pub struct Sessions {
 impl Sessions {
     /// Nobody is attached yet.
     #[must_use]
-    pub fn new(store: Store) -> Arc<Self> {
+    pub fn new(store: Store, auto_pools: AutoPools) -> Arc<Self> {
         let sessions = Self {
             store,
+            auto_pools,
             registry: Registry::default(),
             entry: Mutex::new(()),
             ids: AtomicU64::new(0),
@@ -85,8 +88,9 @@ impl Sessions {
             older.finish(SessionEnd::Replaced(hello.about.node.clone()));
             self.registry.remove(&older);
         }
-        let attached = self.store.attach_node(&hello.about).await?;
-        let (session, commands) = Session::new(hello, attached.epoch, UnixMillis::now());
+        let now = clock::now();
+        let attached = self.store.attach_node(hello.about.clone(), self.auto_pools, now).await?;
+        let (session, commands) = Session::new(hello, attached.epoch, now);
         self.registry.insert(Arc::clone(&session));
         let notices = Notices { books: self.books.subscribe(), usage: self.usage.subscribe(), due: None };
         let writer = Writer {
@@ -116,7 +120,8 @@ impl Sessions {
     pub async fn hear(&self, session: &Session, beat: Heartbeat) -> Vec<(PoolId, PoolHealth)> {
         let heard = session.hear(beat);
         if heard.save
-            && let Err(cause) = self.store.node_seen(session.node(), session.epoch()).await
+            && let Err(cause) =
+                self.store.nodes_seen(vec![(session.node().clone(), session.epoch())], clock::now()).await
         {
             tracing::warn!(node = %session.node(), "could not note a node's sign of life: {cause}");
         }

@@ -62,6 +62,10 @@ pub enum Outcome {
     Refused,
     /// Worth another attempt.
     Retry,
+    /// The same attempt is being received on another stream.
+    Busy,
+    /// The target has no room now.
+    Full,
     /// The file on disk has another generation than the command; nothing was touched.
     Stale,
 }

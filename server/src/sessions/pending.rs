@@ -1,10 +1,10 @@
 //! Commands that a session's node works on: which of their files have not been reported yet.
 //! Each file counts once; a second report of it, or one of a command that ended, is dropped here.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use parking_lot::Mutex;
-use pixelfox_proto::{Attempt, Generation, PoolId, StoredPath};
+use pixelfox_proto::{Attempt, Generation, JobId, Lease, PoolId, StoredPath};
 
 use super::news::{CommandId, FileResult};
 
@@ -13,6 +13,8 @@ use super::news::{CommandId, FileResult};
 pub enum Awaited {
     /// A file of a move, in this attempt.
     Pushed(Attempt),
+    /// A file of a move that the target may have in its trash, in this attempt.
+    Restored(Attempt),
     /// A copy that goes to the trash.
     Trashed {
         /// The pool that it is in.
@@ -27,8 +29,8 @@ pub enum Awaited {
 pub enum Work {
     /// Bytes flow: takes one of the node's slots.
     Push,
-    /// Renames only: takes none.
-    Trash,
+    /// Renames only, into the trash or out of it: takes none.
+    Rename,
 }
 
 #[derive(Debug)]
@@ -74,6 +76,26 @@ impl Pending {
         ended.map(|command| command.unreported.into_iter().collect()).unwrap_or_default()
     }
 
+    /// Forgets the files of these leases: whatever the node still says about them is dropped.
+    /// The commands that have such files come back, with the jobs to cancel there.
+    pub fn forget(&self, leases: &HashSet<Lease>) -> Vec<(CommandId, Vec<JobId>)> {
+        let mut cancelled = Vec::new();
+        for (id, command) in self.commands.lock().iter_mut() {
+            let mut jobs = HashSet::new();
+            command.unreported.retain(|_, awaited| match awaited {
+                Awaited::Pushed(attempt) | Awaited::Restored(attempt) if leases.contains(&attempt.lease) => {
+                    jobs.insert(attempt.job);
+                    false
+                }
+                Awaited::Pushed(_) | Awaited::Restored(_) | Awaited::Trashed { .. } => true,
+            });
+            if !jobs.is_empty() {
+                cancelled.push((*id, jobs.into_iter().collect()));
+            }
+        }
+        cancelled
+    }
+
     /// Open commands of this kind.
     pub fn count(&self, work: Work) -> usize {
         self.commands.lock().values().filter(|command| command.work == work).count()
@@ -82,8 +104,6 @@ impl Pending {
 
 #[cfg(test)]
 mod tests {
-    use pixelfox_proto::JobId;
-
     use super::super::news::Outcome;
     use super::*;
 
@@ -112,14 +132,28 @@ mod tests {
         assert_eq!((pending.count(Work::Push), pending.end(id)), (0, vec![]));
     }
 
+    fn pushed(job: u64) -> Awaited {
+        let job = JobId::try_from(job).expect("not 0");
+        Awaited::Pushed(Attempt { lease: Lease(job.get()), job, attempt: 1, generation: Generation(2) })
+    }
+
     #[test]
     fn a_trash_order_takes_no_slot() {
         // Only pushes are counted against the node's slots.
         let pending = Pending::default();
-        let job = JobId::try_from(1).expect("not 0");
-        let attempt = Attempt { lease: pixelfox_proto::Lease(1), job, attempt: 1, generation: Generation(2) };
-        pending.put(CommandId(1), Work::Trash, [(path("a.jpg"), trashed(1))]);
-        pending.put(CommandId(2), Work::Push, [(path("b.jpg"), Awaited::Pushed(attempt))]);
-        assert_eq!((pending.count(Work::Push), pending.count(Work::Trash)), (1, 1));
+        pending.put(CommandId(1), Work::Rename, [(path("a.jpg"), trashed(1))]);
+        pending.put(CommandId(2), Work::Push, [(path("b.jpg"), pushed(1))]);
+        assert_eq!((pending.count(Work::Push), pending.count(Work::Rename)), (1, 1));
+    }
+
+    #[test]
+    fn a_forgotten_lease_is_cancelled_where_it_runs_and_heard_of_no_more() {
+        // Two jobs in one command: the first is forgotten, the second goes on.
+        let (pending, id) = (Pending::default(), CommandId(1));
+        pending.put(id, Work::Push, [(path("a.jpg"), pushed(1)), (path("b.jpg"), pushed(2))]);
+        let first = JobId::try_from(1).expect("not 0");
+        assert_eq!(pending.forget(&HashSet::from([Lease(1)])), [(id, vec![first])]);
+        assert_eq!(pending.forget(&HashSet::from([Lease(1)])), []);
+        assert_eq!(pending.report(id, vec![result("a.jpg"), result("b.jpg")]), [(pushed(2), result("b.jpg"))]);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pixelfox_proto::v1::{self, file_result, node_command, node_event};
+use pixelfox_proto::v1::{self, file_result, node_command, node_event, refusal};
 use pixelfox_proto::{Fault, FaultKind, NodeId, PoolId, Sha256, StoredPath};
 use tonic::Status;
 
@@ -10,7 +10,7 @@ use super::timestamp;
 use crate::catalog::{self, NodeRecord, Pool, Settings};
 use crate::sessions::{
     Command, CommandId, FileResult, Heartbeat, Hello, News, Outcome, Outgoing, PoolHealth, PushFile, PushFiles,
-    Session, SessionEnd, TrashFiles, Welcome,
+    RestoreFile, RestoreFiles, Session, SessionEnd, TrashFiles, Welcome,
 };
 
 /// Longest sentence of a node that is kept, in bytes: it goes into logs and rows.
@@ -84,7 +84,12 @@ fn heartbeat(beat: v1::Heartbeat) -> Heartbeat {
 fn results(files: Vec<v1::FileResult>) -> Vec<FileResult> {
     let result = |file: v1::FileResult| {
         let outcome = match file.outcome() {
-            file_result::Outcome::Unspecified | file_result::Outcome::Retry => Outcome::Retry,
+            file_result::Outcome::Unspecified | file_result::Outcome::Retry => match file.refusal() {
+                refusal::Reason::Busy => Outcome::Busy,
+                refusal::Reason::InsufficientStorage => Outcome::Full,
+                refusal::Reason::StaleAttempt => Outcome::Stale,
+                _ => Outcome::Retry,
+            },
             file_result::Outcome::Done => Outcome::Done,
             file_result::Outcome::Skipped => Outcome::Skipped,
             file_result::Outcome::Missing => Outcome::Missing,
@@ -120,6 +125,7 @@ pub(crate) fn command(item: Result<Outgoing, SessionEnd>) -> Result<v1::NodeComm
         Command::Welcome(words) => node_command::Command::Welcome(welcome(*words)),
         Command::Push(push) => node_command::Command::Push(push_files(push)),
         Command::Trash(trash) => node_command::Command::Delete(delete_files(trash)),
+        Command::Restore(restore) => node_command::Command::Restore(restore_files(restore)),
         Command::Cancel { command, jobs } => node_command::Command::Cancel(v1::CancelCommand {
             command_id: command.0,
             job_ids: jobs.into_iter().map(pixelfox_proto::JobId::get).collect(),
@@ -130,6 +136,7 @@ pub(crate) fn command(item: Result<Outgoing, SessionEnd>) -> Result<v1::NodeComm
 
 fn farewell(end: &SessionEnd) -> Fault {
     let kind = match end {
+        SessionEnd::Refused(fault) => return fault.clone(),
         SessionEnd::ShuttingDown | SessionEnd::Books(_) | SessionEnd::Left(_) => FaultKind::Unavailable,
         SessionEnd::Replaced(_) => FaultKind::Conflict,
         SessionEnd::Silent(_) => FaultKind::TimedOut,
@@ -213,6 +220,19 @@ fn delete_files(trash: TrashFiles) -> v1::DeleteFiles {
         generation: generation.0,
     };
     v1::DeleteFiles { pool_id: trash.pool.get(), files: trash.files.into_iter().map(file).collect() }
+}
+
+fn restore_files(restore: RestoreFiles) -> v1::RestoreFiles {
+    let file = |file: &RestoreFile| v1::DeleteFile {
+        stored_path: file.path.to_string(),
+        generation: file.trashed.0,
+    };
+    v1::RestoreFiles {
+        pool_id: restore.pool.get(),
+        files: restore.files.iter().map(file).collect(),
+        new_generations: restore.files.iter().map(|file| file.restored.0).collect(),
+        verify: true,
+    }
 }
 
 /// A node as the Admin service shows it: the record, and its session where it is attached.

@@ -1,0 +1,60 @@
+//! Images on the wire.
+
+use pixelfox_proto::{Fault, ImageId, PoolId, v1};
+
+use super::timestamp;
+use crate::catalog::{File, Image, ImageFilter, Page, PageAsk};
+
+/// Which images, and which page of them.
+///
+    let filter = ImageFilter { pool: PoolId::try_from(request.pool_id).ok(), query: request.query };
+    (filter, PageAsk { size: request.page_size, token: request.page_token })
+}
+
+/// A UUID from a request.
+///
+/// # Errors
+/// A word that is none.
+pub(crate) fn id(uuid: &str) -> Result<ImageId, Fault> {
+    Ok(ImageId::try_from(uuid)?)
+}
+
+/// A page of images.
+pub(crate) fn page(page: Page<Image>) -> v1::ListImagesResponse {
+    v1::ListImagesResponse {
+        images: page.items.into_iter().map(image).collect(),
+        next_page_token: page.next_page_token,
+        total: page.total,
+    }
+}
+
+/// An image with its files.
+pub(crate) fn image(image: Image) -> v1::Image {
+    v1::Image {
+        url: image.url(),
+        uuid: image.id.to_string(),
+        share_token: image.share.to_string(),
+        original_name: image.original_name,
+        content_type: image.content_type,
+        size: image.size,
+        width: image.width,
+        height: image.height,
+        sha256: image.sha256.as_bytes().to_vec(),
+        created: Some(timestamp(image.created)),
+        pool_id: image.pool.get(),
+        files: image.files.into_iter().map(file).collect(),
+    }
+}
+
+fn file(file: File) -> v1::ImageFile {
+    v1::ImageFile {
+        url: file.url(),
+        stored_path: file.path.to_string(),
+        kind: file.kind,
+        size: file.size,
+        sha256: file.sha256.as_bytes().to_vec(),
+        pool_id: file.pool.get(),
+        state: file.state.as_str().to_owned(),
+        generation: file.generation.0,
+    }
+}

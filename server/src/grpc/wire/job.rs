@@ -1,0 +1,147 @@
+//! Jobs and plans of moves on the wire.
+
+use pixelfox_proto::{Fault, JobId, NodeId, v1};
+
+use super::{image, pool, timestamp};
+use crate::catalog::{Job, JobFilter, JobKind, JobState, MoveAsk, MoveBatch, PageAsk, PlanRule};
+
+/// Longest request id in bytes.
+const REQUEST_ID_BYTES: usize = 128;
+
+/// Which jobs, and which page of them.
+///
+/// # Errors
+/// A state, kind or node that there can't be.
+pub(crate) fn ask(request: v1::ListJobsRequest) -> Result<(JobFilter, PageAsk), Fault> {
+    let filter = JobFilter {
+        state: word(&request.state, "state", JobState::parse, JobState::ALL, JobState::as_str)?,
+        kind: word(&request.kind, "kind", JobKind::parse, JobKind::ALL, JobKind::as_str)?,
+        node: if request.node_id.is_empty() { None } else { Some(NodeId::try_from(request.node_id)?) },
+        parent: JobId::try_from(request.parent_id).ok(),
+    };
+    Ok((filter, PageAsk { size: request.page_size, token: request.page_token }))
+}
+
+/// One of a list of words, `None` where it is empty.
+fn word<T: Copy>(
+    given: &str,
+    field: &str,
+    parse: impl Fn(&str) -> Option<T>,
+    all: &[T],
+    name: impl Fn(T) -> &'static str,
+) -> Result<Option<T>, Fault> {
+    if given.is_empty() {
+        return Ok(None);
+    }
+    let known = || all.iter().map(|it| name(*it)).collect::<Vec<_>>().join(", ");
+    let unknown = || Fault::bad_request(format!("{field}: `{}` is none of {}", given.escape_debug(), known()));
+    parse(given).map(Some).ok_or_else(unknown)
+}
+
+/// A job id from a request.
+///
+/// # Errors
+/// 0.
+pub(crate) fn id(raw: u64) -> Result<JobId, Fault> {
+    JobId::try_from(raw).map_err(|_| Fault::bad_request("id: missing; ListJobs has the ids"))
+}
+
+/// Images to another pool.
+///
+/// # Errors
+/// No images or too many, a word that is no UUID, no target.
+pub(crate) fn move_ask(request: v1::MoveImagesRequest) -> Result<MoveAsk, Fault> {
+    if request.uuids.is_empty() {
+        return Err(Fault::bad_request("uuids: name at least one image; ListImages has them"));
+    }
+    if request.uuids.len() > MoveAsk::MAX_IMAGES {
+        return Err(Fault::bad_request(format!(
+            "uuids: {} images in one request, at most {} go; send several, or move the whole pool",
+            request.uuids.len(),
+            MoveAsk::MAX_IMAGES
+        )));
+    }
+    if request.request_id.len() > REQUEST_ID_BYTES {
+        return Err(Fault::bad_request(format!("request_id: at most {REQUEST_ID_BYTES} bytes")));
+    }
+    Ok(MoveAsk {
+        images: request.uuids.iter().map(|uuid| image::id(uuid)).collect::<Result<_, _>>()?,
+        target: pool::id(request.target_pool_id, "target_pool_id")?,
+        rule: if request.dry_run { PlanRule::DryRun } else { PlanRule::Start },
+        request_id: request.request_id,
+    })
+}
+
+/// What a request became.
+pub(crate) fn batch(batch: MoveBatch) -> v1::JobBatch {
+    v1::JobBatch {
+        job_id: batch.job.map_or(0, JobId::get),
+        images: batch.images,
+        files: batch.files,
+        bytes: batch.bytes,
+        skipped: batch.skipped,
+        skipped_total: batch.skipped_total,
+        seconds_expected: 0.0,
+    }
+}
+
+/// A job, with why it waits and how fast it goes.
+pub(crate) fn job(job: Job, waiting_for: String, max_attempts: u32) -> v1::Job {
+    v1::Job {
+        id: job.id.get(),
+        parent_id: job.parent.map_or(0, JobId::get),
+        kind: job.kind.as_str().to_owned(),
+        state: job.state.as_str().to_owned(),
+        node_id: job.node.map(String::from).unwrap_or_default(),
+        source_pool_id: job.source.map_or(0, pixelfox_proto::PoolId::get),
+        target_pool_id: job.target.map_or(0, pixelfox_proto::PoolId::get),
+        image_uuid: job.image.map(|image| image.to_string()).unwrap_or_default(),
+        attempt: job.attempt,
+        max_attempts,
+        bytes_done: job.bytes_done,
+        bytes_total: job.bytes_total,
+        children_done: job.children_done,
+        children_failed: job.children_failed,
+        children_total: job.children_total,
+        last_error: job.last_error,
+        created: Some(timestamp(job.created)),
+        started: job.started.map(timestamp),
+        finished: job.finished.map(timestamp),
+        not_before: job.not_before.map(timestamp),
+        bytes_per_second: 0.0,
+        eta_seconds: 0.0,
+        waiting_for,
+        files_missing: job.files_missing,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_refuses_a_state_that_there_is_not() {
+        // The sentence names the field, the word and what would do.
+        let asked = |state: &str| ask(v1::ListJobsRequest { state: state.into(), ..v1::ListJobsRequest::default() });
+        assert_eq!(asked("pending").unwrap().0.state, Some(JobState::Pending));
+        assert_eq!(asked("").unwrap().0.state, None);
+        let refused = asked("waiting").unwrap_err();
+        assert!(refused.message().starts_with("state: `waiting` is none of pending, processing"), "{refused}");
+    }
+
+    #[test]
+    fn a_move_of_more_images_than_go_is_one_clear_error() {
+        // 10,001 of them, none, and a word that is no UUID.
+        let uuid = "0190a6f2-3b5c-4d7e-8f90-a1b2c3d4e5f6";
+        let asked = |uuids: Vec<String>| move_ask(v1::MoveImagesRequest { uuids, target_pool_id: 2, ..v1::MoveImagesRequest::default() });
+        assert_eq!(asked(vec![uuid.into()]).unwrap().images.len(), 1);
+        for (uuids, want) in [
+            (vec![uuid.to_owned(); MoveAsk::MAX_IMAGES + 1], "10001 images in one request, at most 10000"),
+            (vec![], "at least one image"),
+            (vec!["7".into()], "is no image UUID"),
+        ] {
+            let refused = asked(uuids).unwrap_err();
+            assert!(refused.message().contains(want), "{refused}");
+        }
+    }
+}

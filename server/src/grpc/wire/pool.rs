@@ -1,0 +1,79 @@
+//! Pools on the wire.
+
+use pixelfox_proto::{Fault, PoolId, v1};
+
+use crate::catalog::{Pool, PoolDraft, SaveRule};
+use crate::sessions::Session;
+
+/// A pool as somebody wrote it; output-only fields are ignored.
+///
+/// # Errors
+/// A message without a pool.
+pub(crate) fn draft(pool: Option<v1::Pool>) -> Result<PoolDraft, Fault> {
+    let pool = pool.ok_or_else(|| Fault::bad_request("pool: missing"))?;
+    Ok(PoolDraft {
+        name: pool.name,
+        node_id: pool.node_id,
+        base_path: pool.base_path,
+        upload_api_url: pool.upload_api_url,
+        public_base_url: pool.public_base_url,
+        max_size: pool.max_size,
+        is_active: pool.is_active,
+        is_default: pool.is_default,
+        priority: pool.priority,
+        storage_type: pool.storage_type,
+        storage_tier: pool.storage_tier,
+        description: pool.description,
+        legacy_pool_id: pool.legacy_pool_id,
+        legacy_node: pool.legacy_node,
+    })
+}
+
+/// A pool id from a request.
+///
+/// # Errors
+/// 0, with the field's name.
+pub(crate) fn id(raw: u64, field: &str) -> Result<PoolId, Fault> {
+    PoolId::try_from(raw).map_err(|_| Fault::bad_request(format!("{field}: missing; ListPools has the ids")))
+}
+
+/// `save_anyway` of a request.
+pub(crate) fn save_rule(save_anyway: bool) -> SaveRule {
+    if save_anyway { SaveRule::Anyway } else { SaveRule::Checked }
+}
+
+/// A pool as it is shown: the books' fields, and what its node says where it is attached.
+pub(crate) fn pool(pool: Pool, session: Option<&Session>) -> v1::Pool {
+    let health = session.and_then(|session| session.pool(pool.id));
+    let problem = match (session, &health) {
+        (None, _) => format!("node {} is not attached", pool.node),
+        (Some(_), None) => format!("node {} has not reported on it yet", pool.node),
+        (Some(_), Some(health)) => health.problem.clone().unwrap_or_default(),
+    };
+    v1::Pool {
+        id: pool.id.get(),
+        online: session.is_some(),
+        healthy: problem.is_empty(),
+        problem,
+        filesystem_free: health.map_or(0, |health| health.free_bytes),
+        used_size: pool.usage.used_bytes,
+        files: pool.usage.used_files,
+        trash_size: pool.usage.trash_bytes,
+        revision: pool.revision,
+        unowned_size: 0,
+        name: pool.name,
+        node_id: pool.node.into(),
+        base_path: pool.base_path,
+        upload_api_url: pool.upload_api_url,
+        public_base_url: pool.public_base_url,
+        max_size: pool.max_size,
+        is_active: pool.is_active,
+        is_default: pool.is_default,
+        priority: pool.priority,
+        storage_type: pool.storage_type.as_str().to_owned(),
+        storage_tier: pool.storage_tier.as_str().to_owned(),
+        description: pool.description,
+        legacy_pool_id: pool.legacy_pool_id,
+        legacy_node: pool.legacy_node,
+    }
+}
