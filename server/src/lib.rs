@@ -1,9 +1,16 @@
 //! The PixelFox coordinator: knows every image, decides where its files live, moves them.
 
+pub mod books;
 pub mod catalog;
 pub mod cli;
+pub mod clock;
 pub mod config;
+pub mod dispatch;
+pub mod events;
+pub mod grpc;
 pub mod moves;
 pub mod placement;
 pub mod schedule;
+pub mod sessions;
+pub mod settle;
 pub mod store;

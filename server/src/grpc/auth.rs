@@ -1,6 +1,6 @@
 //! Who may call. Compared in constant time; a refusal says what to set where, and the log says who it was.
 
-use pixelfox_node::listen::Peer;
+use pixelfox_node::peer::Peer;
 use pixelfox_node::secret::SecretPair;
 use pixelfox_proto::{Fault, NodeId};
 use tonic::Request;

@@ -174,6 +174,11 @@ impl Session {
         Heard { changed, save }
     }
 
+    /// What was heard of its pools could not be noted: the next heartbeat tells all of it once more.
+    pub fn hear_pools_anew(&self) {
+        self.life.lock().beat.pools.clear();
+    }
+
     /// The node's word on one of its pools; `None` until it has said something about it.
     pub fn pool(&self, pool: PoolId) -> Option<PoolHealth> {
         self.life.lock().beat.pools.get(&pool).cloned()

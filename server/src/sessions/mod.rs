@@ -191,6 +191,11 @@ impl Sessions {
         }
     }
 
+    /// Waits until [`Sessions::shut_down`] begins.
+    pub async fn stopping(&self) {
+        self.stop.cancelled().await;
+    }
+
     fn next_id(&self) -> CommandId {
         CommandId(self.ids.fetch_add(1, Ordering::Relaxed) + 1)
     }

@@ -21,6 +21,8 @@ pub enum Awaited {
         pool: PoolId,
         /// The generation that was ordered away.
         generation: Generation,
+        /// Times that it went wrong before.
+        failures: u32,
     },
 }
 
@@ -116,7 +118,7 @@ mod tests {
     }
 
     fn trashed(number: u64) -> Awaited {
-        Awaited::Trashed { pool: PoolId::try_from(1).expect("not 0"), generation: Generation(number) }
+        Awaited::Trashed { pool: PoolId::try_from(1).expect("not 0"), generation: Generation(number), failures: 0 }
     }
 
     #[test]

@@ -19,6 +19,7 @@ struct Flight {
 #[derive(Debug, Default)]
 pub(super) struct Flights {
     by_lease: Mutex<HashMap<Lease, Flight>>,
+    unrestored: Mutex<Vec<(Lease, StoredPath)>>,
 }
 
 impl Flights {
@@ -44,12 +45,21 @@ impl Flights {
         Some((job, ends))
     }
 
-    /// One file of a job in flight, and the job without its other files.
-    pub(super) fn file(&self, lease: Lease, path: &StoredPath) -> Option<(LeasedJob, LeasedFile)> {
+    /// The target could not bring this file back from its trash: it has to be pushed.
+    pub(super) fn not_restored(&self, lease: Lease, path: &StoredPath) {
+        self.unrestored.lock().push((lease, path.clone()));
+    }
+
+    /// Those files, each with its job without the other files. What is not in flight any more is left out.
+    pub(super) fn take_unrestored(&self) -> Vec<(LeasedJob, LeasedFile)> {
+        let waiting = std::mem::take(&mut *self.unrestored.lock());
         let flights = self.by_lease.lock();
-        let job = &flights.get(&lease)?.job;
-        let file = job.files.iter().find(|file| file.path == *path)?;
-        Some((LeasedJob { files: Vec::new(), ..job.clone() }, file.clone()))
+        let find = |(lease, path): (Lease, StoredPath)| {
+            let job = &flights.get(&lease)?.job;
+            let file = job.files.iter().find(|file| file.path == path)?.clone();
+            Some((LeasedJob { files: Vec::new(), ..job.clone() }, file))
+        };
+        waiting.into_iter().filter_map(find).collect()
     }
 
     /// Nothing more is heard of these.

@@ -5,13 +5,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pixelfox_proto::{NodeId, PoolId};
+use pixelfox_proto::{Generation, NodeId, PoolId};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
 
 use super::Rooms;
-use crate::catalog::{TrashOrder, TrashResult, UnixMillis};
-use crate::sessions::{Awaited, Command, Session, TrashFiles, Work};
+use crate::catalog::{TrashOrder, TrashOutcome, TrashResult, UnixMillis};
+use crate::clock;
+use crate::schedule;
+use crate::sessions::{Awaited, Command, FileResult, Outcome, Session, TrashFiles, Work};
 
 /// Files of one command at most.
 const FILES: usize = 256;
@@ -33,26 +36,28 @@ pub(super) enum Word {
     Free(NodeId),
 }
 
-/// Runs until every sender is gone.
-pub(super) async fn run(rooms: Arc<Rooms>, mut words: mpsc::Receiver<Word>) {
+/// Runs until `stop`; what was sent before is written down.
+pub(super) async fn run(rooms: Arc<Rooms>, mut words: mpsc::Receiver<Word>, stop: CancellationToken) {
     let mut heard = Vec::new();
     let mut again: Option<Instant> = None;
     loop {
         tokio::select! {
+            biased;
             count = words.recv_many(&mut heard, BATCH) => if count == 0 { return },
+            () = stop.cancelled(), if !words.is_closed() => words.close(),
             () = async { sleep_until(again.unwrap_or_else(Instant::now)).await }, if again.is_some() => {
                 again = None;
                 heard.extend(rooms.sessions.all().iter().map(|session| Word::Free(session.node().clone())));
             }
         }
-        if let Some(later) = work_off(&rooms, std::mem::take(&mut heard)).await {
+        if let Some(later) = work_off(&rooms, std::mem::take(&mut heard), &stop).await {
             again = Some(again.map_or(later, |earlier| earlier.min(later)));
         }
     }
 }
 
 /// Results first, so that what is due after them is up to date. Comes back with when to look again.
-async fn work_off(rooms: &Rooms, words: Vec<Word>) -> Option<Instant> {
+async fn work_off(rooms: &Rooms, words: Vec<Word>, stop: &CancellationToken) -> Option<Instant> {
     let (mut orders, mut results, mut free) = (Vec::new(), Vec::new(), Vec::new());
     for word in words {
         match word {
@@ -63,13 +68,127 @@ async fn work_off(rooms: &Rooms, words: Vec<Word>) -> Option<Instant> {
         }
     }
     send(rooms, orders);
-    let mut again = None;
     if !results.is_empty() {
-        again = note(rooms, results).await;
+        note(rooms, results, stop).await;
     }
+    let mut again: Option<Instant> = None;
     for node in free {
         let later = send_due(rooms, &node).await;
         again = [again, later].into_iter().flatten().min();
     }
     again
+}
+
+/// Sends orders that count as sent. Where a session is over they are due again under the next one.
+fn send(rooms: &Rooms, orders: Vec<TrashOrder>) {
+    let mut by_pool: BTreeMap<(NodeId, PoolId), Vec<TrashOrder>> = BTreeMap::new();
+    for order in orders {
+        by_pool.entry((order.node.clone(), order.pool)).or_default().push(order);
+    }
+    for ((node, pool), orders) in by_pool {
+        let Some(session) = rooms.sessions.of(&node) else {
+            continue;
+        };
+        for orders in orders.chunks(FILES) {
+            if let Err(end) = send_one(rooms, &session, pool, orders) {
+                tracing::debug!(%node, "old copies stay for now: {end}");
+                break;
+            }
+        }
+    }
+}
+
+fn send_one(
+    rooms: &Rooms,
+    session: &Session,
+    pool: PoolId,
+    orders: &[TrashOrder],
+) -> Result<(), crate::sessions::SessionEnd> {
+    let files = orders.iter().map(|order| (order.path.clone(), order.generation)).collect();
+    let awaited = |order: &TrashOrder| {
+        let TrashOrder { pool, generation, failures, .. } = *order;
+        (order.path.clone(), Awaited::Trashed { pool, generation, failures })
+    };
+    let command = Command::Trash(TrashFiles { pool, files });
+    rooms.sessions.send(session, command, Work::Rename, orders.iter().map(awaited)).map(drop)
+}
+
+/// Reads what is due for a node that has nothing more to do, and sends it. Comes back with when to look again.
+async fn send_due(rooms: &Rooms, node: &NodeId) -> Option<Instant> {
+    let session = rooms.sessions.of(node)?;
+    if session.pending.count(Work::Rename) > 0 {
+        return None;
+    }
+    let now = clock::now();
+    let due = match rooms.store.delete_orders_due(node.clone(), session.epoch(), DUE, now).await {
+        Ok(due) if !due.is_empty() => due,
+        Ok(_) => match rooms.store.next_trash_order(node, session.epoch()).await {
+            Ok(next) => return next.map(|at| Instant::now() + wait(at, now)),
+            Err(cause) => return failed(node, &cause),
+        },
+        Err(cause) => return failed(node, &cause),
+    };
+    send(rooms, due);
+    None
+}
+
+fn failed(node: &NodeId, cause: &crate::store::StoreError) -> Option<Instant> {
+    tracing::error!(%node, "could not read which old copies are due for the trash: {cause:?}");
+    Some(Instant::now() + BOOKS_RETRY)
+}
+
+/// From now to then, a second at least: nothing spins.
+fn wait(then: UnixMillis, now: UnixMillis) -> Duration {
+    Duration::from_millis(u64::try_from(then.0.saturating_sub(now.0)).unwrap_or(0)).max(BOOKS_RETRY)
+}
+
+async fn note(rooms: &Rooms, results: Vec<TrashResult>, stop: &CancellationToken) {
+    loop {
+        match rooms.store.finish_trash(results.clone(), clock::now()).await {
+            Ok(settled) => {
+                rooms.published(settled);
+                rooms.sessions.usage_changed();
+                rooms.wake.notify_one();
+                return;
+            }
+            Err(cause) => tracing::error!("could not note {} old copies, trying again: {cause:?}", results.len()),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(BOOKS_RETRY) => {}
+        }
+    }
+}
+
+/// The node's word on an old copy. A copy with another mark than the books know is for a person to look at.
+pub(super) fn result(
+    pool: PoolId,
+    generation: Generation,
+    failures: u32,
+    result: FileResult,
+    now: UnixMillis,
+) -> TrashResult {
+    let FileResult { path, outcome, message, .. } = result;
+    let outcome = match outcome {
+        Outcome::Done | Outcome::Skipped => TrashOutcome::Trashed,
+        Outcome::Missing => TrashOutcome::Missing,
+        Outcome::Stale => {
+            tracing::error!(
+                pool_id = %pool, %path, %generation,
+                "the old copy of {path} in pool {pool} has another generation than {generation}: it stays, look at it \
+                 with Stat ({message})"
+            );
+            TrashOutcome::Stale(message)
+        }
+        Outcome::Mismatch | Outcome::Refused | Outcome::Retry | Outcome::Busy | Outcome::Full => {
+            tracing::warn!(pool_id = %pool, %path, "an old copy was not put into the trash: {message}");
+            again(failures, now)
+        }
+    };
+    TrashResult { pool, path, generation, outcome }
+}
+
+/// It went wrong once more: not at once again.
+pub(super) fn again(failures: u32, now: UnixMillis) -> TrashOutcome {
+    TrashOutcome::Again(now.plus_seconds(schedule::after_trash_failure(failures)))
 }

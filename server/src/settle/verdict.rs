@@ -1,7 +1,7 @@
 //! What a job is after its last file has ended. Pure: the ends of the files, the job and the time go in; a commit or
 //! a setback comes out. Source: DESIGN.md, "A move".
 
-use pixelfox_proto::{Sha256, StoredPath};
+use pixelfox_proto::{PoolId, Sha256, StoredPath};
 
 use crate::catalog::{
     FileDone, FileOutcome, LeasedFile, LeasedJob, MoveDone, Setback, SetbackKind, SourceFault, UnixMillis,
@@ -49,8 +49,8 @@ impl FileEnd {
 pub(super) enum Verdict {
     /// Its files are at the target, but for variants that there were none of.
     Commit(MoveDone),
-    /// It stays where it is, for now or for good.
-    SetBack(Setback),
+    /// It stays where it is, in this pool, for now or for good.
+    SetBack(Setback, PoolId),
 }
 
 /// Decides. `ends` are in the order of the job's files, the original first. The gravest end of a file rules: a
@@ -128,5 +128,6 @@ fn set_back(
     cause: String,
     sources: Vec<(StoredPath, SourceFault)>,
 ) -> Verdict {
-    Verdict::SetBack(Setback { job: job.job, lease: job.lease, epoch: job.epoch, kind, cause, sources })
+    let setback = Setback { job: job.job, lease: job.lease, epoch: job.epoch, kind, cause, sources };
+    Verdict::SetBack(setback, job.source)
 }

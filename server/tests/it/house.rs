@@ -43,6 +43,7 @@ const SERVER_FLOORS: &[(&str, u8)] = &[
     ("cli", 7),
     ("dev", 7),
     ("app", 6),
+    ("books", 6),
     ("grpc", 5),
     ("http", 5),
     ("dispatch", 4),
@@ -54,6 +55,7 @@ const SERVER_FLOORS: &[(&str, u8)] = &[
     ("schedule", 1),
     ("moves", 1),
     ("placement", 1),
+    ("clock", 1),
     ("catalog", 0),
     ("config", 0),
 ];

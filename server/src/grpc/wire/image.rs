@@ -6,7 +6,7 @@ use super::timestamp;
 use crate::catalog::{File, Image, ImageFilter, Page, PageAsk};
 
 /// Which images, and which page of them.
-///
+pub(crate) fn ask(request: v1::ListImagesRequest) -> (ImageFilter, PageAsk) {
     let filter = ImageFilter { pool: PoolId::try_from(request.pool_id).ok(), query: request.query };
     (filter, PageAsk { size: request.page_size, token: request.page_token })
 }

@@ -1,0 +1,121 @@
+//! The coordinator's rooms put together, with an owner for each of their tasks.
+//!
+//! ```text
+//! let books = Books::start(BooksSpec { store, replication_secret, admin_token, auto_pools }).await?;
+//! routes.grpc(books.coordinator()).grpc(books.admin());   // on the port; `admin_in_process` for the pages
+//! books.shut_down(grace).await;                           // before the listener and the store close
+//! ```
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pixelfox_node::secret::SecretPair;
+use pixelfox_proto::v1::{admin_server::AdminServer, coordinator_server::CoordinatorServer};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+
+use crate::dispatch::Dispatch;
+use crate::events::{Events, Watcher};
+use crate::grpc::{self, AdminService, CoordinatorService, Rooms};
+use crate::sessions::{Sessions, Work};
+use crate::settle::Settle;
+use crate::store::{AutoPools, Store, StoreError};
+
+/// Between two looks at what is still under way while shutting down.
+const SHUTDOWN_LOOK: Duration = Duration::from_millis(50);
+
+/// What the coordinator is started with.
+#[derive(Debug)]
+pub struct BooksSpec {
+    /// The books, open. They stay the caller's to close, after [`Books::shut_down`].
+    pub store: Store,
+    /// `REPLICATION_SECRET`; `None`: no node can attach.
+    pub replication_secret: Option<SecretPair>,
+    /// `ADMIN_TOKEN`; `None`: the Admin service is open to this process only.
+    pub admin_token: Option<SecretPair>,
+    /// `AUTO_POOLS`.
+    pub auto_pools: AutoPools,
+}
+
+/// The running coordinator: sessions, dispatch, settling. Its services are mounted by the caller.
+#[derive(Debug)]
+pub struct Books {
+    rooms: Rooms,
+    dispatch: Dispatch,
+    replication_secret: Option<SecretPair>,
+    admin_token: Option<SecretPair>,
+}
+
+impl Books {
+    /// Returns what an earlier process left under way, and starts the tasks. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// The books can't be written.
+    pub async fn start(spec: BooksSpec) -> Result<Self, StoreError> {
+        let BooksSpec { store, replication_secret, admin_token, auto_pools } = spec;
+        let (events, wake) = (Events::default(), Arc::new(Notify::new()));
+        let sessions = Sessions::new(store.clone(), auto_pools);
+        let settle = Settle::start(store.clone(), Arc::clone(&sessions), events.clone(), Arc::clone(&wake));
+        settle.nobody_is_attached().await?;
+        let dispatch = Dispatch::start(store.clone(), Arc::clone(&sessions), settle.clone(), Arc::clone(&wake));
+        let rooms = Rooms { store, sessions, settle, events, wake, readers: TaskTracker::new() };
+        Ok(Self { rooms, dispatch, replication_secret, admin_token })
+    }
+
+    /// `pixelfox.v1.Coordinator` for the port, and for the embedded node in this process.
+    #[must_use]
+    pub fn coordinator(&self) -> CoordinatorServer<CoordinatorService> {
+        grpc::coordinator(self.rooms.clone(), self.replication_secret.clone())
+    }
+
+    /// `pixelfox.v1.Admin` for the port: by `ADMIN_TOKEN`.
+    #[must_use]
+    pub fn admin(&self) -> AdminServer<AdminService> {
+        grpc::admin(self.rooms.clone(), self.admin_token.clone())
+    }
+
+    /// `pixelfox.v1.Admin` for the pages of this process, which check themselves who asks. Never mount it on a port.
+    #[must_use]
+    pub fn admin_in_process(&self) -> AdminServer<AdminService> {
+        grpc::admin_in_process(self.rooms.clone())
+    }
+
+    /// What happens from now on, as it happens.
+    #[must_use]
+    pub fn watch(&self) -> Watcher {
+        self.rooms.events.watch()
+    }
+
+    /// NODE_IDs that are attached now.
+    #[must_use]
+    pub fn attached(&self) -> Vec<pixelfox_proto::NodeId> {
+        self.rooms.sessions.all().iter().map(|session| session.node().clone()).collect()
+    }
+
+    /// Pools or settings were changed without the Admin service (by the caller at its start): tells every node.
+    pub fn books_changed(&self) {
+        self.rooms.sessions.books_changed();
+        self.rooms.wake.notify_one();
+    }
+
+    /// Hands out nothing more, lets commands that are out end for up to `grace`, then ends every session with
+    /// UNAVAILABLE, so that nodes attach again at once, and writes down what was heard. Jobs that are still under way
+    /// are pending again. Call it while the port is still served.
+    pub async fn shut_down(&self, grace: Duration) {
+        self.dispatch.shut_down().await;
+        let until = Instant::now() + grace;
+        while self.is_at_work() && Instant::now() < until {
+            tokio::time::sleep(SHUTDOWN_LOOK).await;
+        }
+        self.rooms.sessions.shut_down().await;
+        self.rooms.readers.close();
+        self.rooms.readers.wait().await;
+        self.rooms.settle.shut_down().await;
+    }
+
+    fn is_at_work(&self) -> bool {
+        let at_work = |work: Work| self.rooms.sessions.all().iter().any(|session| session.pending.count(work) > 0);
+        at_work(Work::Push) || at_work(Work::Rename)
+    }
+}

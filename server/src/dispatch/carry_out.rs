@@ -1,0 +1,112 @@
+//! Leased jobs become commands: one push to the source's node, and where the target has files in its trash one
+//! restore to the target's node.
+
+use std::collections::BTreeMap;
+
+use pixelfox_proto::{Attempt, NodeId, PoolId, SessionEpoch};
+
+use super::{Round, target_url};
+use crate::catalog::{LeaseOrder, LeasedFile, LeasedJob, Pool};
+use crate::sessions::{Awaited, Command, PushFile, PushFiles, RestoreFile, RestoreFiles, Work};
+use crate::store::StoreError;
+
+/// A file with the job that it belongs to.
+type Parcel<'a> = (&'a LeasedJob, &'a LeasedFile);
+
+impl Round {
+    /// Sends one leased group. What can't be sent is pending again, not counted.
+    pub(super) async fn send(&self, order: &LeaseOrder, jobs: Vec<LeasedJob>, pools: &[Pool]) {
+        for job in &jobs {
+            self.settle.begin(job.clone());
+        }
+        let files = || jobs.iter().flat_map(|job| job.files.iter().map(move |file| (job, file)));
+        let to_push: Vec<Parcel<'_>> = files().filter(|(_, file)| file.in_trash.is_none()).collect();
+        let to_restore: Vec<Parcel<'_>> = files().filter(|(_, file)| file.in_trash.is_some()).collect();
+        let Some(target) = pools.iter().find(|pool| pool.id == order.target) else {
+            return self.unsent(&files().collect::<Vec<_>>(), "the target pool is gone").await;
+        };
+        let held = |node: &NodeId, epoch: SessionEpoch| self.sessions.of(node).filter(|it| it.epoch() == epoch);
+        let (source, target_node) = (held(&order.node, order.epoch), held(&target.node, order.target_epoch));
+        let (Some(source), Some(target_node)) = (source, target_node) else {
+            return self.unsent(&files().collect::<Vec<_>>(), "a node's session ended").await;
+        };
+        if !to_push.is_empty() {
+            self.push(&source, order.source, order.target, pools, &to_push).await;
+        }
+        if !to_restore.is_empty() {
+            let command = restore(order.target, &to_restore);
+            let awaited = to_restore.iter().map(|(job, file)| (file.path.clone(), Awaited::Restored(attempt(job, file))));
+            if let Err(end) = self.sessions.send(&target_node, command, Work::Rename, awaited) {
+                self.unsent(&to_restore, &end.to_string()).await;
+            }
+        }
+    }
+
+    /// Pushes files that their target could not bring back from its trash after all.
+    pub(super) async fn push_unrestored(&self) -> Result<(), StoreError> {
+        let waiting = self.settle.take_unrestored();
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let pools = self.store.list_pools().await?;
+        let mut groups: BTreeMap<(PoolId, PoolId, SessionEpoch), Vec<Parcel<'_>>> = BTreeMap::new();
+        for (job, file) in &waiting {
+            groups.entry((job.source, job.target, job.epoch)).or_default().push((job, file));
+        }
+        for ((source, target, epoch), parcels) in groups {
+            let node = pools.iter().find(|pool| pool.id == source).map(|pool| &pool.node);
+            match node.and_then(|node| self.sessions.of(node)).filter(|session| session.epoch() == epoch) {
+                Some(session) => self.push(&session, source, target, &pools, &parcels).await,
+                None => self.unsent(&parcels, "the source's session ended").await,
+            }
+        }
+        Ok(())
+    }
+
+    async fn push(
+        &self,
+        session: &crate::sessions::Session,
+        source: PoolId,
+        target: PoolId,
+        pools: &[Pool],
+        parcels: &[Parcel<'_>],
+    ) {
+        let Some(target_url) = target_url(pools, target) else {
+            return self.unsent(parcels, "the target pool has no upload_api_url that can be used").await;
+        };
+        let files = parcels.iter().map(|(job, file)| push_file(job, file)).collect();
+        let command = Command::Push(PushFiles { source, target, target_url, files });
+        let awaited = parcels.iter().map(|(job, file)| (file.path.clone(), Awaited::Pushed(attempt(job, file))));
+        if let Err(end) = self.sessions.send(session, command, Work::Push, awaited) {
+            self.unsent(parcels, &end.to_string()).await;
+        }
+    }
+
+    async fn unsent(&self, parcels: &[Parcel<'_>], why: &str) {
+        for (job, file) in parcels {
+            self.settle.unsent(job, &file.path, why.to_owned()).await;
+        }
+    }
+}
+
+fn attempt(job: &LeasedJob, file: &LeasedFile) -> Attempt {
+    Attempt { lease: job.lease, job: job.job, attempt: job.attempt, generation: file.generation }
+}
+
+fn push_file(job: &LeasedJob, file: &LeasedFile) -> PushFile {
+    PushFile {
+        path: file.path.clone(),
+        size: file.size,
+        sha256: file.sha256,
+        attempt: attempt(job, file),
+        meta: file.meta.clone(),
+    }
+}
+
+fn restore(pool: PoolId, parcels: &[Parcel<'_>]) -> Command {
+    let file = |(_, file): &Parcel<'_>| {
+        let trashed = file.in_trash?;
+        Some(RestoreFile { path: file.path.clone(), trashed, restored: file.generation })
+    };
+    Command::Restore(RestoreFiles { pool, files: parcels.iter().filter_map(file).collect() })
+}

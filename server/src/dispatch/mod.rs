@@ -1,0 +1,119 @@
+//! Hands pending jobs to their nodes: snapshot → decide → lease → send. One task, woken by a signal (a job was made, a
+//! node attached, a result came, a pool is healthy, a setting changed) or by the next retry; idle it costs nothing.
+
+mod carry_out;
+mod snapshot;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pixelfox_proto::PoolId;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use self::snapshot::snapshot;
+
+use crate::catalog::{LeaseOrder, Pool};
+use crate::clock;
+use crate::schedule;
+use crate::sessions::Sessions;
+use crate::settle::Settle;
+use crate::store::{Store, StoreError};
+
+/// After the books could not be read or written.
+const BOOKS_RETRY: Duration = Duration::from_secs(1);
+/// Jobs are due but could not be leased, for instance because they don't fit: without a signal, look again so much
+/// later.
+const BLOCKED_RETRY: Duration = Duration::from_secs(30);
+
+/// The dispatcher's task.
+#[derive(Debug)]
+pub struct Dispatch {
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+#[derive(Debug)]
+struct Round {
+    store: Store,
+    sessions: Arc<Sessions>,
+    settle: Settle,
+}
+
+impl Dispatch {
+    /// Starts it. `wake` is what everyone notifies who may have made work possible.
+    #[must_use]
+    pub fn start(store: Store, sessions: Arc<Sessions>, settle: Settle, wake: Arc<Notify>) -> Self {
+        let dispatch = Self { tasks: TaskTracker::new(), stop: CancellationToken::new() };
+        dispatch.tasks.spawn(run(Round { store, sessions, settle }, wake, dispatch.stop.clone()));
+        dispatch
+    }
+
+    /// Leases nothing more. What is out goes on.
+    pub async fn shut_down(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+async fn run(round: Round, wake: Arc<Notify>, stop: CancellationToken) {
+    loop {
+        let pause = match round.carry_on().await {
+            Ok(pause) => pause,
+            Err(cause) => {
+                tracing::error!("could not hand out jobs, trying again: {cause:?}");
+                Some(BOOKS_RETRY)
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = wake.notified() => {}
+            () = async { tokio::time::sleep(pause.unwrap_or_default()).await }, if pause.is_some() => {}
+        }
+    }
+}
+
+impl Round {
+    /// Leases and sends until nothing more may run. Comes back with how long to sleep unless woken; `None`: for ever.
+    async fn carry_on(&self) -> Result<Option<Duration>, StoreError> {
+        self.push_unrestored().await?;
+        loop {
+            let (pools, seen) = snapshot(&self.store, &self.sessions).await?;
+            let orders = schedule::decide(&seen);
+            if orders.is_empty() {
+                let next = schedule::next_wake(&seen);
+                return Ok(next.map(|at| pause(at.0.saturating_sub(seen.now.0))));
+            }
+            let mut leased = false;
+            for order in orders {
+                leased |= self.lease(order, &pools).await?;
+            }
+            if !leased {
+                return Ok(Some(BLOCKED_RETRY));
+            }
+        }
+    }
+
+    /// Whether any job was leased.
+    async fn lease(&self, order: LeaseOrder, pools: &[Pool]) -> Result<bool, StoreError> {
+        let leased = self.store.lease_jobs(order.clone(), clock::now()).await?;
+        self.settle.publish(leased.settled);
+        if leased.jobs.is_empty() {
+            return Ok(false);
+        }
+        self.sessions.usage_changed();
+        self.send(&order, leased.jobs, pools).await;
+        Ok(true)
+    }
+}
+
+/// Milliseconds from now, never 0: nothing spins.
+fn pause(milliseconds: i64) -> Duration {
+    Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0)).max(Duration::from_millis(10))
+}
+
+fn target_url(pools: &[Pool], target: PoolId) -> Option<String> {
+    pools.iter().find(|pool| pool.id == target).map(Pool::target_url).filter(|url| !url.is_empty())
+}

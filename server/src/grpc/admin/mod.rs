@@ -1,0 +1,24 @@
+//! `pixelfox.v1.Admin`: everything that an operator can do. One file per noun; what is not built yet says so by name.
+
+mod images;
+mod jobs;
+mod nodes;
+mod pools;
+mod service;
+mod settings;
+
+use super::Rooms;
+use super::auth::OperatorsOnly;
+
+/// The service.
+#[derive(Clone, Debug)]
+pub struct AdminService {
+    rooms: Rooms,
+    operators_only: OperatorsOnly,
+}
+
+impl AdminService {
+    pub(super) fn new(rooms: Rooms, operators_only: OperatorsOnly) -> Self {
+        Self { rooms, operators_only }
+    }
+}

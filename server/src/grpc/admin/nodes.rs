@@ -1,0 +1,37 @@
+//! Nodes on record and attached, and the overview.
+
+use std::collections::HashMap;
+
+use pixelfox_proto::{Fault, v1};
+
+use super::AdminService;
+use crate::grpc::wire;
+
+impl AdminService {
+    pub(super) async fn nodes(&self) -> Result<v1::ListNodesResponse, Fault> {
+        let (records, pools) = (self.rooms.store.list_nodes().await?, self.rooms.store.list_pools().await?);
+        let node = |record: crate::catalog::NodeRecord| {
+            let session = self.rooms.sessions.of(&record.node);
+            wire::node::node(record, session.as_deref(), &pools)
+        };
+        Ok(v1::ListNodesResponse { nodes: records.into_iter().map(node).collect() })
+    }
+
+    pub(super) async fn overview(&self) -> Result<v1::Overview, Fault> {
+        let store = &self.rooms.store;
+        let (totals, jobs, nodes) = (store.image_totals().await?, store.job_totals().await?, store.list_nodes().await?);
+        let jobs_by_state: HashMap<String, u64> =
+            jobs.into_iter().map(|(state, count)| (state.as_str().to_owned(), count)).collect();
+        let online = self.rooms.sessions.all().len();
+        Ok(v1::Overview {
+            images: totals.images,
+            files: totals.files,
+            bytes: totals.bytes,
+            nodes_online: u32::try_from(online).unwrap_or(u32::MAX),
+            nodes_known: u32::try_from(nodes.len()).unwrap_or(u32::MAX),
+            jobs_by_state,
+            bytes_per_second: 0.0,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        })
+    }
+}

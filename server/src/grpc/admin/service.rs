@@ -1,0 +1,166 @@
+//! The generated trait, method by method: who may, then the one room that knows.
+
+use std::pin::Pin;
+
+use futures_util::Stream;
+use pixelfox_proto::v1::{self, admin_server::Admin};
+use pixelfox_proto::{Fault, FaultKind};
+use tonic::{Request, Response, Status};
+
+use super::AdminService;
+
+/// What a streaming method gives.
+type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+impl AdminService {
+    fn may<T>(&self, request: &Request<T>) -> Result<(), Status> {
+        Ok(self.operators_only.check(request)?)
+    }
+
+    /// A method that a later version has: its name, and what does until then.
+    fn absent<T, A>(&self, request: &Request<T>, method: &str, meanwhile: &str) -> Result<A, Status> {
+        self.may(request)?;
+        let fault = Fault::new(FaultKind::Unimplemented, format!("Admin.{method} is not built yet"));
+        Err(fault.with_hint(format!("Until then: {meanwhile}")).into())
+    }
+}
+
+#[tonic::async_trait]
+impl Admin for AdminService {
+    async fn get_overview(&self, request: Request<v1::GetOverviewRequest>) -> Result<Response<v1::Overview>, Status> {
+        self.may(&request)?;
+        Ok(Response::new(self.overview().await?))
+    }
+
+    async fn list_pools(&self, request: Request<v1::ListPoolsRequest>) -> Result<Response<v1::ListPoolsResponse>, Status> {
+        self.may(&request)?;
+        Ok(Response::new(self.pools().await?))
+    }
+
+    async fn get_pool(&self, request: Request<v1::GetPoolRequest>) -> Result<Response<v1::Pool>, Status> {
+        self.may(&request)?;
+        Ok(Response::new(self.pool(request.into_inner()).await?))
+    }
+
+    async fn create_pool(&self, request: Request<v1::CreatePoolRequest>) -> Result<Response<v1::Pool>, Status> {
+        self.may(&request)?;
+        Ok(self.make_pool(request.into_inner()).await?)
+    }
+
+    async fn update_pool(&self, request: Request<v1::UpdatePoolRequest>) -> Result<Response<v1::Pool>, Status> {
+        self.may(&request)?;
+        Ok(Response::new(self.change_pool(request.into_inner()).await?))
+    }
+
+    async fn list_nodes(&self, request: Request<v1::ListNodesRequest>) -> Result<Response<v1::ListNodesResponse>, Status> {
+        self.may(&request)?;
+        Ok(Response::new(self.nodes().await?))
+    }
+
+    async fn list_images(&self, request: Request<v1::ListImagesRequest>) -> Result<Response<v1::ListImagesResponse>, Status> {
+        self.may(&request)?;
+        Ok(Response::new(self.images(request.into_inner()).await?))
+    }
+
+    async fn get_image(&self, request: Request<v1::GetImageRequest>) -> Result<Response<v1::Image>, Status> {
+        self.may(&request)?;
+        Ok(Response::new(self.image(request.get_ref()).await?))
+    }
+
+    async fn move_images(&self, request: Request<v1::MoveImagesRequest>) -> Result<Response<v1::JobBatch>, Status> {
+        self.may(&request)?;
+        Ok(Response::new(self.move_these(request.into_inner()).await?))
+    }
+
+    async fn list_jobs(&self, request: Request<v1::ListJobsRequest>) -> Result<Response<v1::ListJobsResponse>, Status> {
+        self.may(&request)?;
+        Ok(Response::new(self.jobs(request.into_inner()).await?))
+    }
+
+    async fn get_job(&self, request: Request<v1::GetJobRequest>) -> Result<Response<v1::Job>, Status> {
+        self.may(&request)?;
+        Ok(Response::new(self.job(request.into_inner()).await?))
+    }
+
+    async fn get_settings(&self, request: Request<v1::GetSettingsRequest>) -> Result<Response<v1::Settings>, Status> {
+        self.may(&request)?;
+        Ok(Response::new(self.settings().await?))
+    }
+
+    async fn update_settings(&self, request: Request<v1::UpdateSettingsRequest>) -> Result<Response<v1::Settings>, Status> {
+        self.may(&request)?;
+        Ok(Response::new(self.change_settings(request.into_inner()).await?))
+    }
+
+    async fn delete_pool(&self, request: Request<v1::DeletePoolRequest>) -> Result<Response<v1::DeletePoolResponse>, Status> {
+        self.absent(&request, "DeletePool", "set is_active=false by UpdatePool: then nothing goes into the pool any more")
+    }
+
+    async fn check_pool(&self, request: Request<v1::CheckPoolRequest>) -> Result<Response<v1::CheckPoolResponse>, Status> {
+        self.absent(&request, "CheckPool", "GetPool says what the node last reported of the pool")
+    }
+
+    async fn recalculate_usage(&self, request: Request<v1::RecalculateUsageRequest>) -> Result<Response<v1::RecalculateUsageResponse>, Status> {
+        self.absent(&request, "RecalculateUsage", "GetPool has the usage that the books keep with every commit")
+    }
+
+    async fn delete_images(&self, request: Request<v1::DeleteImagesRequest>) -> Result<Response<v1::JobBatch>, Status> {
+        self.absent(&request, "DeleteImages", "images stay for now; MoveImages moves them")
+    }
+
+    async fn move_pool(&self, request: Request<v1::MovePoolRequest>) -> Result<Response<v1::JobBatch>, Status> {
+        self.absent(&request, "MovePool", "ListImages with pool_id and MoveImages with up to 10000 of them")
+    }
+
+    async fn undo_moves(&self, request: Request<v1::ChangeJobsRequest>) -> Result<Response<v1::JobBatch>, Status> {
+        self.absent(&request, "UndoMoves", "MoveImages back to the pool that they came from")
+    }
+
+    async fn retry_jobs(&self, request: Request<v1::ChangeJobsRequest>) -> Result<Response<v1::ChangeJobsResponse>, Status> {
+        self.absent(&request, "RetryJobs", "MoveImages with the images of the failed jobs")
+    }
+
+    async fn cancel_jobs(&self, request: Request<v1::ChangeJobsRequest>) -> Result<Response<v1::ChangeJobsResponse>, Status> {
+        self.absent(&request, "CancelJobs", "MoveImages back to where they were, once they have moved")
+    }
+
+    async fn pause_jobs(&self, request: Request<v1::ChangeJobsRequest>) -> Result<Response<v1::ChangeJobsResponse>, Status> {
+        self.absent(&request, "PauseJobs", "UpdateSettings with move_bandwidth_per_node slows moves down")
+    }
+
+    async fn resume_jobs(&self, request: Request<v1::ChangeJobsRequest>) -> Result<Response<v1::ChangeJobsResponse>, Status> {
+        self.absent(&request, "ResumeJobs", "no job can be paused yet")
+    }
+
+    async fn pause_queue(&self, request: Request<v1::PauseQueueRequest>) -> Result<Response<v1::QueueState>, Status> {
+        self.absent(&request, "PauseQueue", "UpdateSettings with move_bandwidth_per_node slows moves down")
+    }
+
+    async fn resume_queue(&self, request: Request<v1::ResumeQueueRequest>) -> Result<Response<v1::QueueState>, Status> {
+        self.absent(&request, "ResumeQueue", "the queue can't be paused yet")
+    }
+
+    async fn list_api_keys(&self, request: Request<v1::ListApiKeysRequest>) -> Result<Response<v1::ListApiKeysResponse>, Status> {
+        self.absent(&request, "ListApiKeys", "upload tokens are signed with UPLOAD_TOKEN_SECRET")
+    }
+
+    async fn create_api_key(&self, request: Request<v1::CreateApiKeyRequest>) -> Result<Response<v1::ApiKey>, Status> {
+        self.absent(&request, "CreateApiKey", "upload tokens are signed with UPLOAD_TOKEN_SECRET")
+    }
+
+    async fn revoke_api_key(&self, request: Request<v1::RevokeApiKeyRequest>) -> Result<Response<v1::RevokeApiKeyResponse>, Status> {
+        self.absent(&request, "RevokeApiKey", "there are no API keys yet")
+    }
+
+    type DiagnoseStream = Answers<v1::Finding>;
+
+    async fn diagnose(&self, request: Request<v1::DiagnoseRequest>) -> Result<Response<Self::DiagnoseStream>, Status> {
+        self.absent(&request, "Diagnose", "ListNodes and ListPools say what is attached and what is wrong with a pool")
+    }
+
+    type WatchStream = Answers<v1::Event>;
+
+    async fn watch(&self, request: Request<v1::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        self.absent(&request, "Watch", "GetJob and ListJobs, asked again")
+    }
+}

@@ -1,0 +1,66 @@
+//! The coordinator's gRPC services. A handler translates, asks one room, answers; what it answers is checked there.
+
+mod admin;
+mod attach;
+mod auth;
+mod coordinator;
+mod wire;
+
+use std::sync::Arc;
+
+use pixelfox_node::secret::SecretPair;
+use pixelfox_proto::v1::{admin_server::AdminServer, coordinator_server::CoordinatorServer};
+use tokio::sync::Notify;
+use tokio_util::task::TaskTracker;
+
+pub use self::admin::AdminService;
+pub use self::coordinator::CoordinatorService;
+
+use self::auth::{NodesOnly, OperatorsOnly};
+use crate::events::Events;
+use crate::sessions::Sessions;
+use crate::settle::Settle;
+use crate::store::Store;
+
+/// Bytes of a message of the control plane at most, in either direction.
+pub const CONTROL_BYTES: usize = 1 << 20;
+/// Bytes of a message of the Admin service at most, in either direction.
+pub const ADMIN_BYTES: usize = 8 << 20;
+
+/// The rooms that the services ask.
+#[derive(Clone, Debug)]
+pub struct Rooms {
+    /// The books.
+    pub store: Store,
+    /// Who is attached.
+    pub sessions: Arc<Sessions>,
+    /// The way of a node's word into the books.
+    pub settle: Settle,
+    /// Where what happens is published.
+    pub events: Events,
+    /// Wakes the dispatcher.
+    pub wake: Arc<Notify>,
+    /// Owns the readers of the sessions.
+    pub readers: TaskTracker,
+}
+
+/// The service that nodes dial. `secret`: `REPLICATION_SECRET`; without one everybody is refused.
+pub fn coordinator(rooms: Rooms, secret: Option<SecretPair>) -> CoordinatorServer<CoordinatorService> {
+    CoordinatorServer::new(CoordinatorService::new(rooms, NodesOnly(secret)))
+        .max_decoding_message_size(CONTROL_BYTES)
+        .max_encoding_message_size(CONTROL_BYTES)
+}
+
+/// The service for operators. `token`: `ADMIN_TOKEN`; without one everybody is refused.
+pub fn admin(rooms: Rooms, token: Option<SecretPair>) -> AdminServer<AdminService> {
+    admin_server(AdminService::new(rooms, OperatorsOnly::ByToken(token)))
+}
+
+/// The same for the pages of this process, which have checked who asks. Never mount it on a port.
+pub fn admin_in_process(rooms: Rooms) -> AdminServer<AdminService> {
+    admin_server(AdminService::new(rooms, OperatorsOnly::InProcess))
+}
+
+fn admin_server(service: AdminService) -> AdminServer<AdminService> {
+    AdminServer::new(service).max_decoding_message_size(ADMIN_BYTES).max_encoding_message_size(ADMIN_BYTES)
+}

@@ -1,0 +1,184 @@
+//! A node's word becomes a fact: results are gathered per job, decided by pure functions, committed many at once,
+//! and only then logged, published and followed by orders for the trash.
+
+mod flights;
+mod moves;
+mod sessions;
+mod trash;
+mod uploads;
+mod verdict;
+
+use std::sync::Arc;
+
+use pixelfox_proto::{Lease, StoredPath};
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use self::flights::Flights;
+use self::verdict::{FileEnd, Verdict};
+use crate::catalog::{JobState, LeasedFile, LeasedJob, SettledJob, TrashResult};
+use crate::clock;
+use crate::events::{Event, Events, Subject};
+use crate::schedule::Cause;
+use crate::sessions::{Awaited, CommandId, FileResult, News, Outcome, Session, Sessions};
+use crate::store::Store;
+
+/// Words that wait for their task at most; then the reader that brings the next one waits too.
+const QUEUED_WORDS: usize = 1024;
+
+/// What every settling task works with.
+#[derive(Debug)]
+struct Rooms {
+    store: Store,
+    sessions: Arc<Sessions>,
+    events: Events,
+    /// Wakes the dispatcher: a slot, a job or a pool may be free.
+    wake: Arc<Notify>,
+    flights: Flights,
+}
+
+/// The way from a node's word into the books. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Settle {
+    rooms: Arc<Rooms>,
+    moves: mpsc::Sender<Verdict>,
+    trash: mpsc::Sender<trash::Word>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Settle {
+    /// Starts the two tasks that write: moves and old copies. `wake` is notified whenever work may have become
+    /// possible.
+    #[must_use]
+    pub fn start(store: Store, sessions: Arc<Sessions>, events: Events, wake: Arc<Notify>) -> Self {
+        let rooms = Arc::new(Rooms { store, sessions, events, wake, flights: Flights::default() });
+        let (moves, verdicts) = mpsc::channel(QUEUED_WORDS);
+        let (trash, words) = mpsc::channel(QUEUED_WORDS);
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        tasks.spawn(moves::run(Arc::clone(&rooms), verdicts, trash.clone(), stop.clone()));
+        tasks.spawn(trash::run(Arc::clone(&rooms), words, stop.clone()));
+        Self { rooms, moves, trash, tasks, stop }
+    }
+
+    /// Writes down what has been heard so far, then ends. What can't be written is done again after the next start.
+    pub async fn shut_down(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// Jobs that ended without being sent.
+    pub fn publish(&self, settled: Vec<SettledJob>) {
+        self.rooms.published(settled);
+    }
+
+    /// A leased job is about to be sent. Call it before the first command that has a file of it.
+    pub fn begin(&self, job: LeasedJob) {
+        self.rooms.flights.begin(job);
+    }
+
+    /// Files that the target did not have in its trash after all: they are to be pushed, each with its job.
+    pub fn take_unrestored(&self) -> Vec<(LeasedJob, LeasedFile)> {
+        self.rooms.flights.take_unrestored()
+    }
+
+    /// The command for this file of a leased job could not be sent.
+    pub async fn unsent(&self, job: &LeasedJob, path: &StoredPath, why: String) {
+        self.land(job.lease, path, FileEnd::Failed(Cause::NodeAway, why)).await;
+    }
+
+    /// Takes in what a node says.
+    pub async fn hear(&self, session: &Session, news: News) {
+        match news {
+            News::Heartbeat(beat) => self.heartbeat(session, beat).await,
+            News::Progress { command, bytes_done, files } => {
+                session.pending.flowed(command, bytes_done);
+                self.results(session, command, files).await;
+            }
+            News::Ended { command, files, error } => {
+                self.results(session, command, files).await;
+                self.ended(session, command, error).await;
+            }
+        }
+    }
+
+    async fn results(&self, session: &Session, command: CommandId, files: Vec<FileResult>) {
+        let mut trashed = Vec::new();
+        for (awaited, result) in session.pending.report(command, files) {
+            match awaited {
+                Awaited::Pushed(attempt) => self.land(attempt.lease, &result.path, FileEnd::of(&result)).await,
+                Awaited::Restored(attempt) if matches!(result.outcome, Outcome::Done | Outcome::Skipped) => {
+                    self.land(attempt.lease, &result.path, FileEnd::of(&result)).await;
+                }
+                Awaited::Restored(attempt) => {
+                    self.rooms.flights.not_restored(attempt.lease, &result.path);
+                    self.rooms.wake.notify_one();
+                }
+                Awaited::Trashed { pool, generation, failures } => {
+                    trashed.push(trash::result(pool, generation, failures, result, clock::now()));
+                }
+            }
+        }
+        if !trashed.is_empty() {
+            self.say(trash::Word::Results(trashed)).await;
+        }
+    }
+
+    /// The command is over: its slot is free, and what it never reported is to be tried again.
+    async fn ended(&self, session: &Session, command: CommandId, error: Option<String>) {
+        let why = error.unwrap_or_else(|| format!("node {} ended the command without a word on it", session.node()));
+        let mut trashed = Vec::new();
+        for (path, awaited) in session.pending.end(command) {
+            match awaited {
+                Awaited::Pushed(attempt) => {
+                    self.land(attempt.lease, &path, FileEnd::Failed(Cause::Passing, why.clone())).await;
+                }
+                Awaited::Restored(attempt) => self.rooms.flights.not_restored(attempt.lease, &path),
+                Awaited::Trashed { pool, generation, failures } => {
+                    tracing::warn!(pool_id = %pool, %path, "an old copy was not put into the trash: {why}");
+                    let outcome = trash::again(failures, clock::now());
+                    trashed.push(TrashResult { pool, path, generation, outcome });
+                }
+            }
+        }
+        if !trashed.is_empty() {
+            self.say(trash::Word::Results(trashed)).await;
+        }
+        self.say(trash::Word::Free(session.node().clone())).await;
+        self.rooms.wake.notify_one();
+    }
+
+    async fn land(&self, lease: Lease, path: &StoredPath, end: FileEnd) {
+        let Some((job, ends)) = self.rooms.flights.land(lease, path, end) else {
+            return;
+        };
+        let verdict = verdict::decide(&job, &ends, clock::now());
+        if self.moves.send(verdict).await.is_err() {
+            tracing::debug!(job = %job.job, "a result came after the end; the job starts over");
+        }
+    }
+
+    async fn say(&self, word: trash::Word) {
+        if self.trash.send(word).await.is_err() {
+            tracing::debug!("a word on old copies came after the end; their node is asked again");
+        }
+    }
+}
+
+impl Rooms {
+    /// Jobs that ended without a line of their own.
+    fn published(&self, settled: Vec<SettledJob>) {
+        for job in settled {
+            let cause = if job.cause.is_empty() { String::new() } else { format!(": {}", job.cause) };
+            let message = format!("[JobQueue] Job {} {}{cause}", job.job, job.state.as_str());
+            if job.state == JobState::Failed {
+                tracing::warn!(job = %job.job, "{message}");
+            } else {
+                tracing::debug!(job = %job.job, "{message}");
+            }
+            self.events.publish(&Event { subject: Subject::Job(job.job), message });
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Nodes come, live and go: what that means for jobs and pools.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use pixelfox_proto::{JobId, Lease};
+
+use super::{Settle, trash};
+use crate::catalog::{Attached, LostSession, ReturnedJob};
+use crate::clock;
+use crate::events::{Event, Subject};
+use crate::sessions::{Heartbeat, Session, SessionEnd};
+
+/// Tries to return the jobs of a lost session before the sweeper has to.
+const TRIES: u32 = 30;
+/// Between them.
+const BOOKS_RETRY: std::time::Duration = std::time::Duration::from_secs(1);
+
+impl Settle {
+    /// A node is attached: its returned jobs may run again, its old copies are due.
+    pub async fn attached(&self, session: &Session, attached: Attached) {
+        let about = &session.hello().about;
+        let (node, address) = (&about.node, &about.address);
+        let message = format!("[Coordinator] Node {node} attached from {address} (version {})", about.version);
+        tracing::info!(%node, epoch = %session.epoch(), client = %address, "{message}");
+        self.rooms.events.publish(&Event { subject: Subject::Node(node.clone()), message });
+        if let Some(pool) = attached.auto_pool {
+            let message = format!("[Coordinator] Made pool {} ({}) for node {node}", pool.name, pool.id);
+            tracing::info!(%node, pool_id = %pool.id, "{message}");
+            self.rooms.events.publish(&Event { subject: Subject::Pool(pool.id), message });
+        }
+        self.returned(attached.returned);
+        self.say(trash::Word::Free(node.clone())).await;
+        self.rooms.wake.notify_one();
+    }
+
+    /// A sign of life. A pool that is healthy for the first time may not be made anew from then on; any change of
+    /// health may let work begin, or stop it.
+    pub(super) async fn heartbeat(&self, session: &Session, beat: Heartbeat) {
+        let changed = self.rooms.sessions.hear(session, beat).await;
+        if changed.is_empty() {
+            return;
+        }
+        let mut healthy = Vec::new();
+        for (pool, health) in changed {
+            let node = session.node();
+            let message = match health.problem {
+                None => {
+                    healthy.push(pool);
+                    format!("[Coordinator] Pool {pool} of node {node} is healthy")
+                }
+                Some(problem) => format!("[Coordinator] Pool {pool} of node {node} is unhealthy: {problem}"),
+            };
+            tracing::info!(%node, pool_id = %pool, "{message}");
+            self.rooms.events.publish(&Event { subject: Subject::Pool(pool), message });
+        }
+        match self.rooms.store.pools_reported_healthy(healthy).await {
+            Ok(initialized) if initialized.is_empty() => {}
+            Ok(_) => self.rooms.sessions.books_changed(),
+            Err(cause) => {
+                tracing::error!("could not note that pools are healthy: {cause:?}");
+                session.hear_pools_anew();
+            }
+        }
+        self.rooms.wake.notify_one();
+    }
+
+    /// A session is over: its jobs, as source or target, are pending again at once, and other nodes stop working
+    /// on them.
+    pub async fn left(&self, session: &Arc<Session>, end: &SessionEnd) {
+        self.rooms.sessions.leave(session);
+        let node = session.node();
+        let message = format!("[Coordinator] Node {node} left: {end}");
+        tracing::info!(%node, epoch = %session.epoch(), "{message}");
+        self.rooms.events.publish(&Event { subject: Subject::Node(node.clone()), message });
+        let lost = LostSession::Of { node: node.clone(), epoch: session.epoch() };
+        for _ in 0..TRIES {
+            match self.rooms.store.return_lost(lost.clone(), clock::now()).await {
+                Ok(jobs) => {
+                    self.returned(jobs);
+                    break;
+                }
+                Err(cause) => tracing::error!(%node, "could not return the jobs of a lost session: {cause:?}"),
+            }
+            tokio::time::sleep(BOOKS_RETRY).await;
+        }
+        self.rooms.wake.notify_one();
+    }
+
+    /// At the start of the process no session is there: whatever was under way is pending again.
+    ///
+    /// # Errors
+    /// The books can't be written.
+    pub async fn nobody_is_attached(&self) -> Result<(), crate::store::StoreError> {
+        let jobs = self.rooms.store.return_lost(LostSession::Every, clock::now()).await?;
+        self.returned(jobs);
+        Ok(())
+    }
+
+    /// Logs them, and stops whoever still works on them.
+    fn returned(&self, jobs: Vec<ReturnedJob>) {
+        let leases: HashSet<Lease> = jobs.iter().map(|job| job.lease).collect();
+        if leases.is_empty() {
+            return;
+        }
+        self.rooms.flights.forget(&leases);
+        for session in self.rooms.sessions.all() {
+            for (command, cancelled) in session.pending.forget(&leases) {
+                self.cancel(&session, command, cancelled);
+            }
+        }
+        for job in jobs {
+            let (kind, node) = (job.kind.as_str(), &job.node);
+            let message =
+                format!("[JobQueue] Recovering stuck job {} (kind={kind}, node={node}, session lost)", job.job);
+            tracing::warn!(job = %job.job, kind, %node, "{message}");
+            self.rooms.events.publish(&Event { subject: Subject::Job(job.job), message });
+        }
+        self.rooms.sessions.usage_changed();
+    }
+
+    fn cancel(&self, session: &Session, command: crate::sessions::CommandId, jobs: Vec<JobId>) {
+        if let Err(end) = self.rooms.sessions.cancel(session, command, jobs) {
+            tracing::debug!(node = %session.node(), "nothing to cancel: {end}");
+        }
+    }
+}
