@@ -35,7 +35,8 @@ impl Round {
         }
         if !to_restore.is_empty() {
             let command = restore(order.target, &to_restore);
-            let awaited = to_restore.iter().map(|(job, file)| (file.path.clone(), Awaited::Restored(attempt(job, file))));
+            let awaited =
+                to_restore.iter().map(|(job, file)| (file.path.clone(), Awaited::Restored(attempt(job, file))));
             if let Err(end) = self.sessions.send(&target_node, command, Work::Rename, awaited) {
                 self.unsent(&to_restore, &end.to_string()).await;
             }

@@ -41,10 +41,7 @@ impl Coordinator for CoordinatorService {
     type AttachStream = Pin<Box<dyn Stream<Item = Result<v1::NodeCommand, Status>> + Send>>;
 
     /// Answers with headers at once; everything else, refusals too, comes on the stream.
-    async fn attach(
-        &self,
-        request: Request<Streaming<v1::NodeEvent>>,
-    ) -> Result<Response<Self::AttachStream>, Status> {
+    async fn attach(&self, request: Request<Streaming<v1::NodeEvent>>) -> Result<Response<Self::AttachStream>, Status> {
         self.nodes_only.check(&request)?;
         let address = auth::address(&request);
         let (wire, commands) = mpsc::channel(WIRE_COMMANDS);

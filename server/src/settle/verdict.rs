@@ -122,12 +122,7 @@ fn what_follows(job: &LeasedJob, cause: Cause, now: UnixMillis) -> SetbackKind {
     }
 }
 
-fn set_back(
-    job: &LeasedJob,
-    kind: SetbackKind,
-    cause: String,
-    sources: Vec<(StoredPath, SourceFault)>,
-) -> Verdict {
+fn set_back(job: &LeasedJob, kind: SetbackKind, cause: String, sources: Vec<(StoredPath, SourceFault)>) -> Verdict {
     let setback = Setback { job: job.job, lease: job.lease, epoch: job.epoch, kind, cause, sources };
     Verdict::SetBack(setback, job.source)
 }

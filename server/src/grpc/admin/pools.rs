@@ -99,6 +99,9 @@ fn under_a_root(session: &Session, draft: &PoolDraft) -> Result<(), Fault> {
         return Ok(());
     }
     let (node, roots) = (session.node(), roots.join(":"));
-    Err(Fault::bad_request(format!("base_path: {} is not under a storage root of node {node} ({roots})", draft.base_path))
-        .with_hint(format!("Choose a directory below one of them, or add it to STORAGE_ROOTS of node {node}")))
+    Err(Fault::bad_request(format!(
+        "base_path: {} is not under a storage root of node {node} ({roots})",
+        draft.base_path
+    ))
+    .with_hint(format!("Choose a directory below one of them, or add it to STORAGE_ROOTS of node {node}")))
 }

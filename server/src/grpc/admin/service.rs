@@ -32,7 +32,10 @@ impl Admin for AdminService {
         Ok(Response::new(self.overview().await?))
     }
 
-    async fn list_pools(&self, request: Request<v1::ListPoolsRequest>) -> Result<Response<v1::ListPoolsResponse>, Status> {
+    async fn list_pools(
+        &self,
+        request: Request<v1::ListPoolsRequest>,
+    ) -> Result<Response<v1::ListPoolsResponse>, Status> {
         self.may(&request)?;
         Ok(Response::new(self.pools().await?))
     }
@@ -52,12 +55,18 @@ impl Admin for AdminService {
         Ok(Response::new(self.change_pool(request.into_inner()).await?))
     }
 
-    async fn list_nodes(&self, request: Request<v1::ListNodesRequest>) -> Result<Response<v1::ListNodesResponse>, Status> {
+    async fn list_nodes(
+        &self,
+        request: Request<v1::ListNodesRequest>,
+    ) -> Result<Response<v1::ListNodesResponse>, Status> {
         self.may(&request)?;
         Ok(Response::new(self.nodes().await?))
     }
 
-    async fn list_images(&self, request: Request<v1::ListImagesRequest>) -> Result<Response<v1::ListImagesResponse>, Status> {
+    async fn list_images(
+        &self,
+        request: Request<v1::ListImagesRequest>,
+    ) -> Result<Response<v1::ListImagesResponse>, Status> {
         self.may(&request)?;
         Ok(Response::new(self.images(request.into_inner()).await?))
     }
@@ -87,20 +96,36 @@ impl Admin for AdminService {
         Ok(Response::new(self.settings().await?))
     }
 
-    async fn update_settings(&self, request: Request<v1::UpdateSettingsRequest>) -> Result<Response<v1::Settings>, Status> {
+    async fn update_settings(
+        &self,
+        request: Request<v1::UpdateSettingsRequest>,
+    ) -> Result<Response<v1::Settings>, Status> {
         self.may(&request)?;
         Ok(Response::new(self.change_settings(request.into_inner()).await?))
     }
 
-    async fn delete_pool(&self, request: Request<v1::DeletePoolRequest>) -> Result<Response<v1::DeletePoolResponse>, Status> {
-        self.absent(&request, "DeletePool", "set is_active=false by UpdatePool: then nothing goes into the pool any more")
+    async fn delete_pool(
+        &self,
+        request: Request<v1::DeletePoolRequest>,
+    ) -> Result<Response<v1::DeletePoolResponse>, Status> {
+        self.absent(
+            &request,
+            "DeletePool",
+            "set is_active=false by UpdatePool: then nothing goes into the pool any more",
+        )
     }
 
-    async fn check_pool(&self, request: Request<v1::CheckPoolRequest>) -> Result<Response<v1::CheckPoolResponse>, Status> {
+    async fn check_pool(
+        &self,
+        request: Request<v1::CheckPoolRequest>,
+    ) -> Result<Response<v1::CheckPoolResponse>, Status> {
         self.absent(&request, "CheckPool", "GetPool says what the node last reported of the pool")
     }
 
-    async fn recalculate_usage(&self, request: Request<v1::RecalculateUsageRequest>) -> Result<Response<v1::RecalculateUsageResponse>, Status> {
+    async fn recalculate_usage(
+        &self,
+        request: Request<v1::RecalculateUsageRequest>,
+    ) -> Result<Response<v1::RecalculateUsageResponse>, Status> {
         self.absent(&request, "RecalculateUsage", "GetPool has the usage that the books keep with every commit")
     }
 
@@ -116,19 +141,31 @@ impl Admin for AdminService {
         self.absent(&request, "UndoMoves", "MoveImages back to the pool that they came from")
     }
 
-    async fn retry_jobs(&self, request: Request<v1::ChangeJobsRequest>) -> Result<Response<v1::ChangeJobsResponse>, Status> {
+    async fn retry_jobs(
+        &self,
+        request: Request<v1::ChangeJobsRequest>,
+    ) -> Result<Response<v1::ChangeJobsResponse>, Status> {
         self.absent(&request, "RetryJobs", "MoveImages with the images of the failed jobs")
     }
 
-    async fn cancel_jobs(&self, request: Request<v1::ChangeJobsRequest>) -> Result<Response<v1::ChangeJobsResponse>, Status> {
+    async fn cancel_jobs(
+        &self,
+        request: Request<v1::ChangeJobsRequest>,
+    ) -> Result<Response<v1::ChangeJobsResponse>, Status> {
         self.absent(&request, "CancelJobs", "MoveImages back to where they were, once they have moved")
     }
 
-    async fn pause_jobs(&self, request: Request<v1::ChangeJobsRequest>) -> Result<Response<v1::ChangeJobsResponse>, Status> {
+    async fn pause_jobs(
+        &self,
+        request: Request<v1::ChangeJobsRequest>,
+    ) -> Result<Response<v1::ChangeJobsResponse>, Status> {
         self.absent(&request, "PauseJobs", "UpdateSettings with move_bandwidth_per_node slows moves down")
     }
 
-    async fn resume_jobs(&self, request: Request<v1::ChangeJobsRequest>) -> Result<Response<v1::ChangeJobsResponse>, Status> {
+    async fn resume_jobs(
+        &self,
+        request: Request<v1::ChangeJobsRequest>,
+    ) -> Result<Response<v1::ChangeJobsResponse>, Status> {
         self.absent(&request, "ResumeJobs", "no job can be paused yet")
     }
 
@@ -140,7 +177,10 @@ impl Admin for AdminService {
         self.absent(&request, "ResumeQueue", "the queue can't be paused yet")
     }
 
-    async fn list_api_keys(&self, request: Request<v1::ListApiKeysRequest>) -> Result<Response<v1::ListApiKeysResponse>, Status> {
+    async fn list_api_keys(
+        &self,
+        request: Request<v1::ListApiKeysRequest>,
+    ) -> Result<Response<v1::ListApiKeysResponse>, Status> {
         self.absent(&request, "ListApiKeys", "upload tokens are signed with UPLOAD_TOKEN_SECRET")
     }
 
@@ -148,7 +188,10 @@ impl Admin for AdminService {
         self.absent(&request, "CreateApiKey", "upload tokens are signed with UPLOAD_TOKEN_SECRET")
     }
 
-    async fn revoke_api_key(&self, request: Request<v1::RevokeApiKeyRequest>) -> Result<Response<v1::RevokeApiKeyResponse>, Status> {
+    async fn revoke_api_key(
+        &self,
+        request: Request<v1::RevokeApiKeyRequest>,
+    ) -> Result<Response<v1::RevokeApiKeyResponse>, Status> {
         self.absent(&request, "RevokeApiKey", "there are no API keys yet")
     }
 

@@ -133,7 +133,9 @@ mod tests {
     fn a_move_of_more_images_than_go_is_one_clear_error() {
         // 10,001 of them, none, and a word that is no UUID.
         let uuid = "0190a6f2-3b5c-4d7e-8f90-a1b2c3d4e5f6";
-        let asked = |uuids: Vec<String>| move_ask(v1::MoveImagesRequest { uuids, target_pool_id: 2, ..v1::MoveImagesRequest::default() });
+        let asked = |uuids: Vec<String>| {
+            move_ask(v1::MoveImagesRequest { uuids, target_pool_id: 2, ..v1::MoveImagesRequest::default() })
+        };
         assert_eq!(asked(vec![uuid.into()]).unwrap().images.len(), 1);
         for (uuids, want) in [
             (vec![uuid.to_owned(); MoveAsk::MAX_IMAGES + 1], "10001 images in one request, at most 10000"),

@@ -173,11 +173,7 @@ fn node_pool(pool: Pool) -> v1::NodePool {
 }
 
 fn pool_home(pool: Pool) -> v1::PoolHome {
-    v1::PoolHome {
-        pool_id: pool.id.get(),
-        node_id: pool.node.to_string(),
-        public_base_url: pool.public_base_url,
-    }
+    v1::PoolHome { pool_id: pool.id.get(), node_id: pool.node.to_string(), public_base_url: pool.public_base_url }
 }
 
 fn node_settings(settings: &Settings) -> v1::NodeSettings {
@@ -223,10 +219,7 @@ fn delete_files(trash: TrashFiles) -> v1::DeleteFiles {
 }
 
 fn restore_files(restore: RestoreFiles) -> v1::RestoreFiles {
-    let file = |file: &RestoreFile| v1::DeleteFile {
-        stored_path: file.path.to_string(),
-        generation: file.trashed.0,
-    };
+    let file = |file: &RestoreFile| v1::DeleteFile { stored_path: file.path.to_string(), generation: file.trashed.0 };
     v1::RestoreFiles {
         pool_id: restore.pool.get(),
         files: restore.files.iter().map(file).collect(),
@@ -262,7 +255,9 @@ mod tests {
     #[test]
     fn a_session_begins_with_a_hello_that_names_its_node() {
         // Everything else is one sentence, and no panic.
-        let named = |node_id: &str| event(node_event::Event::Hello(v1::Hello { node_id: node_id.into(), ..v1::Hello::default() }));
+        let named = |node_id: &str| {
+            event(node_event::Event::Hello(v1::Hello { node_id: node_id.into(), ..v1::Hello::default() }))
+        };
         for (first, want) in [
             (v1::NodeEvent { event: None }, "must be Hello"),
             (event(node_event::Event::Heartbeat(v1::Heartbeat::default())), "must be Hello"),
@@ -279,10 +274,15 @@ mod tests {
     #[test]
     fn a_result_for_a_path_that_cannot_be_is_left_out() {
         // Of three results one is usable; an outcome from the future counts as "again".
-        let file = |stored_path: &str, outcome| v1::FileResult { stored_path: stored_path.into(), outcome, ..v1::FileResult::default() };
+        let file = |stored_path: &str, outcome| v1::FileResult {
+            stored_path: stored_path.into(),
+            outcome,
+            ..v1::FileResult::default()
+        };
         let files = vec![file("original/../x", 1), file("", 1), file("original/a.jpg", 99)];
         let progress = v1::CommandProgress { command_id: 3, files, ..v1::CommandProgress::default() };
-        let Some(News::Progress { command, files, .. }) = news(event(node_event::Event::Progress(progress))).unwrap() else {
+        let Some(News::Progress { command, files, .. }) = news(event(node_event::Event::Progress(progress))).unwrap()
+        else {
             panic!("not progress")
         };
         assert_eq!((command, files.len(), files[0].outcome), (CommandId(3), 1, Outcome::Retry));
