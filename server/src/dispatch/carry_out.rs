@@ -7,8 +7,12 @@ use pixelfox_proto::{Attempt, NodeId, PoolId, SessionEpoch};
 
 use super::{Round, target_url};
 use crate::catalog::{LeaseOrder, LeasedFile, LeasedJob, Pool};
+use crate::schedule;
 use crate::sessions::{Awaited, Command, PushFile, PushFiles, RestoreFile, RestoreFiles, Work};
 use crate::store::StoreError;
+
+/// Jobs of one command at most.
+const JOBS: usize = schedule::JOBS_PER_COMMAND as usize;
 
 /// A file with the job that it belongs to.
 type Parcel<'a> = (&'a LeasedJob, &'a LeasedFile);
@@ -30,8 +34,8 @@ impl Round {
         let (Some(source), Some(target_node)) = (source, target_node) else {
             return self.unsent(&files().collect::<Vec<_>>(), "a node's session ended").await;
         };
-        if !to_push.is_empty() {
-            self.push(&source, order.source, order.target, pools, &to_push).await;
+        for parcels in to_push.chunk_by(|(one, _), (next, _)| one.job == next.job).collect::<Vec<_>>().chunks(JOBS) {
+            self.push(&source, order.source, order.target, pools, &parcels.concat()).await;
         }
         if !to_restore.is_empty() {
             let command = restore(order.target, &to_restore);

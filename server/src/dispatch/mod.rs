@@ -82,16 +82,16 @@ impl Round {
         loop {
             let (pools, seen) = snapshot(&self.store, &self.sessions).await?;
             let orders = schedule::decide(&seen);
+            let next = schedule::next_wake(&seen).map(|at| pause(at.0.saturating_sub(seen.now.0)));
             if orders.is_empty() {
-                let next = schedule::next_wake(&seen);
-                return Ok(next.map(|at| pause(at.0.saturating_sub(seen.now.0))));
+                return Ok(next);
             }
             let mut leased = false;
             for order in orders {
                 leased |= self.lease(order, &pools).await?;
             }
             if !leased {
-                return Ok(Some(BLOCKED_RETRY));
+                return Ok(Some(next.map_or(BLOCKED_RETRY, |next| next.min(BLOCKED_RETRY))));
             }
         }
     }

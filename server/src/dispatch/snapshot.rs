@@ -42,16 +42,14 @@ fn pool_view(pool: &Pool, live: &[Arc<Session>], settings: &Settings) -> PoolVie
         node: pool.node.clone(),
         healthy: health.as_ref().is_some_and(|health| health.problem.is_none()),
         active: pool.is_active,
-        room_bytes: room(pool, health.as_ref(), settings),
+        limit_room_bytes: pool.room(),
+        disk_free_bytes: health.map_or(0, |health| above_reserve(&health, settings)),
+        reserved_bytes: pool.usage.reserved_bytes,
     }
 }
 
-/// The lesser of what the pool's limit and what its file system leave. Bytes that are on their way in are taken off
-/// both.
-fn room(pool: &Pool, health: Option<&PoolHealth>, settings: &Settings) -> u64 {
-    let disk = health.map_or(0, |health| {
-        let reserve = settings.reserve_bytes.unwrap_or_else(|| RESERVE_BYTES.min(health.total_bytes / 100));
-        health.free_bytes.saturating_sub(reserve).saturating_sub(pool.usage.reserved_bytes)
-    });
-    pool.room().unwrap_or(u64::MAX).min(disk)
+/// Bytes that a file system has free above what it keeps.
+fn above_reserve(health: &PoolHealth, settings: &Settings) -> u64 {
+    let reserve = settings.reserve_bytes.unwrap_or_else(|| RESERVE_BYTES.min(health.total_bytes / 100));
+    health.free_bytes.saturating_sub(reserve)
 }
