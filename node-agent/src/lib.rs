@@ -3,12 +3,15 @@
 pub mod clock;
 pub mod config;
 pub mod coordinator;
+pub mod disk;
 pub mod http;
 pub mod images;
 pub mod listen;
 pub mod peer;
 pub mod plane;
+pub mod pools;
 pub mod ranges;
+pub mod receive;
 pub mod secret;
 pub mod state;
 pub mod sys;

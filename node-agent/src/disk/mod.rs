@@ -1,0 +1,326 @@
+//! The only room that opens a pool's files. One [`Disk`] is one pool's directory on this machine, held open by a
+//! handle that nothing can leave; it reads, takes in, publishes, trashes and lists files, and knows neither nodes nor
+//! the coordinator.
+//!
+//! All names of a pool change on one thread, its committer ([`publish`]): what a decision looked at is looked at
+//! again there, so two of them can't cross. Reading and the writing of temp files happen wherever the caller is.
+//!
+//! What a crash leaves behind, step by step, stands beside the steps: [`publish`] for storing, [`remove`] for trash,
+//! purge and restore, [`pending`] for uploads, [`incoming`] for temp files.
+
+mod error;
+mod fences;
+mod incoming;
+mod mark;
+mod pending;
+mod publish;
+mod read;
+mod remove;
+mod root;
+mod site;
+mod walk;
+
+pub use error::DiskError;
+pub use fences::Fences;
+pub use incoming::Incoming;
+pub use mark::{Mark, MarkKind};
+pub use pending::PendingUpload;
+pub use publish::{Placed, Placing, Step};
+pub use read::{Existing, Stored};
+pub use remove::{Dropped, Moved, Purged, Reason, Removal, Restored, Trashed};
+pub use root::DirId;
+pub use site::{Site, SiteError};
+pub use walk::{Listed, Walk};
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime};
+
+use parking_lot::Mutex;
+use pixelfox_proto::{Attempt, FileMeta, Generation, ImageId, Lease, Sha256, StoredPath};
+use tokio::sync::{mpsc, oneshot};
+
+use publish::{Committer, Order, Shared};
+use remove::Restore;
+
+/// One pool's directory, open and locked. Reading and writing block the caller's thread; what changes names is
+/// awaited from the committer.
+#[derive(Debug)]
+pub struct Disk {
+    shared: Arc<Shared>,
+    orders: mpsc::Sender<Order>,
+    committer: Option<JoinHandle<()>>,
+}
+
+impl Disk {
+    /// Takes the lock of `site` and starts the committer.
+    ///
+    /// # Errors
+    /// [`SiteError::Locked`] where someone works in it already, or what the system says.
+    pub fn start(site: Site, floor: Lease) -> Result<Self, SiteError> {
+        Self::start_with(site, floor, None)
+    }
+
+    /// As [`Disk::start`], with the marks where `marks` says instead of where the file system can keep them.
+    ///
+    /// # Errors
+    /// As [`Disk::start`].
+    pub fn start_with(site: Site, floor: Lease, marks: Option<MarkKind>) -> Result<Self, SiteError> {
+        let lock = site.lock()?;
+        let (incoming, pending, marks) = site.furnish(marks)?;
+        let path = site.path().to_owned();
+        let fences = Mutex::new(Fences::new(floor, Fences::MOST));
+        let distrusted = OnceLock::new();
+        let shared = Arc::new(Shared { root: site.root, incoming, pending, marks, fences, distrusted, _lock: lock });
+        let (orders, waiting) = mpsc::channel(publish::QUEUE);
+        let committer = Committer::new(Arc::clone(&shared));
+        let thread = std::thread::Builder::new()
+            .name("committer".into())
+            .spawn(move || committer.run(waiting))
+            .map_err(|cause| SiteError::Io { doing: "start the committer of", path, cause })?;
+        Ok(Self { shared, orders, committer: Some(thread) })
+    }
+
+    /// Opens the file at `path`; `None` where no regular file is. Blocking.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn open(&self, path: &StoredPath) -> Result<Option<Stored>, DiskError> {
+        self.shared.open(path)
+    }
+
+    /// Opens the copy of `path` that is in the trash with `generation`. Blocking.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn open_trashed(&self, path: &StoredPath, generation: Generation) -> Result<Option<Stored>, DiskError> {
+        let (path, place) = remove::trash_place(path, generation);
+        self.shared.open_place(&path, &place)
+    }
+
+    /// Files whose path begins with `prefix`, in ascending order, behind `after`.
+    #[must_use]
+    pub fn walk(&self, prefix: &str, after: &str) -> Walk {
+        Walk::new(&self.shared, prefix, after)
+    }
+
+    /// A new file on its way in. Blocking.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn incoming(&self) -> Result<Incoming, DiskError> {
+        self.shared.trust()?;
+        Incoming::create(&self.shared)
+    }
+
+    /// The file on its way to `path` that an interrupted transfer has left, or a new one. The name comes from what
+    /// the file will be, so that only the same file is gone on with. Blocking.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn resume(&self, path: &StoredPath, size: u64, sha256: &Sha256) -> Result<Incoming, DiskError> {
+        self.shared.trust()?;
+        let key = Sha256::of(format!("{path}\0{size}\0{sha256}").as_bytes());
+        let mut name = key.to_string();
+        name.truncate(32);
+        Incoming::resume(&self.shared, format!("r-{name}"))
+    }
+
+    /// Hands a whole file to the committer. `answer` hears the outcome on the committer's thread and must not wait;
+    /// where the pool is being closed it is dropped unheard.
+    pub async fn place(&self, placing: Placing, answer: impl FnOnce(Result<Placed, DiskError>) + Send + 'static) {
+        // A committer that is gone drops the order, and the answer with it.
+        drop(self.orders.send(Order::Place(Box::new(placing), Box::new(answer))).await);
+    }
+
+    /// Puts a file into the trash, and leaves a fence against its late return.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub async fn trash(&self, removal: Removal) -> Result<Trashed, DiskError> {
+        self.ask(|answer| Order::Trash(removal, answer)).await
+    }
+
+    /// Removes a file from the trash for good.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub async fn purge(&self, removal: Removal) -> Result<Purged, DiskError> {
+        self.ask(|answer| Order::Purge(removal, answer)).await
+    }
+
+    /// Brings a file back from the trash under `new_generation`; with [`Check::Bytes`] its bytes are hashed first,
+    /// on the caller's thread.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub async fn restore(
+        &self,
+        path: &StoredPath,
+        (generation, new_generation): (Generation, Generation),
+        check: Check,
+    ) -> Result<Restored, DiskError> {
+        for _ in 0..LOOKS {
+            let mut checked = None;
+            if check == Check::Bytes {
+                let copies = [self.open(path)?, self.open_trashed(path, generation)?];
+                let mut sound = Vec::new();
+                for copy in copies.into_iter().flatten() {
+                    let sha256 = copy.hash().await.map_err(|e| DiskError::new("hash", path.as_str(), e))?;
+                    if copy.mark().is_some_and(|mark| mark.sha256 == sha256) {
+                        sound.push(copy.existing());
+                    } else {
+                        return Ok(Restored::Mismatch);
+                    }
+                }
+                checked = Some(sound);
+            }
+            let restore = Restore { path: path.clone(), generation, new_generation, checked };
+            let restored = self.ask(|answer| Order::Restore(restore, answer)).await?;
+            if restored != Restored::Changed {
+                return Ok(restored);
+            }
+        }
+        Ok(Restored::Changed)
+    }
+
+    /// Hashes a file that has no mark and gives it one of generation 0. `false`: there is none, or it has one.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub async fn adopt(&self, path: &StoredPath) -> Result<bool, DiskError> {
+        let Some(there) = self.open(path)?.filter(|there| there.mark().is_none()) else { return Ok(false) };
+        let sha256 = there.hash().await.map_err(|e| DiskError::new("hash", path.as_str(), e))?;
+        let meta = FileMeta::default();
+        let mark = Mark { size: there.size(), sha256, generation: Generation(0), meta, was_unowned: false };
+        let existing = there.existing();
+        let adopted = self.ask(|answer| Order::Adopt(path.clone(), existing, mark, answer)).await?;
+        Ok(matches!(adopted, Placed::Durable))
+    }
+
+    /// Removes the file of an upload that the coordinator has refused, where the file there is this upload's, and
+    /// the pending entry after it.
+    ///
+    /// # Errors
+    /// What the system says; the entry stays then.
+    pub async fn drop_upload(&self, path: &StoredPath, upload: ImageId) -> Result<Dropped, DiskError> {
+        self.ask(|answer| Order::Drop(path.clone(), upload, answer)).await
+    }
+
+    /// Uploads that have no answer yet. Blocking.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn pending_uploads(&self) -> Result<Vec<PendingUpload>, DiskError> {
+        self.shared.pending()
+    }
+
+    /// The coordinator has answered for this upload. Blocking.
+    ///
+    /// # Errors
+    /// What the system says; it is asked again at the next start then.
+    pub fn forget_upload(&self, id: ImageId) -> Result<(), DiskError> {
+        self.shared.forget_pending(id)
+    }
+
+    /// Removes temp files that nobody has written to for `age`. Blocking.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn sweep(&self, now: SystemTime, age: Duration) -> Result<usize, DiskError> {
+        self.shared.sweep_incoming(now, age)
+    }
+
+    /// Whether `attempt` was given up, or leased before this process knew of any.
+    #[must_use]
+    pub fn refuses(&self, path: &StoredPath, attempt: &Attempt) -> bool {
+        let mut fences = self.shared.fences.lock();
+        fences.saw(attempt.lease);
+        fences.refuses(path, attempt)
+    }
+
+    /// Bytes free and in all on its file system. Blocking, but short.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn room(&self) -> Result<(u64, u64), DiskError> {
+        self.shared.root.room().map_err(|e| DiskError::new("look at the room of", "the pool", e))
+    }
+
+    /// Whether the disk still takes files and can still be believed, tried with a file that is written, synced, read
+    /// back and removed. Blocking.
+    ///
+    /// # Errors
+    /// What went wrong.
+    pub fn probe(&self) -> Result<(), DiskError> {
+        self.shared.trust()?;
+        incoming::probe(&self.shared)
+    }
+
+    /// What is wrong for good until this process starts again, if anything is.
+    #[must_use]
+    pub fn distrusted(&self) -> Option<&str> {
+        self.shared.distrusted.get().map(String::as_str)
+    }
+
+    /// Whether the directory that `path` names now is the one that is open here.
+    #[must_use]
+    pub fn is_still_at(&self, path: &Path) -> bool {
+        let named = root::Root::id_of(path).ok().flatten();
+        named.is_some() && named == self.shared.root.dir_id("").ok().flatten()
+    }
+
+    /// Where its marks are.
+    #[must_use]
+    pub fn mark_kind(&self) -> MarkKind {
+        self.shared.marks.kind
+    }
+
+    /// Refuses attempts leased at `lease` or before, from now on.
+    pub fn raise_floor(&self, lease: Lease) {
+        self.shared.fences.lock().raise_floor(lease);
+    }
+
+    /// The marker's text as it is on the disk now; `None` where there is none. Blocking.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn marker(&self) -> Result<Option<String>, SiteError> {
+        site::read_marker(&self.shared.root, Path::new(""))
+    }
+
+    async fn ask<T: Send + 'static>(&self, order: impl FnOnce(publish::Answer<T>) -> Order) -> Result<T, DiskError> {
+        let (tell, told) = oneshot::channel();
+        // Who no longer waits for the outcome does not need it.
+        let order = order(Box::new(move |outcome| drop(tell.send(outcome))));
+        self.orders.send(order).await.map_err(|_| DiskError::Closed)?;
+        told.await.map_err(|_| DiskError::Closed)?
+    }
+}
+
+/// How often something is looked at again that has changed under a decision.
+const LOOKS: usize = 3;
+
+/// What a restore looks at before it answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// Mark and size.
+    Mark,
+    /// Every byte.
+    Bytes,
+}
+
+impl Drop for Disk {
+    /// Lets the committer finish what is waiting. A disk that hangs is not waited for: its thread ends with it.
+    fn drop(&mut self) {
+        let (closed, _) = mpsc::channel(1);
+        self.orders = closed;
+        if let Some(thread) = self.committer.take()
+            && thread.is_finished()
+            && thread.join().is_err()
+        {
+            tracing::error!("a committer has panicked");
+        }
+    }
+}

@@ -1,0 +1,430 @@
+//! The committer: the one thread on which names of a pool change. It takes all that is waiting at once, so that many
+//! files share the syncs: data of all started and synced, then the names, then one sync per directory, then the
+//! answers.
+//!
+//! Storing a file, and what a crash after each step leaves:
+//! 1. bytes in `incoming/`: no name, nobody sees them; resumed or swept.
+//! 2. mark on them, then data synced: the same.
+//! 3. pending entry synced (uploads): an entry without a file, removed at the next start.
+//! 4. name given, never replacing another file: the file is whole, marked and synced, only its name may be lost with
+//!    the power; the sender has no receipt yet and sends again. A file that has to be replaced (contract, 409 row)
+//!    gets a second name in `quarantine/` first, durably, and is replaced in one step.
+//! 5. directory synced, and every parent that this process has not seen synced before: durable, the receipt follows.
+//!
+//! When the sync of a directory fails, nothing that this disk says can be believed until the process starts again:
+//! the pool takes nothing more in.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::Mutex;
+use pixelfox_proto::{Attempt, Generation, ImageId, StoredPath};
+use tokio::sync::mpsc;
+
+use super::error::{DiskError, is_missing};
+use super::fences::Fences;
+use super::incoming::Incoming;
+use super::mark::{Mark, MarkKind, Marks};
+use super::read::{Existing, Stored};
+use super::root::{self, Root};
+
+/// Files that share their syncs at most. Source: DESIGN.md, "Figures to build on".
+const BATCH: usize = 256;
+/// Orders that may wait; who comes later waits with its file.
+pub(super) const QUEUE: usize = 1024;
+/// Directories that are known to be durable, until they are all forgotten.
+const KNOWN_DIRS: usize = 8192;
+
+/// What the committer, the readers and the writers of one pool share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) root: Root,
+    pub(crate) incoming: OwnedFd,
+    pub(crate) pending: OwnedFd,
+    pub(crate) marks: Marks,
+    pub(crate) fences: Mutex<Fences>,
+    /// Which sync failed, once one has.
+    pub(crate) distrusted: OnceLock<String>,
+    /// Held for as long as the pool is open: another process that opens the same directory is refused.
+    pub(crate) _lock: File,
+}
+
+/// A file that is whole and shall get its name.
+#[derive(Debug)]
+pub struct Placing {
+    /// Its bytes.
+    pub incoming: Incoming,
+    /// Its name.
+    pub path: StoredPath,
+    /// What is on record about it from now on.
+    pub mark: Mark,
+    /// What to do, decided about what was seen under the name.
+    pub step: Step,
+    /// The move that it belongs to, if it does.
+    pub attempt: Option<Attempt>,
+    /// The upload that it belongs to, if it does: gets a pending entry first.
+    pub pending: Option<ImageId>,
+}
+
+/// What is to be done with the name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing is there: give it.
+    Give,
+    /// This file is there and has to go: set it aside and take its name in one step.
+    Replace(Existing),
+    /// This file is there and has the same bytes: drop ours, and make theirs durable.
+    Keep(Existing),
+    /// As `Keep`, and put the mark on the file that is there.
+    Raise(Existing),
+}
+
+/// What became of it.
+#[derive(Debug)]
+pub enum Placed {
+    /// Durable under its name, by our bytes or by those that were there.
+    Durable,
+    /// Something else is there than was seen: look and decide again.
+    Changed(Incoming),
+    /// The attempt was given up or overtaken in the meantime.
+    Stale,
+}
+
+/// Gets the outcome on the committer's thread; must not wait.
+pub(crate) type Answer<T> = Box<dyn FnOnce(Result<T, DiskError>) + Send>;
+
+/// One change of names.
+pub(crate) enum Order {
+    Place(Box<Placing>, Answer<Placed>),
+    Trash(super::remove::Removal, Answer<super::remove::Trashed>),
+    Restore(super::remove::Restore, Answer<super::remove::Restored>),
+    Purge(super::remove::Removal, Answer<super::remove::Purged>),
+    Drop(StoredPath, ImageId, Answer<super::remove::Dropped>),
+    Adopt(StoredPath, Existing, Mark, Answer<Placed>),
+}
+
+type Settle = Box<dyn FnOnce(Option<DiskError>) + Send>;
+
+/// The thread's own state.
+pub(crate) struct Committer {
+    pub(crate) shared: Arc<Shared>,
+    /// Directories whose own entries in their parents were synced by this process.
+    known: HashSet<String>,
+    /// Directories that have to be synced before this batch is answered.
+    dirty: HashSet<String>,
+    settles: Vec<Settle>,
+}
+
+impl Committer {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, known: HashSet::new(), dirty: HashSet::new(), settles: Vec::new() }
+    }
+
+    /// Works until every sender is gone.
+    pub(crate) fn run(mut self, mut orders: mpsc::Receiver<Order>) {
+        let mut batch = Vec::with_capacity(BATCH);
+        while orders.blocking_recv_many(&mut batch, BATCH) > 0 {
+            self.commit(std::mem::take(&mut batch));
+        }
+    }
+
+    fn commit(&mut self, mut batch: Vec<Order>) {
+        let unsynced = self.sync_data(&mut batch);
+        let mut failures = unsynced.into_iter();
+        for order in batch {
+            let failure = failures.next().flatten();
+            self.carry_out(order, failure);
+        }
+        let failure = self.sync_dirs();
+        for settle in self.settles.drain(..) {
+            settle(failure.as_ref().map(|dir| DiskError::Unsynced(dir.clone())));
+        }
+    }
+
+    /// Marks, data and pending entries of all new files, durable; what failed, by the order's position.
+    fn sync_data(&self, batch: &mut [Order]) -> Vec<Option<DiskError>> {
+        let mut failures: Vec<Option<DiskError>> = batch.iter().map(|_| None).collect();
+        for (order, failure) in batch.iter_mut().zip(&mut failures) {
+            if let Some(placing) = new_bytes(order) {
+                *failure = self.prepare(placing).err();
+            }
+        }
+        let mut has_pending = false;
+        for (order, failure) in batch.iter_mut().zip(&mut failures) {
+            let Some(placing) = new_bytes(order).filter(|_| failure.is_none()) else { continue };
+            if let Err(e) = placing.incoming.file().sync_all() {
+                *failure = Some(placing.incoming.spoiled("sync", e));
+            } else if let Some(id) = placing.pending {
+                *failure = self.shared.note_pending(id, &placing.path).err();
+                has_pending = true;
+            }
+        }
+        if has_pending && let Err(e) = rustix::fs::fsync(&self.shared.pending) {
+            self.distrust(root::PENDING, &e.into());
+        }
+        failures
+    }
+
+    fn prepare(&self, placing: &mut Placing) -> Result<(), DiskError> {
+        if self.shared.marks.kind == MarkKind::Attributes {
+            let (shared, file) = (&self.shared, placing.incoming.file());
+            // An attribute's directories do not change.
+            let marked = shared.marks.write(&shared.root, file, placing.path.as_str(), &placing.mark, &mut |_| ());
+            if let Err(e) = marked {
+                return Err(placing.incoming.spoiled("mark", e));
+            }
+        }
+        placing.incoming.start_writeback()
+    }
+
+    fn carry_out(&mut self, order: Order, failure: Option<DiskError>) {
+        let trusted = self.shared.trust().and_then(|()| failure.map_or(Ok(()), Err));
+        match order {
+            Order::Place(placing, answer) => {
+                let outcome = trusted.and_then(|()| self.place(*placing));
+                self.settle_later(outcome, answer);
+            }
+            Order::Trash(removal, answer) => {
+                let outcome = trusted.and_then(|()| self.trash(&removal));
+                self.settle_later(outcome, answer);
+            }
+            Order::Restore(restore, answer) => {
+                let outcome = trusted.and_then(|()| self.restore(&restore));
+                self.settle_later(outcome, answer);
+            }
+            Order::Purge(removal, answer) => {
+                let outcome = trusted.and_then(|()| self.purge(&removal));
+                self.settle_later(outcome, answer);
+            }
+            Order::Drop(path, upload, answer) => {
+                let outcome = trusted.and_then(|()| self.drop_upload(&path, upload));
+                self.settle_later(outcome, answer);
+            }
+            Order::Adopt(path, existing, mark, answer) => {
+                let outcome = trusted.and_then(|()| self.adopt(&path, existing, &mark));
+                self.settle_later(outcome, answer);
+            }
+        }
+    }
+
+    fn settle_later<T: Send + 'static>(&mut self, outcome: Result<T, DiskError>, answer: Answer<T>) {
+        self.settles.push(Box::new(move |failure| {
+            answer(match failure {
+                Some(failure) if outcome.is_ok() => Err(failure),
+                _ => outcome,
+            });
+        }));
+    }
+
+    fn place(&mut self, mut placing: Placing) -> Result<Placed, DiskError> {
+        if let Some(attempt) = &placing.attempt
+            && self.shared.fences.lock().refuses(&placing.path, attempt)
+        {
+            placing.incoming.remove_at_drop();
+            return Ok(Placed::Stale);
+        }
+        let done = match placing.step {
+            Step::Give => self.give(&mut placing)?,
+            Step::Replace(seen) => self.replace(&mut placing, seen)?,
+            Step::Keep(seen) => self.keep(&placing, seen, None)?,
+            Step::Raise(seen) => self.keep(&placing, seen, Some(&placing.mark))?,
+        };
+        match done {
+            Name::Taken => Ok(Placed::Changed(placing.incoming)),
+            Name::Newer => {
+                placing.incoming.remove_at_drop();
+                Ok(Placed::Stale)
+            }
+            Name::Given => {
+                placing.incoming.published();
+                Ok(Placed::Durable)
+            }
+            Name::Kept => {
+                placing.incoming.remove_at_drop();
+                Ok(Placed::Durable)
+            }
+        }
+    }
+
+    fn give(&mut self, placing: &mut Placing) -> Result<Name, DiskError> {
+        let path = &placing.path;
+        let dir = self.ensure_dir(path.parent())?;
+        if self.shared.marks.kind == MarkKind::Files {
+            // The mark belongs to the place: not touched while another file is there.
+            if self.shared.open(path)?.is_some() {
+                return Ok(Name::Taken);
+            }
+            self.write_mark(placing.incoming.file(), path.as_str(), &placing.mark)?;
+        }
+        let shared = Arc::clone(&self.shared);
+        match root::rename_new(shared.incoming.as_fd(), placing.incoming.name(), dir.as_fd(), path.file_name()) {
+            Ok(()) => {
+                self.touch(path.parent());
+                Ok(Name::Given)
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(Name::Taken),
+            Err(e) => Err(DiskError::new("give its name to", path.as_str(), e)),
+        }
+    }
+
+    fn replace(&mut self, placing: &mut Placing, seen: Existing) -> Result<Name, DiskError> {
+        let path = &placing.path;
+        let Some(there) = self.still_there(path, seen)? else { return Ok(Name::Taken) };
+        if there.generation() > placing.mark.generation {
+            return Ok(Name::Newer);
+        }
+        let dir = self.ensure_dir(path.parent())?;
+        let aside = format!("{}/{:016x}/{}", root::QUARANTINE, fastrand::u64(..), path.parent());
+        let quarantine = self.ensure_dir(&aside)?;
+        let failed = |e| DiskError::new("replace", path.as_str(), e);
+        root::link(dir.as_fd(), path.file_name(), quarantine.as_fd(), path.file_name()).map_err(failed)?;
+        self.touch(&aside);
+        // The old bytes are safe before their name goes; rare enough for a sync of its own.
+        if let Some(dir) = self.sync_dirs() {
+            return Err(DiskError::Unsynced(dir));
+        }
+        if self.shared.marks.kind == MarkKind::Files {
+            self.write_mark(placing.incoming.file(), path.as_str(), &placing.mark)?;
+        }
+        let from = self.shared.incoming.as_fd();
+        root::rename_over(from, placing.incoming.name(), dir.as_fd(), path.file_name()).map_err(failed)?;
+        tracing::warn!("{path} was replaced; the old file is in {aside}");
+        self.touch(path.parent());
+        Ok(Name::Given)
+    }
+
+    fn keep(&mut self, placing: &Placing, seen: Existing, raise: Option<&Mark>) -> Result<Name, DiskError> {
+        let Some(there) = self.still_there(&placing.path, seen)? else { return Ok(Name::Taken) };
+        if let Some(attempt) = &placing.attempt
+            && there.generation() >= attempt.generation
+        {
+            return Ok(Name::Newer);
+        }
+        if let Some(mark) = raise {
+            if there.generation() > mark.generation {
+                return Ok(Name::Newer);
+            }
+            self.write_mark(there.file(), placing.path.as_str(), mark)?;
+        }
+        // Someone else may have put it there, or our own receipt for it may have been lost before the sync.
+        self.sync_stored(&there, placing.path.as_str())?;
+        self.touch(placing.path.parent());
+        Ok(Name::Kept)
+    }
+
+    /// Marks a file that had none, if it is still the one that was hashed.
+    fn adopt(&mut self, path: &StoredPath, seen: Existing, mark: &Mark) -> Result<Placed, DiskError> {
+        match self.still_there(path, seen)? {
+            Some(there) if there.mark().is_none() && mark.generation == Generation(0) => {
+                self.write_mark(there.file(), path.as_str(), mark)?;
+                self.sync_stored(&there, path.as_str())?;
+                Ok(Placed::Durable)
+            }
+            _ => Ok(Placed::Stale),
+        }
+    }
+
+    /// The file under the name, if it is still the one that was decided about.
+    fn still_there(&self, path: &StoredPath, seen: Existing) -> Result<Option<Stored>, DiskError> {
+        Ok(self.shared.open(path)?.filter(|there| there.existing() == seen))
+    }
+
+    /// A sync that failed says nothing when it is asked again: the disk is not believed any more.
+    pub(crate) fn sync_stored(&self, stored: &Stored, path: &str) -> Result<(), DiskError> {
+        stored.file().sync_all().map_err(|e| {
+            self.distrust(path, &e);
+            DiskError::Unsynced(path.to_owned())
+        })
+    }
+
+    /// Puts a mark on a file that is at, or is about to come to, `place`.
+    pub(crate) fn write_mark(&mut self, file: &File, place: &str, mark: &Mark) -> Result<(), DiskError> {
+        let mut changed = Vec::new();
+        let (marks, root) = (self.shared.marks, &self.shared.root);
+        let written = marks.write(root, file, place, mark, &mut |dir| changed.push(dir.to_owned()));
+        changed.iter().for_each(|dir| self.touch(dir));
+        written.map_err(|e| DiskError::new("mark", place, e))
+    }
+
+    /// Opens a directory and makes what is missing; what was made is durable with this batch.
+    pub(crate) fn ensure_dir(&mut self, dir: &str) -> Result<OwnedFd, DiskError> {
+        let mut changed = Vec::new();
+        let made = self.shared.root.ensure_dir(dir, &mut |dir| changed.push(dir.to_owned()));
+        changed.iter().for_each(|dir| self.touch(dir));
+        made.map_err(|e| DiskError::new("make the directory", dir, e))
+    }
+
+    /// An entry of `dir` has changed. The first time in this process its own place in its parents counts as changed
+    /// too: a process that ended before its sync may have made it.
+    pub(crate) fn touch(&mut self, dir: &str) {
+        let mut at = dir;
+        self.dirty.insert(at.to_owned());
+        while !at.is_empty() && !self.known.contains(at) {
+            at = root::split(at).0;
+            self.dirty.insert(at.to_owned());
+        }
+    }
+
+    /// Syncs what has changed. The directory that could not be synced, if there is one.
+    pub(crate) fn sync_dirs(&mut self) -> Option<String> {
+        let mut failed = None;
+        if self.known.len() > KNOWN_DIRS {
+            self.known.clear();
+        }
+        for dir in self.dirty.drain() {
+            match self.shared.root.dir(&dir) {
+                Ok(fd) => match rustix::fs::fsync(&fd) {
+                    Ok(()) => drop(self.known.insert(dir)),
+                    Err(e) => {
+                        self.shared.distrust(&dir, &e.into());
+                        failed = Some(dir);
+                    }
+                },
+                // Emptied and removed in the same batch, or taken away by hand.
+                Err(e) if is_missing(&e) && dir.starts_with(root::PRIVATE) => {}
+                Err(e) => {
+                    tracing::error!("could not open {dir} to sync it: {e}");
+                    failed = Some(dir);
+                }
+            }
+        }
+        if failed.is_some() {
+            self.known.clear();
+        }
+        failed
+    }
+
+    fn distrust(&self, what: &str, cause: &std::io::Error) {
+        self.shared.distrust(what, cause);
+    }
+}
+
+/// What a placing's step came to.
+enum Name {
+    Given,
+    Kept,
+    Taken,
+    Newer,
+}
+
+fn new_bytes(order: &mut Order) -> Option<&mut Placing> {
+    match order {
+        Order::Place(placing, _) if matches!(placing.step, Step::Give | Step::Replace(_)) => Some(placing),
+        _ => None,
+    }
+}
+
+impl Shared {
+    /// Nothing of this disk is believed any more.
+    pub(crate) fn distrust(&self, what: &str, cause: &std::io::Error) {
+        if self.distrusted.set(format!("{what}: {cause}")).is_ok() {
+            tracing::error!("could not sync {what}: {cause}. The pool takes nothing in until the node was restarted");
+        }
+    }
+
+    pub(crate) fn trust(&self) -> Result<(), DiskError> {
+        self.distrusted.get().map_or(Ok(()), |what| Err(DiskError::Distrusted(what.clone())))
+    }
+}

@@ -1,0 +1,378 @@
+//! Files leave: into the trash, from there for good, or back. All of it on the committer's thread.
+//!
+//! - **Trash** is one rename into `trash/<generation>/<stored path>`. After a crash the file is at one of the two
+//!   places, and the command, repeated, finds it there.
+//! - **Restore**: the mark raised in the trash and synced; the file linked to its name and that synced; the trash
+//!   entry removed. A crash after the first step leaves a trash entry with the new generation, after the second a
+//!   file with both names: a repeat goes on from either. An entry that comes back because its removal was not synced
+//!   has a higher generation than its place says, and no purge touches it.
+//! - **Purge** unlinks. An entry that comes back after a power cut is purged by the next word for it.
+//! - An upload that was refused is unlinked, and only by the mark that this very upload gave it.
+
+use std::os::fd::AsFd as _;
+
+use pixelfox_proto::{Generation, ImageId, Lease, StoredPath};
+
+use super::error::DiskError;
+use super::mark::Mark;
+use super::publish::Committer;
+use super::read::{Existing, Stored};
+use super::root;
+
+/// A file that shall go, named by its path and by the generation that its mark must have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Removal {
+    /// Where it is.
+    pub path: StoredPath,
+    /// Any other generation stays.
+    pub generation: Generation,
+    /// The newest lease that must not land there any more, where the command says it.
+    pub lease: Option<Lease>,
+    /// Why it goes.
+    pub reason: Reason,
+}
+
+/// Why a file goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// It has moved on, or its image was deleted.
+    Settled,
+    /// The attempt that brought it was given up: a file that lay here without a record before goes back to
+    /// generation 0, and is never purged.
+    GivenUp,
+}
+
+/// What became of a file that should go to the trash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trashed {
+    /// It is in the trash, now or since an earlier word for it.
+    Trashed {
+        /// In bytes.
+        size: u64,
+        /// Whether it got there by this very order.
+        moved: Moved,
+    },
+    /// There was nothing; a fence is left.
+    Missing,
+    /// The file there has another generation: nothing was touched.
+    Stale(Generation),
+}
+
+/// Whether an order found its work done already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moved {
+    /// This order did it.
+    Now,
+    /// An earlier one did.
+    Before,
+}
+
+/// What became of a trash entry that should go for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purged {
+    /// Gone.
+    Purged,
+    /// There was nothing.
+    Missing,
+    /// It has another generation, or never had a record: nothing was touched.
+    Stale(Generation),
+}
+
+/// A file that shall come back from the trash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restore {
+    /// Its name.
+    pub path: StoredPath,
+    /// Under which generation it is in the trash.
+    pub generation: Generation,
+    /// What its mark has afterwards; higher.
+    pub new_generation: Generation,
+    /// The files whose bytes were hashed for this order and matched their marks; empty: marks and sizes are enough.
+    pub checked: Option<Vec<Existing>>,
+}
+
+/// What became of a file that should come back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Restored {
+    /// It is under its name, durably, with the new generation.
+    Restored(Box<Mark>),
+    /// Neither under its name nor in the trash.
+    Missing,
+    /// Another generation is there already, or the copy has one that this order does not know.
+    Stale(Generation),
+    /// Its bytes or its size are not what its mark says.
+    Mismatch,
+    /// Other bytes are under its name.
+    Conflict,
+    /// What was hashed is no longer what is there: look again.
+    Changed,
+}
+
+/// What became of an upload's file that the coordinator refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dropped {
+    /// Gone.
+    Dropped,
+    /// There was nothing.
+    Missing,
+    /// The file there is not this upload's.
+    NotOurs,
+}
+
+/// Where `path` lies in the trash, as a path below the pool and as the place of its mark.
+pub(crate) fn trash_place(path: &StoredPath, generation: Generation) -> (String, String) {
+    (format!("{}/{generation}/{path}", root::TRASH), format!("trash/{generation}/{path}"))
+}
+
+impl Committer {
+    pub(crate) fn trash(&mut self, removal: &Removal) -> Result<Trashed, DiskError> {
+        let Removal { path, generation, lease, .. } = removal;
+        let Some(there) = self.shared.open(path)? else {
+            self.shared.fences.lock().set(path, *generation, *lease);
+            return self.trashed_before(removal);
+        };
+        let found = there.generation();
+        if found != *generation {
+            // The deleted generation must not come back, whatever is there now.
+            self.shared.fences.lock().set(path, *generation, *lease);
+            return Ok(Trashed::Stale(found));
+        }
+        let was_unowned = there.mark().is_some_and(|mark| mark.was_unowned);
+        let to = if removal.reason == Reason::GivenUp && was_unowned { Generation(0) } else { *generation };
+        self.move_to_trash(path, &there, to)?;
+        self.shared.fences.lock().set(path, *generation, *lease);
+        Ok(Trashed::Trashed { size: there.size(), moved: Moved::Now })
+    }
+
+    fn trashed_before(&self, removal: &Removal) -> Result<Trashed, DiskError> {
+        let mut generations = vec![removal.generation];
+        if removal.reason == Reason::GivenUp {
+            generations.push(Generation(0));
+        }
+        for generation in generations {
+            let (path, place) = trash_place(&removal.path, generation);
+            if let Some(there) = self.shared.open_place(&path, &place)? {
+                return Ok(Trashed::Trashed { size: there.size(), moved: Moved::Before });
+            }
+        }
+        Ok(Trashed::Missing)
+    }
+
+    fn move_to_trash(&mut self, path: &StoredPath, there: &Stored, to: Generation) -> Result<(), DiskError> {
+        let (trash, place) = trash_place(path, to);
+        let (trash_dir, name) = root::split(&trash);
+        let into = self.ensure_dir(trash_dir)?;
+        if let Some(mark) = there.mark() {
+            let is_attribute = self.shared.marks.kind == super::mark::MarkKind::Attributes;
+            if mark.generation != to || !is_attribute {
+                self.write_mark(there.file(), &place, &Mark { generation: to, ..mark.clone() })?;
+                self.sync_stored(there, path.as_str())?;
+            }
+        }
+        let failed = |e| DiskError::new("put into the trash", path.as_str(), e);
+        let from = self.shared.root.dir(path.parent()).map_err(failed)?;
+        match root::rename_new(from.as_fd(), path.file_name(), into.as_fd(), name) {
+            Ok(()) => {}
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
+                self.settle_double(path, there, (&trash, &place))?;
+                return Ok(());
+            }
+            Err(e) => return Err(failed(e)),
+        }
+        self.touch(path.parent());
+        self.touch(trash_dir);
+        self.shared.marks.forget(&self.shared.root, path.as_str()).map_err(failed)
+    }
+
+    /// The trash has an entry of this path and generation already: the same file by a second name (a crash inside a
+    /// restore), whose name goes; or another one, which is set aside for a person before ours takes its place.
+    fn settle_double(&mut self, path: &StoredPath, there: &Stored, trash: (&str, &str)) -> Result<(), DiskError> {
+        let failed = |e| DiskError::new("put into the trash", path.as_str(), e);
+        let (trash_dir, name) = root::split(trash.0);
+        let into = self.ensure_dir(trash_dir)?;
+        let from = self.shared.root.dir(path.parent()).map_err(failed)?;
+        let double = self.shared.open_place(trash.0, trash.1)?;
+        if double.is_some_and(|double| double.existing().is_same_file(&there.existing())) {
+            root::unlink(from.as_fd(), path.file_name()).map_err(failed)?;
+        } else {
+            let aside = format!("{}/{:016x}/{}", root::QUARANTINE, fastrand::u64(..), path.parent());
+            let quarantine = self.ensure_dir(&aside)?;
+            root::rename_new(into.as_fd(), name, quarantine.as_fd(), path.file_name()).map_err(failed)?;
+            root::rename_new(from.as_fd(), path.file_name(), into.as_fd(), name).map_err(failed)?;
+            self.touch(&aside);
+        }
+        self.touch(path.parent());
+        self.touch(trash_dir);
+        self.shared.marks.forget(&self.shared.root, path.as_str()).map_err(failed)
+    }
+
+    pub(crate) fn purge(&mut self, removal: &Removal) -> Result<Purged, DiskError> {
+        let Removal { path, generation, .. } = removal;
+        if *generation == Generation(0) {
+            return Ok(Purged::Stale(Generation(0)));
+        }
+        let (trash, place) = trash_place(path, *generation);
+        let Some(there) = self.shared.open_place(&trash, &place)? else { return Ok(Purged::Missing) };
+        if there.generation() != *generation {
+            return Ok(Purged::Stale(there.generation()));
+        }
+        self.unlink_trash(&trash, &place)?;
+        Ok(Purged::Purged)
+    }
+
+    /// Removes a trash entry and the directories that it leaves empty. Not synced: who finds it again, removes it.
+    fn unlink_trash(&self, trash: &str, place: &str) -> Result<(), DiskError> {
+        let failed = |e| DiskError::new("purge", trash, e);
+        let (mut dir, name) = root::split(trash);
+        let root = &self.shared.root;
+        root::unlink(root.dir(dir).map_err(failed)?.as_fd(), name).map_err(failed)?;
+        self.shared.marks.forget(root, place).map_err(failed)?;
+        while dir.len() > root::TRASH.len() {
+            let (above, empty) = root::split(dir);
+            let parent = root.dir(above).map_err(failed)?;
+            if !root::remove_empty_dir(parent.as_fd(), empty).map_err(failed)? {
+                break;
+            }
+            dir = above;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn restore(&mut self, restore: &Restore) -> Result<Restored, DiskError> {
+        let Restore { path, generation, new_generation, .. } = restore;
+        let (trash, place) = trash_place(path, *generation);
+        let named = self.shared.open(path)?;
+        let trashed = self.shared.open_place(&trash, &place)?;
+        let plan = plan_restore(restore, named.as_ref().map(Candidate::of), trashed.as_ref().map(Candidate::of));
+        match plan {
+            Plan::Answer(answer) => Ok(answer),
+            Plan::RaiseNamed => {
+                let Some(named) = named else { return Ok(Restored::Missing) };
+                let mark = self.raise(&named, path.as_str(), *new_generation)?;
+                self.touch(path.parent());
+                if trashed.is_some_and(|trashed| trashed.existing().is_same_file(&named.existing())) {
+                    // Durable first, so that the entry is never the only name and gone.
+                    self.sync_or_fail()?;
+                    self.unlink_trash(&trash, &place)?;
+                }
+                Ok(mark.map_or(Restored::Mismatch, |mark| Restored::Restored(Box::new(mark))))
+            }
+            Plan::LinkTrashed => {
+                let Some(trashed) = trashed else { return Ok(Restored::Missing) };
+                let Some(mark) = self.raise(&trashed, &place, *new_generation)? else { return Ok(Restored::Mismatch) };
+                if self.shared.marks.kind == super::mark::MarkKind::Files {
+                    self.write_mark(trashed.file(), path.as_str(), &mark)?;
+                    self.sync_or_fail()?;
+                }
+                let failed = |e| DiskError::new("restore", path.as_str(), e);
+                let into = self.ensure_dir(path.parent())?;
+                let (trash_dir, name) = root::split(&trash);
+                let from = self.shared.root.dir(trash_dir).map_err(failed)?;
+                match root::link(from.as_fd(), name, into.as_fd(), path.file_name()) {
+                    Ok(()) => {}
+                    Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => return Ok(Restored::Conflict),
+                    Err(e) => return Err(failed(e)),
+                }
+                self.touch(path.parent());
+                self.sync_or_fail()?;
+                self.unlink_trash(&trash, &place)?;
+                Ok(Restored::Restored(Box::new(mark)))
+            }
+        }
+    }
+
+    fn sync_or_fail(&mut self) -> Result<(), DiskError> {
+        self.sync_dirs().map_or(Ok(()), |dir| Err(DiskError::Unsynced(dir)))
+    }
+
+    /// Gives a file's mark another generation, durably. `None`: it has no mark.
+    fn raise(&mut self, stored: &Stored, place: &str, to: Generation) -> Result<Option<Mark>, DiskError> {
+        let Some(mark) = stored.mark() else { return Ok(None) };
+        let raised = Mark { generation: to, ..mark.clone() };
+        if raised != *mark {
+            self.write_mark(stored.file(), place, &raised)?;
+        }
+        self.sync_stored(stored, place)?;
+        Ok(Some(raised))
+    }
+
+    pub(crate) fn drop_upload(&mut self, path: &StoredPath, upload: ImageId) -> Result<Dropped, DiskError> {
+        let outcome = match self.shared.open(path)? {
+            None => Dropped::Missing,
+            Some(there) => {
+                let is_ours = there
+                    .mark()
+                    .is_some_and(|mark| mark.generation == Generation(1) && mark.meta.image_uuid == upload.to_string());
+                if is_ours { Dropped::Dropped } else { Dropped::NotOurs }
+            }
+        };
+        if outcome == Dropped::Dropped {
+            let failed = |e| DiskError::new("drop", path.as_str(), e);
+            let dir = self.shared.root.dir(path.parent()).map_err(failed)?;
+            root::unlink(dir.as_fd(), path.file_name()).map_err(failed)?;
+            self.shared.marks.forget(&self.shared.root, path.as_str()).map_err(failed)?;
+            self.touch(path.parent());
+            // The entry may only go after the file has gone durably, else a crash would leave a file nobody asks for.
+            self.sync_or_fail()?;
+        }
+        self.shared.forget_pending(upload)?;
+        Ok(outcome)
+    }
+}
+
+/// What the plan needs to know of a copy.
+#[derive(Clone, Debug)]
+struct Candidate {
+    existing: Existing,
+    size: u64,
+    mark: Option<Mark>,
+}
+
+impl Candidate {
+    fn of(stored: &Stored) -> Self {
+        Self { existing: stored.existing(), size: stored.size(), mark: stored.mark().cloned() }
+    }
+
+    fn generation(&self) -> Generation {
+        self.mark.as_ref().map_or(Generation(0), |mark| mark.generation)
+    }
+
+    fn has_its_size(&self) -> bool {
+        self.mark.as_ref().is_some_and(|mark| mark.size == self.size)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Plan {
+    Answer(Restored),
+    /// The file has its name already: only the mark and the rest of an earlier try are left.
+    RaiseNamed,
+    LinkTrashed,
+}
+
+/// What a restore does about the file under the name and the one in the trash. Pure.
+fn plan_restore(restore: &Restore, named: Option<Candidate>, trashed: Option<Candidate>) -> Plan {
+    let (old, new) = (restore.generation, restore.new_generation);
+    let checked = |copy: &Candidate| match &restore.checked {
+        None => true,
+        Some(checked) => checked.contains(&copy.existing),
+    };
+    let fit = |copy: &Candidate, go: Plan| match () {
+        () if !copy.has_its_size() => Plan::Answer(Restored::Mismatch),
+        () if !checked(copy) => Plan::Answer(Restored::Changed),
+        () => go,
+    };
+    let trashed = trashed.filter(|trashed| trashed.generation() == old || trashed.generation() == new);
+    match (named, trashed) {
+        (None, None) => Plan::Answer(Restored::Missing),
+        (None, Some(trashed)) => fit(&trashed, Plan::LinkTrashed),
+        (Some(named), _) if named.generation() > new => Plan::Answer(Restored::Stale(named.generation())),
+        (Some(named), Some(trashed))
+            if named.mark.as_ref().map(|m| m.sha256) != trashed.mark.as_ref().map(|m| m.sha256) =>
+        {
+            Plan::Answer(Restored::Conflict)
+        }
+        (Some(named), _) if named.mark.is_none() => Plan::Answer(Restored::Conflict),
+        (Some(named), _) => fit(&named, Plan::RaiseNamed),
+    }
+}

@@ -1,0 +1,181 @@
+//! A directory that may become a pool: opened, but not believed yet. It reads and writes the marker and takes the
+//! lock; whether the marker says the right thing is decided in `pools/identity`.
+
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::AsFd as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::error::is_missing;
+use super::mark::{MarkKind, Marks};
+use super::root::{self, DirId, Root};
+
+const MARKER: &str = ".pixelfox/pool.json";
+const LOCK: &str = ".pixelfox/lock";
+/// A marker is a few hundred bytes.
+const MARKER_MOST_BYTES: u64 = 64 << 10;
+
+/// A directory on its way to become a [`super::Disk`].
+#[derive(Debug)]
+pub struct Site {
+    pub(crate) root: Root,
+    path: PathBuf,
+}
+
+/// Why a directory can't be a pool, as a person would say it.
+#[derive(Debug, thiserror::Error)]
+pub enum SiteError {
+    /// It is not there.
+    #[error("the directory {0} is not there; is its disk mounted?")]
+    Missing(PathBuf),
+    /// Another process, or another pool of this one, works in it.
+    #[error("{0} is in use as a pool already, by this or another process (its .pixelfox/lock is held)")]
+    Locked(PathBuf),
+    /// What the system refused.
+    #[error("could not {doing} {path}: {cause}")]
+    Io {
+        /// What was tried.
+        doing: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// The system's own reason.
+        #[source]
+        cause: io::Error,
+    },
+}
+
+impl Site {
+    /// Opens the directory `path`, which must be there.
+    ///
+    /// # Errors
+    /// [`SiteError::Missing`], or what the system says.
+    pub fn open(path: &Path) -> Result<Self, SiteError> {
+        match Root::open(path) {
+            Ok(root) => Ok(Self { root, path: path.to_owned() }),
+            Err(e) if is_missing(&e) => Err(SiteError::Missing(path.to_owned())),
+            Err(e) => Err(SiteError::Io { doing: "open", path: path.to_owned(), cause: e }),
+        }
+    }
+
+    /// Makes the directory `path` and what is missing above it, durably, and opens it.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn make(path: &Path) -> Result<Self, SiteError> {
+        let failed = |cause| SiteError::Io { doing: "make", path: path.to_owned(), cause };
+        std::fs::create_dir_all(path).map_err(failed)?;
+        for above in path.ancestors().take_while(|above| !above.as_os_str().is_empty()) {
+            File::open(above).and_then(|dir| dir.sync_all()).map_err(failed)?;
+        }
+        Self::open(path)
+    }
+
+    /// As it was opened.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The directory itself and those in it that hold files: a pool that shares one of them is the same place by
+    /// another name.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn ids(&self) -> Result<Vec<DirId>, SiteError> {
+        let id = |dir: &str| self.root.dir_id(dir).map_err(|e| self.failed("look at", dir, e));
+        Ok([id("")?, id("original")?, id("variants")?].into_iter().flatten().collect())
+    }
+
+    /// Whether the directory `path`, by its name, is still this one: a disk may have been unmounted or mounted over.
+    #[must_use]
+    pub fn is_still_at(&self, path: &Path) -> bool {
+        let named = Root::id_of(path).ok().flatten();
+        named.is_some() && named == self.root.dir_id("").ok().flatten()
+    }
+
+    /// The marker's text; `None` where there is no marker.
+    ///
+    /// # Errors
+    /// What the system says, or a marker that is no text.
+    pub fn marker(&self) -> Result<Option<String>, SiteError> {
+        read_marker(&self.root, &self.path)
+    }
+
+    /// Writes the marker, durably, where there is none. `false`: someone else was first.
+    /// A crash leaves the whole marker or none.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn write_marker(&self, text: &str) -> Result<bool, SiteError> {
+        let failed = |e| self.failed("write", MARKER, e);
+        let dir = self.root.ensure_dir(root::PRIVATE, &mut |_| ()).map_err(failed)?;
+        let fresh = format!("pool.json.{:016x}", fastrand::u64(..));
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(&dir, &fresh, flags, Mode::from_raw_mode(0o644)).map_err(|e| failed(e.into()))?;
+        let mut file = File::from(file);
+        let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+        let named = written.and_then(|()| root::rename_new(dir.as_fd(), &fresh, dir.as_fd(), "pool.json"));
+        match named {
+            Ok(()) => {
+                rustix::fs::fsync(&dir).map_err(|e| failed(e.into()))?;
+                let top = self.root.dir("").map_err(failed)?;
+                rustix::fs::fsync(&top).map_err(|e| failed(e.into()))?;
+                Ok(true)
+            }
+            Err(e) => {
+                root::unlink(dir.as_fd(), &fresh).map_err(failed)?;
+                if e.kind() == io::ErrorKind::AlreadyExists { Ok(false) } else { Err(failed(e)) }
+            }
+        }
+    }
+
+    /// Takes the pool's lock, which ends with the returned file. Seen through links, mounts and by other processes
+    /// of this machine; not by other machines, against which the marker stands.
+    pub(crate) fn lock(&self) -> Result<File, SiteError> {
+        let failed = |e: io::Error| self.failed("lock", LOCK, e);
+        self.root.ensure_dir(root::PRIVATE, &mut |_| ()).map_err(failed)?;
+        let flags = OFlags::RDWR | OFlags::CREATE;
+        let file = File::from(self.root.open_at(LOCK, flags, Mode::from_raw_mode(0o644)).map_err(failed)?);
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(file),
+            Err(Errno::WOULDBLOCK) => Err(SiteError::Locked(self.path.clone())),
+            Err(e) => Err(failed(e.into())),
+        }
+    }
+
+    /// Makes our own directories and finds out where marks go. `force`: marks go there whatever the disk can.
+    pub(crate) fn furnish(
+        &self,
+        force: Option<MarkKind>,
+    ) -> Result<(rustix::fd::OwnedFd, rustix::fd::OwnedFd, Marks), SiteError> {
+        let make = |dir: &str| self.root.ensure_dir(dir, &mut |_| ()).map_err(|e| self.failed("make", dir, e));
+        let (incoming, pending) = (make(root::INCOMING)?, make(root::PENDING)?);
+        let lock = self.root.open_at(LOCK, OFlags::RDWR, Mode::empty()).map_err(|e| self.failed("open", LOCK, e))?;
+        let marks = match force {
+            Some(kind) => Marks { kind },
+            None => Marks::probe(&File::from(lock)).map_err(|e| self.failed("try marks on", LOCK, e))?,
+        };
+        // What was made here is synced with the first file that needs it.
+        Ok((incoming, pending, marks))
+    }
+
+    fn failed(&self, doing: &'static str, what: &str, cause: impl Into<io::Error>) -> SiteError {
+        SiteError::Io { doing, path: self.path.join(what), cause: cause.into() }
+    }
+}
+
+/// The marker's text below `root`; `path` is how an error names the directory.
+pub(crate) fn read_marker(root: &Root, path: &Path) -> Result<Option<String>, SiteError> {
+    let failed = |doing, cause| SiteError::Io { doing, path: path.join(MARKER), cause };
+    let file = match root.open_at(MARKER, OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty()) {
+        Ok(fd) => File::from(fd),
+        Err(e) if is_missing(&e) => return Ok(None),
+        Err(e) => return Err(failed("open", e)),
+    };
+    let mut text = String::new();
+    file.take(MARKER_MOST_BYTES).read_to_string(&mut text).map_err(|e| failed("read", e))?;
+    Ok(Some(text))
+}

@@ -1,0 +1,335 @@
+//! One pool of this node: what the coordinator says of it, its disk while that can be believed, and the room in it.
+//! A thread of its own opens the disk and looks after it, so that one that hangs holds up nothing else.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
+
+use parking_lot::{Mutex, RwLock};
+use pixelfox_proto::{Generation, Lease, PoolId, StoredPath};
+use tokio::sync::{Notify, watch};
+
+use super::identity;
+use super::space::{Books, Claimant, Reservation, Space};
+use super::welcome::{NodePool, PoolReport};
+use crate::clock;
+use crate::disk::{Check, DirId, Disk, DiskError, Purged, Removal, Restored, Trashed};
+
+/// How often a pool is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How often a file is written to see whether that still works.
+const PROBE_EVERY: Duration = Duration::from_secs(60);
+/// How often, and how old, temp files are swept.
+const SWEEP_EVERY: Duration = Duration::from_secs(3600);
+const SWEEP_AGE: Duration = Duration::from_secs(24 * 3600);
+
+/// What all pools of a node share.
+#[derive(Debug)]
+pub(crate) struct Neighbours {
+    pub(crate) roots: Vec<PathBuf>,
+    /// Which pool has which directory.
+    pub(crate) taken: Mutex<HashMap<DirId, PoolId>>,
+    /// Leases up to this one are refused on disks that open from now on.
+    pub(crate) floor: Mutex<Lease>,
+    /// Told when a pool's health changes.
+    pub(crate) changed: Notify,
+}
+
+/// A pool that this node hosts, healthy or not.
+#[derive(Debug)]
+pub struct Pool {
+    id: PoolId,
+    state: RwLock<State>,
+    space: Arc<Space>,
+    neighbours: Arc<Neighbours>,
+    looks: watch::Sender<u64>,
+    nudge: SyncSender<()>,
+}
+
+#[derive(Debug)]
+struct State {
+    told: NodePool,
+    disk: Option<Arc<Disk>>,
+    problem: Option<String>,
+    room: (u64, u64),
+}
+
+/// Why a pool takes nothing in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shut {
+    /// Offline or failing.
+    Unhealthy,
+    /// Not active, or full.
+    NoRoom,
+}
+
+impl Pool {
+    /// Starts to look after what `told` names; the first look is under way when this returns.
+    pub(crate) fn start(told: NodePool, neighbours: &Arc<Neighbours>) -> Arc<Self> {
+        let (nudge, nudged) = sync_channel(1);
+        let problem = Some("not looked at yet".to_owned());
+        let pool = Arc::new(Self {
+            id: told.id,
+            space: Arc::default(),
+            state: RwLock::new(State { told: told.clone(), disk: None, problem, room: (0, 0) }),
+            neighbours: Arc::clone(neighbours),
+            looks: watch::Sender::new(0),
+            nudge,
+        });
+        pool.tell(told);
+        let keeper = Keeper { pool: Arc::downgrade(&pool), probed: None, swept: None };
+        let started = std::thread::Builder::new().name(format!("pool-{}", pool.id)).spawn(|| keeper.run(nudged));
+        if let Err(e) = started {
+            pool.state.write().problem = Some(format!("could not start the pool's thread: {e}"));
+        }
+        pool
+    }
+
+    /// Its id in this cluster.
+    #[must_use]
+    pub const fn id(&self) -> PoolId {
+        self.id
+    }
+
+    /// As people call it.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.state.read().told.name.clone()
+    }
+
+    /// What its files' URLs begin with.
+    #[must_use]
+    pub fn public_base_url(&self) -> String {
+        self.state.read().told.public_base_url.clone()
+    }
+
+    /// What the coordinator says of it.
+    #[must_use]
+    pub fn told(&self) -> NodePool {
+        self.state.read().told.clone()
+    }
+
+    /// Its disk, for reading; `None` while nothing that is seen there can be believed.
+    #[must_use]
+    pub fn disk(&self) -> Option<Arc<Disk>> {
+        self.state.read().disk.clone()
+    }
+
+    /// What is wrong with it, if anything is.
+    #[must_use]
+    pub fn problem(&self) -> Option<String> {
+        self.state.read().problem.clone()
+    }
+
+    /// As the heartbeat says it.
+    #[must_use]
+    pub fn report(&self) -> PoolReport {
+        let state = self.state.read();
+        let problem = state.problem.clone().unwrap_or_default();
+        let (free, total) = state.room;
+        PoolReport { id: self.id, healthy: state.problem.is_none(), problem, free, total }
+    }
+
+    /// Bytes that still fit for somebody who has nothing reserved; 0 where it takes nothing in.
+    #[must_use]
+    pub fn room(&self) -> u64 {
+        let state = self.state.read();
+        if state.problem.is_some() || !state.told.is_active {
+            return 0;
+        }
+        self.space.room(state.room, Claimant::Other)
+    }
+
+    /// Its disk for writing, and room for `size` bytes.
+    pub(crate) fn admit(&self, size: u64, claimant: Claimant) -> Result<(Arc<Disk>, Reservation), Shut> {
+        let (disk, is_active) = {
+            let state = self.state.read();
+            let disk = state.disk.clone().filter(|_| state.problem.is_none()).ok_or(Shut::Unhealthy)?;
+            (disk, state.told.is_active)
+        };
+        if !is_active {
+            return Err(Shut::NoRoom);
+        }
+        let room = disk.room().map_err(|_| Shut::Unhealthy)?;
+        let reservation = self.space.reserve(size, room, claimant).ok_or(Shut::NoRoom)?;
+        Ok((disk, reservation))
+    }
+
+    /// Puts a file into the trash; see [`Disk::trash`].
+    ///
+    /// # Errors
+    /// [`DiskError::Closed`] where the disk is not there, else what the system says.
+    pub async fn trash(&self, removal: Removal) -> Result<Trashed, DiskError> {
+        let trashed = self.disk().ok_or(DiskError::Closed)?.trash(removal).await?;
+        if let Trashed::Trashed { size, moved: crate::disk::Moved::Now } = trashed {
+            self.space.left(size);
+        }
+        Ok(trashed)
+    }
+
+    /// Removes a file from the trash for good; see [`Disk::purge`].
+    ///
+    /// # Errors
+    /// As [`Pool::trash`].
+    pub async fn purge(&self, removal: Removal) -> Result<Purged, DiskError> {
+        self.disk().ok_or(DiskError::Closed)?.purge(removal).await
+    }
+
+    /// Brings a file back from the trash, from the first generation to the second; see [`Disk::restore`].
+    ///
+    /// # Errors
+    /// As [`Pool::trash`].
+    pub async fn restore(
+        &self,
+        path: &StoredPath,
+        generations: (Generation, Generation),
+        check: Check,
+    ) -> Result<Restored, DiskError> {
+        self.disk().ok_or(DiskError::Closed)?.restore(path, generations, check).await
+    }
+
+    /// Looks at the pool now instead of at the next turn.
+    pub fn look_now(&self) {
+        // Full: a look is due anyway.
+        drop(self.nudge.try_send(()));
+    }
+
+    /// Waits until the pool was looked at once.
+    pub(crate) async fn first_look(&self) {
+        // The sender lives in `self`, so the wait can't fail.
+        drop(self.looks.subscribe().wait_for(|looks| *looks > 0).await);
+    }
+
+    /// The coordinator has said something new of it.
+    pub(crate) fn tell(&self, told: NodePool) {
+        self.space.told(Books { limit: told.max_size, used: told.used_size, reserved: told.reserved_size });
+        self.state.write().told = told;
+        self.look_now();
+    }
+
+    /// Whether `told` is this pool with other words: the same directory and identity.
+    pub(crate) fn is_same_place(&self, told: &NodePool) -> bool {
+        let state = self.state.read();
+        state.told.base_path == told.base_path && state.told.identity == told.identity
+    }
+
+    fn set(&self, disk: Option<Arc<Disk>>, problem: Option<String>, room: (u64, u64)) {
+        let has_changed = {
+            let mut state = self.state.write();
+            let has_changed = state.problem != problem;
+            (state.disk, state.problem, state.room) = (disk, problem.clone(), room);
+            has_changed
+        };
+        if has_changed {
+            match problem {
+                Some(problem) => tracing::warn!(pool_id = %self.id, "pool {} is unhealthy: {problem}", self.id),
+                None => tracing::info!(pool_id = %self.id, "pool {} is healthy", self.id),
+            }
+        }
+        self.looks.send_modify(|looks| *looks += 1);
+        if has_changed {
+            self.neighbours.changed.notify_one();
+        }
+    }
+
+    fn give_back_directories(&self) {
+        self.neighbours.taken.lock().retain(|_, pool| *pool != self.id);
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.give_back_directories();
+    }
+}
+
+/// The pool's own thread. It ends when the pool is gone.
+struct Keeper {
+    pool: std::sync::Weak<Pool>,
+    probed: Option<Instant>,
+    swept: Option<Instant>,
+}
+
+impl Keeper {
+    #[expect(clippy::needless_pass_by_value, reason = "the thread owns its end of the channel")]
+    fn run(mut self, nudged: Receiver<()>) {
+        loop {
+            let Some(pool) = self.pool.upgrade() else { return };
+            self.look(&pool);
+            drop(pool);
+            match nudged.recv_timeout(LOOK_EVERY) {
+                Ok(()) | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    fn look(&mut self, pool: &Pool) {
+        let told = pool.told();
+        let disk = match pool.disk() {
+            Some(disk) => identity::still_ours(&told, &disk).map(|()| disk),
+            None => self.open(pool, &told),
+        };
+        match disk {
+            Ok(disk) => {
+                let room = disk.room().unwrap_or((0, 0));
+                let problem = self.check(&disk).err().map(|e| describe(&e));
+                self.sweep(&disk);
+                pool.set(Some(disk), problem, room);
+            }
+            Err(e) => {
+                self.probed = None;
+                pool.give_back_directories();
+                pool.set(None, Some(e.to_string()), (0, 0));
+            }
+        }
+    }
+
+    fn open(&mut self, pool: &Pool, told: &NodePool) -> Result<Arc<Disk>, identity::IdentityError> {
+        let neighbours = &pool.neighbours;
+        let floor = *neighbours.floor.lock();
+        let taken = |ids: &[DirId]| {
+            let taken = neighbours.taken.lock();
+            let other = ids.iter().find_map(|id| taken.get(id).filter(|other| **other != pool.id));
+            other.map(|other| format!("pool {other}"))
+        };
+        let (disk, ids) = identity::open(told, &neighbours.roots, floor, taken)?;
+        neighbours.taken.lock().extend(ids.into_iter().map(|id| (id, pool.id)));
+        self.probed = None;
+        Ok(Arc::new(disk))
+    }
+
+    /// Writes a file now and then; at once again after a failure, so that a pool is back as soon as its disk is.
+    fn check(&mut self, disk: &Disk) -> Result<(), DiskError> {
+        let now = clock::monotonic();
+        if self.probed.is_none_or(|probed| now.duration_since(probed) >= PROBE_EVERY) {
+            self.probed = None;
+            match disk.probe() {
+                // Full is not broken: it still serves, and what needs room is told so.
+                Ok(()) | Err(DiskError::Full { .. }) => self.probed = Some(now),
+                Err(e) => return Err(e),
+            }
+        }
+        disk.distrusted().map_or(Ok(()), |what| Err(DiskError::Distrusted(what.to_owned())))
+    }
+
+    fn sweep(&mut self, disk: &Disk) {
+        let now = clock::monotonic();
+        if self.swept.is_none_or(|swept| now.duration_since(swept) >= SWEEP_EVERY) {
+            self.swept = Some(now);
+            match disk.sweep(clock::now(), SWEEP_AGE) {
+                Ok(0) => {}
+                Ok(swept) => tracing::info!("removed {swept} temp files that nobody has gone on with for a day"),
+                Err(e) => tracing::warn!("{}", describe(&e)),
+            }
+        }
+    }
+}
+
+/// The sentence with its cause, for a person.
+fn describe(error: &DiskError) -> String {
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}

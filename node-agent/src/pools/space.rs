@@ -1,0 +1,203 @@
+//! Room: what a pool may still take. Counted in memory; the disk's own figure is asked for each time. The decision is
+//! pure, the counting around it thin.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+/// What every file system keeps free. Source: admin.proto, `Settings.reserve_bytes`.
+const RESERVE_BYTES: u64 = 1 << 30;
+const RESERVE_SHARE: u64 = 100;
+
+/// A pool's limit and what is on the coordinator's books against it, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Books {
+    /// 0: no limit.
+    pub(crate) limit: u64,
+    pub(crate) used: u64,
+    pub(crate) reserved: u64,
+}
+
+/// Whose bytes they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claimant {
+    /// A move, whose bytes are in the books' reservations already.
+    Move,
+    /// Anybody else.
+    Other,
+}
+
+/// What has happened here since the books were told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Since {
+    landed: u64,
+    left: u64,
+    in_flight: u64,
+    /// The part of `in_flight` that the disk does not count as used yet.
+    unwritten: u64,
+}
+
+/// How many bytes fit. `free` and `total` are the file system's. Pure.
+/// A move that has landed since the books were told counts twice against others until they are told again, so that
+/// the error is on the careful side.
+fn room(books: &Books, since: &Since, (free, total): (u64, u64), claimant: Claimant) -> u64 {
+    let reserve = RESERVE_BYTES.min(total / RESERVE_SHARE);
+    let on_disk = free.saturating_sub(reserve).saturating_sub(since.unwritten);
+    if books.limit == 0 {
+        return on_disk;
+    }
+    let reserved = if claimant == Claimant::Move { 0 } else { books.reserved };
+    let taken = books.used.saturating_add(since.landed).saturating_sub(since.left);
+    let taken = taken.saturating_add(reserved).saturating_add(since.in_flight);
+    on_disk.min(books.limit.saturating_sub(taken))
+}
+
+/// The counts of one pool.
+#[derive(Debug, Default)]
+pub(crate) struct Space {
+    counts: Mutex<(Books, Since)>,
+}
+
+impl Space {
+    /// The coordinator has told its books anew: what landed and left before is in them.
+    pub(crate) fn told(&self, books: Books) {
+        let mut counts = self.counts.lock();
+        if counts.0 != books {
+            counts.0 = books;
+            (counts.1.landed, counts.1.left) = (0, 0);
+        }
+    }
+
+    /// How many bytes fit.
+    pub(crate) fn room(&self, disk: (u64, u64), claimant: Claimant) -> u64 {
+        let counts = self.counts.lock();
+        room(&counts.0, &counts.1, disk, claimant)
+    }
+
+    /// Sets `bytes` aside; `None` where they do not fit.
+    pub(crate) fn reserve(self: &Arc<Self>, bytes: u64, disk: (u64, u64), claimant: Claimant) -> Option<Reservation> {
+        let mut reservation = Reservation { space: Arc::clone(self), claimant, bytes: 0, written: 0 };
+        reservation.grow(bytes, disk).then_some(reservation)
+    }
+
+    /// A file of `bytes` has left the pool.
+    pub(crate) fn left(&self, bytes: u64) {
+        self.counts.lock().1.left += bytes;
+    }
+}
+
+/// Bytes set aside for a file on its way in, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Reservation {
+    space: Arc<Space>,
+    claimant: Claimant,
+    bytes: u64,
+    written: u64,
+}
+
+impl Reservation {
+    /// Sets `more` bytes aside; `false`, and nothing changes, where they do not fit.
+    pub(crate) fn grow(&mut self, more: u64, disk: (u64, u64)) -> bool {
+        let mut counts = self.space.counts.lock();
+        if more > room(&counts.0, &counts.1, disk, self.claimant) {
+            return false;
+        }
+        self.bytes += more;
+        counts.1.in_flight += more;
+        counts.1.unwritten += more;
+        true
+    }
+
+    /// Bytes that are set aside and not written yet.
+    pub(crate) const fn left(&self) -> u64 {
+        self.bytes - self.written
+    }
+
+    /// `bytes` of it are on the disk now.
+    pub(crate) fn wrote(&mut self, bytes: u64) {
+        let bytes = bytes.min(self.left());
+        self.written += bytes;
+        self.space.counts.lock().1.unwritten -= bytes;
+    }
+
+    /// The file has its name and `size` bytes.
+    pub(crate) fn landed(self, size: u64) {
+        self.space.counts.lock().1.landed += size;
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        let mut counts = self.space.counts.lock();
+        counts.1.in_flight -= self.bytes;
+        counts.1.unwritten -= self.left();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const BIG: (u64, u64) = (1 << 40, 1 << 40);
+
+    #[test]
+    fn what_still_fits() {
+        let books = Books { limit: 100, used: 40, reserved: 30 };
+        let since = Since { landed: 5, left: 2, in_flight: 7, unwritten: 7 };
+        let no_limit = Books { limit: 0, ..books };
+        for (why, books, since, disk, claimant, want) in [
+            (
+                "limit less used, reserved, landed and in flight",
+                books,
+                since,
+                BIG,
+                Claimant::Other,
+                100 - 40 - 30 - 5 + 2 - 7,
+            ),
+            ("a move's bytes are in the reservations", books, since, BIG, Claimant::Move, 100 - 40 - 5 + 2 - 7),
+            (
+                "over the limit is no room, not an underflow",
+                Books { used: 200, ..books },
+                since,
+                BIG,
+                Claimant::Other,
+                0,
+            ),
+            ("no limit: the disk less 1 %", no_limit, Since::default(), (1000, 1000), Claimant::Other, 990),
+            ("what is in flight is not on the disk yet", no_limit, since, (1000, 1000), Claimant::Other, 983),
+            ("a large disk keeps 1 GiB", no_limit, Since::default(), BIG, Claimant::Other, (1 << 40) - (1 << 30)),
+            ("a full disk", no_limit, Since::default(), (5, 1000), Claimant::Other, 0),
+        ] {
+            assert_eq!(room(&books, &since, disk, claimant), want, "{why}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn all_that_was_set_aside_comes_back(steps in proptest::collection::vec((0u64..50, 0u64..60, any::<bool>()), 0..30)) {
+            // Whatever is reserved, written, landed or given up: the limit is never passed, and nothing stays set aside.
+            let space = Arc::new(Space::default());
+            space.told(Books { limit: 300, used: 0, reserved: 0 });
+            let (mut open, mut landed) = (Vec::new(), 0);
+            for (bytes, wrote, lands) in steps {
+                if let Some(mut reservation) = space.reserve(bytes, BIG, Claimant::Other) {
+                    reservation.wrote(wrote);
+                    open.push((bytes, lands, reservation));
+                }
+                let flying: u64 = open.iter().map(|(bytes, ..)| bytes).sum();
+                prop_assert!(flying + landed <= 300);
+                if open.len() > 4 {
+                    let (bytes, lands, reservation) = open.remove(0);
+                    if lands {
+                        reservation.landed(bytes);
+                        landed += bytes;
+                    }
+                }
+            }
+            drop(open);
+            prop_assert_eq!(space.room(BIG, Claimant::Other), 300 - landed);
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! What the coordinator tells a node of pools and settings, as domain values. `session/wire` makes them from the
+//! wire.
+
+use std::path::PathBuf;
+
+use pixelfox_proto::{Lease, NodeId, PoolId, SessionEpoch};
+
+/// The first answer to a Hello, and again whenever pools or settings change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Welcome {
+    /// This session's number.
+    pub epoch: SessionEpoch,
+    /// The pools of this node.
+    pub pools: Vec<NodePool>,
+    /// Every other pool of the cluster.
+    pub elsewhere: Vec<PoolHome>,
+    /// What holds for every pool of this node.
+    pub settings: NodeSettings,
+    /// Attempts with this lease or a lower one were leased before this Welcome.
+    pub lease_floor: Lease,
+}
+
+/// A pool that this node shall host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodePool {
+    /// Its id in this cluster.
+    pub id: PoolId,
+    /// As people call it.
+    pub name: String,
+    /// Its directory; must lie under one of the storage roots.
+    pub base_path: PathBuf,
+    /// What the marker in its directory must say.
+    pub identity: String,
+    /// In bytes; 0: no limit.
+    pub max_size: u64,
+    /// What its files' URLs begin with.
+    pub public_base_url: String,
+    /// Only then may the node make the directory and its marker.
+    pub initialize: bool,
+    /// Bytes of live files on the coordinator's books.
+    pub used_size: u64,
+    /// Bytes on their way into the pool on the coordinator's books.
+    pub reserved_size: u64,
+    /// Not active: takes nothing in, serves and can be moved away from.
+    pub is_active: bool,
+    /// Its id in an older PixelFox's database, where it has one.
+    pub legacy_pool_id: Option<u64>,
+}
+
+/// A pool of another node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolHome {
+    /// Its id in this cluster.
+    pub id: PoolId,
+    /// Who hosts it.
+    pub node_id: NodeId,
+    /// What its files' URLs begin with.
+    pub public_base_url: String,
+}
+
+/// The cluster's settings, as far as a node needs them. The default holds until the first Welcome.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeSettings {
+    /// Files from other nodes and scripts must come with a SHA-256.
+    pub require_checksum: bool,
+    /// Largest upload in bytes.
+    pub upload_max_bytes: u64,
+    /// Uploads per minute without a user; 0: no limit.
+    pub rate_limit_per_ip: u32,
+    /// Uploads per minute and user; 0: no limit.
+    pub rate_limit_per_user: u32,
+    /// Bytes per second that this node sends for moves; 0: no limit.
+    pub move_bandwidth: u64,
+    /// Transfers at once.
+    pub move_slots: u32,
+    /// Whether the page uploads straight to the nodes.
+    pub direct_upload: bool,
+    /// Whether position data is removed from new originals.
+    pub strip_location: bool,
+}
+
+impl Default for NodeSettings {
+    /// Source: admin.proto, `Settings`.
+    fn default() -> Self {
+        Self {
+            require_checksum: true,
+            upload_max_bytes: 512 << 20,
+            rate_limit_per_ip: 60,
+            rate_limit_per_user: 60,
+            move_bandwidth: 0,
+            move_slots: 4,
+            direct_upload: false,
+            strip_location: false,
+        }
+    }
+}
+
+/// What the heartbeat says of a pool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolReport {
+    /// Which one.
+    pub id: PoolId,
+    /// Whether it takes files in and serves them.
+    pub healthy: bool,
+    /// Empty where healthy; else what is wrong, as a person would say it.
+    pub problem: String,
+    /// Bytes free on its file system.
+    pub free: u64,
+    /// Bytes of its file system.
+    pub total: u64,
+}

@@ -1,0 +1,82 @@
+//! Why a file did not land, and what the outside hears of it: one table for HTTP, the same sentences for gRPC.
+
+use pixelfox_proto::{Fault, FaultKind, FrameError, PoolId, StoredPath};
+
+use crate::disk::DiskError;
+
+/// Why a file did not land.
+#[derive(Debug, thiserror::Error)]
+pub enum LandingError {
+    /// The pool is offline, or its disk fails.
+    #[error("target pool unhealthy")]
+    Unhealthy(PoolId),
+    /// The pool's limit, the disk, or the pool is not active.
+    #[error("insufficient capacity")]
+    NoRoom(PoolId),
+    /// Without a byte.
+    #[error("empty file")]
+    Empty,
+    /// The setting asks for a SHA-256 and none came.
+    #[error("checksum required")]
+    ChecksumRequired,
+    /// Another size than was announced.
+    #[error("size mismatch")]
+    Size {
+        /// In bytes.
+        announced: u64,
+        /// In bytes.
+        received: u64,
+    },
+    /// Other bytes than were announced.
+    #[error("checksum mismatch")]
+    Checksum,
+    /// A frame that does not fit.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    /// Other bytes are stored under this path.
+    #[error("other bytes are stored under {0}")]
+    Conflict(StoredPath),
+    /// The attempt was given up, overtaken, or leased before this process knew of any.
+    #[error("a newer state of {0} is known here")]
+    Stale(StoredPath),
+    /// The same attempt is being received on another stream.
+    #[error("{0} is being received on another stream")]
+    Busy(StoredPath),
+    /// The disk refused.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+}
+
+impl LandingError {
+    /// Its row in the contract's table.
+    #[must_use]
+    pub const fn kind(&self) -> FaultKind {
+        match self {
+            Self::Unhealthy(_) => FaultKind::Unavailable,
+            Self::NoRoom(_) | Self::Disk(DiskError::Full { .. }) => FaultKind::InsufficientStorage,
+            Self::Empty | Self::ChecksumRequired | Self::Size { .. } | Self::Frame(_) => FaultKind::BadRequest,
+            Self::Checksum => FaultKind::ChecksumMismatch,
+            Self::Conflict(_) | Self::Disk(DiskError::Blocked { .. }) => FaultKind::Conflict,
+            Self::Stale(_) => FaultKind::FailedPrecondition,
+            Self::Busy(_) => FaultKind::Unavailable,
+            Self::Disk(DiskError::Closed | DiskError::Distrusted(_)) => FaultKind::Unavailable,
+            Self::Disk(DiskError::Io { .. } | DiskError::Unsynced(_)) => FaultKind::Internal,
+        }
+    }
+}
+
+impl From<LandingError> for Fault {
+    fn from(error: LandingError) -> Self {
+        match error.kind() {
+            FaultKind::Internal => Self::internal("could not store the file", &error),
+            FaultKind::InsufficientStorage => Self::new(FaultKind::InsufficientStorage, "insufficient capacity"),
+            FaultKind::BadRequest if matches!(error, LandingError::ChecksumRequired) => {
+                Self::bad_request("checksum required").with_hint(
+                    "add -F \"sha256=$(sha256sum FILE | cut -d' ' -f1)\", or switch off the setting \
+                     „Checksum bei Replikation erzwingen“ (replication_require_checksum)",
+                )
+            }
+            kind => Self::new(kind, error.to_string()),
+        }
+    }
+}
