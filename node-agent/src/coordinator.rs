@@ -2,10 +2,12 @@
 //! Must not know why it is asked. The wire types end here.
 
 use std::{
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
@@ -15,7 +17,7 @@ use tonic::{
     Code, Request, Status,
     metadata::{Ascii, MetadataValue},
 };
-use tower::{BoxError, util::BoxCloneSyncService};
+use tower::{BoxError, Service, util::BoxCloneSyncService};
 use v1::coordinator_client::CoordinatorClient;
 
 /// A way to a coordinator: a connection, or the one in the same process.
@@ -111,6 +113,28 @@ pub struct Coordinator {
     shared: Arc<Shared>,
 }
 
+/// A transport whose error has a name: the compiler can't see that a task may own a call that fails with any error.
+struct Way(Transport);
+
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+struct WayError(BoxError);
+
+impl Service<http::Request<tonic::body::Body>> for Way {
+    type Response = http::Response<tonic::body::Body>;
+    type Error = WayError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, WayError>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), WayError>> {
+        self.0.poll_ready(cx).map_err(WayError)
+    }
+
+    fn call(&mut self, request: http::Request<tonic::body::Body>) -> Self::Future {
+        let call = self.0.call(request);
+        Box::pin(async move { call.await.map_err(WayError) })
+    }
+}
+
 struct Shared {
     transports: Vec<Transport>,
     current: AtomicUsize,
@@ -151,9 +175,9 @@ impl Coordinator {
         request
     }
 
-    fn client(&self) -> Result<CoordinatorClient<Transport>, CoordinatorError> {
+    fn client(&self) -> Result<CoordinatorClient<Way>, CoordinatorError> {
         let none = || CoordinatorError::Unreachable("this node has no COORDINATOR_URL".into());
-        self.transport().map(CoordinatorClient::new).ok_or_else(none)
+        self.transport().map(|way| CoordinatorClient::new(Way(way))).ok_or_else(none)
     }
 
     /// Asks for the image record of an upload that is durable here. Asked again with the same id, it answers the same.

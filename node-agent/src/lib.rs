@@ -6,6 +6,7 @@ pub mod coordinator;
 pub mod disk;
 pub mod http;
 pub mod images;
+pub mod intake;
 pub mod listen;
 pub mod peer;
 pub mod plane;

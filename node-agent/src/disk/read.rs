@@ -87,6 +87,25 @@ impl Stored {
         }
     }
 
+    /// Reads `length` bytes from `offset` into fresh memory that nobody has to fill with zeros first; fewer at the end
+    /// of the file.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn read_chunk(&self, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+        let mut chunk = Vec::with_capacity(length);
+        while chunk.len() < length {
+            let at = offset + chunk.len() as u64;
+            match rustix::io::pread(&self.file, rustix::buffer::spare_capacity(&mut chunk), at) {
+                Ok(0) => break,
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(e) => return Err(e.into()),
+            }
+        }
+        chunk.truncate(length);
+        Ok(chunk)
+    }
+
     /// Reads and hashes all of it on the caller's thread, with a pause for others now and then.
     ///
     /// # Errors

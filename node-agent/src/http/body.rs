@@ -14,6 +14,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use http_body::Body as _;
 use parking_lot::Mutex;
+use tokio::time::Instant;
 
 /// How much of a refused request is read on, so that its sender sees the answer and not a reset.
 /// Source: CONTRACT.md, "HTTP of every node".
@@ -50,11 +51,13 @@ struct State {
     body: Body,
     taken: u64,
     ended: bool,
+    /// Set once the request was refused: where and when reading on stops.
+    refused: Option<(u64, Instant)>,
 }
 
 impl RequestBody {
     pub(crate) fn new(body: Body) -> Self {
-        Self { state: Arc::new(Mutex::new(State { body, taken: 0, ended: false })) }
+        Self { state: Arc::new(Mutex::new(State { body, taken: 0, ended: false, refused: None })) }
     }
 
     /// The next bytes, never empty; `None` at the end and after an error.
@@ -73,18 +76,19 @@ impl RequestBody {
         self.state.lock().taken
     }
 
-    /// Reads on and throws away, to the end or to the limits.
+    /// The request is refused: from now on its body goes on for [`DRAIN_BYTES`] and [`DRAIN_TIME`] at most, whoever
+    /// reads it. The first call counts.
+    pub(crate) fn refuse(&self) -> Instant {
+        let state = &mut *self.state.lock();
+        let (_, until) = *state.refused.get_or_insert((state.taken + DRAIN_BYTES, Instant::now() + DRAIN_TIME));
+        until
+    }
+
+    /// Refuses the request, reads on and throws away, to the end or to the limits.
     pub(crate) async fn drain(&self) {
-        let stop = self.taken() + DRAIN_BYTES;
-        let rest = async {
-            while self.taken() < stop {
-                match std::future::poll_fn(|cx| self.poll_chunk(cx)).await {
-                    Some(Ok(_)) => {}
-                    Some(Err(_)) | None => break,
-                }
-            }
-        };
-        if tokio::time::timeout(DRAIN_TIME, rest).await.is_err() {
+        let until = self.refuse();
+        let rest = async { while let Some(Ok(_)) = std::future::poll_fn(|cx| self.poll_chunk(cx)).await {} };
+        if tokio::time::timeout_at(until, rest).await.is_err() {
             tracing::debug!("a refused sender did not end its body in time");
         }
     }
@@ -93,7 +97,7 @@ impl RequestBody {
 impl State {
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyCut>>> {
         loop {
-            if self.ended {
+            if self.ended || self.refused.is_some_and(|(stop, _)| self.taken >= stop) {
                 return Poll::Ready(None);
             }
             match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
@@ -113,8 +117,6 @@ impl State {
 mod tests {
     use futures_util::{StreamExt as _, stream};
     use std::{convert::Infallible, future::poll_fn};
-
-    use tokio::time::Instant;
 
     use super::*;
 

@@ -1,5 +1,111 @@
 //! The HTTP routes of every node: replicate, uploads in and out, identity and health. Handlers translate, ask one room
 //! and answer; they must not open files and must not decide what a room decides.
+//!
+//! Who has further routes merges them with [`routes`] and hands the whole to [`finish`]; a node alone takes
+//! [`router`].
 
+mod auth;
 mod body;
+mod cors;
+mod health;
 mod multipart;
+mod replicate;
+mod upload;
+mod uploads;
+
+use std::{fmt, sync::Arc};
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Request},
+    middleware,
+    response::{IntoResponse as _, Response},
+    routing::{get, post, put},
+};
+use pixelfox_proto::{Fault, FaultKind, NodeId};
+
+use crate::{coordinator::Coordinator, intake::Intake, plane::Plane, pools::Pools, receive::Receiver, secret::Secrets};
+
+/// Why a node can't do its work, as a person would say it; empty when it can. Asked at each `GET /readyz`.
+pub type Readiness = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
+
+/// What the routes work with.
+pub struct Parts {
+    /// Who answers.
+    pub node_id: NodeId,
+    /// The program's version, for `identity`.
+    pub version: &'static str,
+    /// This process as browsers see it: a redirect there would lead back.
+    pub public_domain: String,
+    /// What opens replicate and upload.
+    pub secrets: Secrets,
+    /// Where files are read and written.
+    pub plane: Plane,
+    /// The pools of this node.
+    pub pools: Arc<Pools>,
+    /// The way in for replicated files.
+    pub receiver: Arc<Receiver>,
+    /// The way in for uploads.
+    pub intake: Intake,
+    /// Who knows where a file is that is not here.
+    pub coordinator: Coordinator,
+    /// Asked by `readyz`.
+    pub readiness: Readiness,
+}
+
+impl fmt::Debug for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parts").field("node_id", &self.node_id).finish_non_exhaustive()
+    }
+}
+
+/// All routes of a node, complete with fallbacks and CORS.
+pub fn router(parts: Parts) -> Router {
+    finish(routes(parts))
+}
+
+/// The routes of a node alone, to be merged with others and then given to [`finish`].
+pub fn routes(parts: Parts) -> Router {
+    let upload = || post(upload::upload).head(upload::present);
+    Router::new()
+        .route("/api/internal/replicate", put(replicate::replicate))
+        .route("/api/internal/upload", upload())
+        .route("/api/v1/upload", upload())
+        .route("/api/internal/identity", get(health::identity))
+        .route("/uploads/{*path}", get(uploads::serve))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .layer(DefaultBodyLimit::disable()) // bodies have limits of their own
+        .with_state(Arc::new(parts))
+}
+
+/// Adds what holds for every route: JSON for unknown paths and methods, and CORS where the contract wants it.
+pub fn finish<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
+    router
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn(cors::allow))
+}
+
+async fn unknown_path(request: Request) -> Fault {
+    let path = request.uri().path();
+    // `/uploads_s01/…` is the directory's name on the node, a frequent mistake.
+    match path.strip_prefix("/uploads_").and_then(|rest| rest.split_once('/')) {
+        Some((_, rest)) => Fault::not_found(format!(
+            "no such page: files are served under {}{} whatever the pool's directory is called",
+            uploads::PREFIX,
+            shown(rest)
+        )),
+        None => Fault::not_found(format!("no such page: {}", shown(path))),
+    }
+}
+
+async fn wrong_method(request: Request) -> Response {
+    let message = format!("{} is not for {}", shown(request.uri().path()), request.method());
+    Fault::new(FaultKind::MethodNotAllowed, message).into_response()
+}
+
+/// The beginning of a path, for a sentence.
+fn shown(path: &str) -> String {
+    path.chars().take(200).collect()
+}

@@ -37,6 +37,8 @@ pub(crate) enum FormError {
     Malformed(#[source] multer::Error),
     #[error("the form has more than {MAX_FIELDS} fields")]
     TooManyFields,
+    #[error("the form has two files")]
+    TwoFiles,
     #[error("a field is longer than {MAX_FIELD_BYTES} bytes")]
     LongField,
     #[error("{MAX_UNPARSED_BYTES} bytes came without a boundary or the end of a part's header")]
@@ -163,6 +165,35 @@ impl Part {
         }
         Ok(String::from_utf8_lossy(&value).into_owned())
     }
+}
+
+/// Reads what is left of a form whose file, at `part`, was refused, within the limits of [`RequestBody::refuse`]:
+/// `take` gets the fields, files are thrown away. Whether the form came to its end.
+pub(crate) async fn hear_out(
+    form: &mut Form,
+    part: Part,
+    body: &RequestBody,
+    mut take: impl FnMut(&str, String),
+) -> bool {
+    let until = body.refuse();
+    let rest = async {
+        throw_away(part).await?;
+        while let Some(part) = form.next().await? {
+            if part.name() == "file" {
+                throw_away(part).await?;
+            } else {
+                let name = part.name().to_owned();
+                take(&name, part.text().await?);
+            }
+        }
+        Ok::<_, FormError>(())
+    };
+    matches!(tokio::time::timeout_at(until, rest).await, Ok(Ok(())))
+}
+
+async fn throw_away(mut part: Part) -> Result<(), FormError> {
+    while part.chunk().await?.is_some() {}
+    Ok(())
 }
 
 /// The parser's view of the body: it gets a chunk when it is asked to work, and never more than one at a time.

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::{
     jpeg::{Malformed, Walker},
-    sniff::{Format, MARKUP_BYTES, SNIFF_BYTES, has_markup},
+    sniff::{Format, MARKUP_BYTES, has_markup},
 };
 
 /// Longest side in pixels that is taken.
@@ -102,7 +102,7 @@ impl Gauge {
             Wants::Head => {
                 let before = self.head.len();
                 self.keep(data);
-                if self.head.len() >= SNIFF_BYTES {
+                if self.head.len() >= Format::HEAD_BYTES {
                     Format::of(&self.head).ok_or(Rejected::Format)?;
                 }
                 if self.head.len() >= MARKUP_BYTES { self.judge_head(before, data) } else { Ok(()) }

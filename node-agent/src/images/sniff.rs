@@ -17,9 +17,6 @@ pub enum Format {
     Bmp,
 }
 
-/// How many bytes [`Format::of`] needs to be sure.
-pub(crate) const SNIFF_BYTES: usize = 64;
-
 /// How far into a file browsers of old looked for markup (the MIME Sniffing Standard reads 1,445 bytes).
 pub(crate) const MARKUP_BYTES: usize = 1445;
 
@@ -28,6 +25,9 @@ const MARKUP: [&[u8]; 9] =
     [b"<script", b"<html", b"<svg", b"<!doctype", b"<body", b"<iframe", b"<?php", b"<head", b"javascript:"];
 
 impl Format {
+    /// How many bytes [`Format::of`] needs to be sure.
+    pub const HEAD_BYTES: usize = 64;
+
     /// Every format.
     pub const ALL: [Self; 6] = [Self::Jpeg, Self::Png, Self::Gif, Self::Webp, Self::Avif, Self::Bmp];
 
