@@ -81,10 +81,7 @@ pub fn routes(parts: Parts) -> Router {
 
 /// Adds what holds for every route: JSON for unknown paths and methods, and CORS where the contract wants it.
 pub fn finish<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
-    router
-        .fallback(unknown_path)
-        .method_not_allowed_fallback(wrong_method)
-        .layer(middleware::from_fn(cors::allow))
+    router.fallback(unknown_path).method_not_allowed_fallback(wrong_method).layer(middleware::from_fn(cors::allow))
 }
 
 async fn unknown_path(request: Request) -> Fault {

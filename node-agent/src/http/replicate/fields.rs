@@ -110,7 +110,8 @@ impl Fields {
 
     /// The path as it was sent, for a log line about one that is none.
     pub(crate) fn raw_path(&self) -> Option<String> {
-        let halves = || Some(format!("{}/{}", self.relative_path.as_deref()?.trim(), self.file_name.as_deref()?.trim()));
+        let halves =
+            || Some(format!("{}/{}", self.relative_path.as_deref()?.trim(), self.file_name.as_deref()?.trim()));
         self.stored_path.clone().or_else(halves)
     }
 
@@ -232,6 +233,9 @@ mod tests {
     fn the_hint_says_what_to_add_and_who_asks_for_it() {
         let fault = Fault::from(FieldError::NoDigest);
         let hint = fault.hint().unwrap();
-        assert!(hint.contains("-F \"sha256=$(sha256sum FILE | cut -d' ' -f1)\"") && hint.contains("erzwingen"), "{hint}");
+        assert!(
+            hint.contains("-F \"sha256=$(sha256sum FILE | cut -d' ' -f1)\"") && hint.contains("erzwingen"),
+            "{hint}"
+        );
     }
 }
