@@ -17,7 +17,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::dispatch::Dispatch;
 use crate::events::{Events, Watcher};
-use crate::grpc::{self, AdminService, CoordinatorService, Rooms};
+use crate::grpc::{self, AdminService, CoordinatorService, Rooms, Trailing};
 use crate::sessions::{Sessions, Work};
 use crate::settle::Settle;
 use crate::store::{AutoPools, Store, StoreError};
@@ -71,13 +71,13 @@ impl Books {
 
     /// `pixelfox.v1.Admin` for the port: by `ADMIN_TOKEN`.
     #[must_use]
-    pub fn admin(&self) -> AdminServer<AdminService> {
+    pub fn admin(&self) -> Trailing<AdminServer<AdminService>> {
         grpc::admin(self.rooms.clone(), self.admin_token.clone())
     }
 
     /// `pixelfox.v1.Admin` for the pages of this process, which check themselves who asks. Never mount it on a port.
     #[must_use]
-    pub fn admin_in_process(&self) -> AdminServer<AdminService> {
+    pub fn admin_in_process(&self) -> Trailing<AdminServer<AdminService>> {
         grpc::admin_in_process(self.rooms.clone())
     }
 

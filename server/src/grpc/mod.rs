@@ -4,6 +4,7 @@ mod admin;
 mod attach;
 mod auth;
 mod coordinator;
+mod trailer;
 mod wire;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use tokio_util::task::TaskTracker;
 
 pub use self::admin::AdminService;
 pub use self::coordinator::CoordinatorService;
+pub use self::trailer::Trailing;
 
 use self::auth::{NodesOnly, OperatorsOnly};
 use crate::events::Events;
@@ -52,15 +54,16 @@ pub fn coordinator(rooms: Rooms, secret: Option<SecretPair>) -> CoordinatorServe
 }
 
 /// The service for operators. `token`: `ADMIN_TOKEN`; without one everybody is refused.
-pub fn admin(rooms: Rooms, token: Option<SecretPair>) -> AdminServer<AdminService> {
+pub fn admin(rooms: Rooms, token: Option<SecretPair>) -> Trailing<AdminServer<AdminService>> {
     admin_server(AdminService::new(rooms, OperatorsOnly::ByToken(token)))
 }
 
 /// The same for the pages of this process, which have checked who asks. Never mount it on a port.
-pub fn admin_in_process(rooms: Rooms) -> AdminServer<AdminService> {
+pub fn admin_in_process(rooms: Rooms) -> Trailing<AdminServer<AdminService>> {
     admin_server(AdminService::new(rooms, OperatorsOnly::InProcess))
 }
 
-fn admin_server(service: AdminService) -> AdminServer<AdminService> {
-    AdminServer::new(service).max_decoding_message_size(ADMIN_BYTES).max_encoding_message_size(ADMIN_BYTES)
+fn admin_server(service: AdminService) -> Trailing<AdminServer<AdminService>> {
+    let server = AdminServer::new(service);
+    Trailing(server.max_decoding_message_size(ADMIN_BYTES).max_encoding_message_size(ADMIN_BYTES))
 }

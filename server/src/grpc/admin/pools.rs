@@ -7,11 +7,8 @@ use super::AdminService;
 use crate::catalog::{Pool, PoolDraft, PoolPatch, PoolSaved, SaveRule};
 use crate::clock;
 use crate::events::{Event, Subject};
-use crate::grpc::wire;
+use crate::grpc::{trailer, wire};
 use crate::sessions::Session;
-
-/// Trailer of CreatePool where it changed a pool that was there.
-const UPDATED: &str = "x-pixelfox-updated";
 
 impl AdminService {
     pub(super) async fn pools(&self) -> Result<v1::ListPoolsResponse, Fault> {
@@ -33,7 +30,7 @@ impl AdminService {
         self.pool_changed(&pool, if updated { "updated" } else { "created" });
         let mut response = Response::new(self.shown(pool));
         if updated {
-            response.metadata_mut().insert(UPDATED, MetadataValue::from_static("1"));
+            response.metadata_mut().insert(trailer::UPDATED, MetadataValue::from_static("1"));
         }
         Ok(response)
     }
