@@ -207,14 +207,15 @@ fn changed_pools(
     now.iter().filter(differs).map(|(id, health)| (*id, health.clone())).collect()
 }
 
-/// Gives the peer one item. A peer that takes nothing for [`STALL`] has lost its session.
+/// Gives the peer one item. A peer that takes nothing for `patience` has lost its session.
 pub(super) async fn hand_over(
     session: &Session,
     wire: &mpsc::Sender<Result<Outgoing, SessionEnd>>,
     outgoing: Outgoing,
+    patience: Duration,
 ) -> Result<(), SessionEnd> {
     let node = || session.node().clone();
-    match timeout(STALL, wire.send(Ok(outgoing))).await {
+    match timeout(patience, wire.send(Ok(outgoing))).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) => Err(session.finish(SessionEnd::Left(node()))),
         Err(_) => Err(session.finish(SessionEnd::Stalled(node()))),
@@ -225,5 +226,83 @@ pub(super) async fn hand_over(
 pub(super) async fn take_leave(wire: &mpsc::Sender<Result<Outgoing, SessionEnd>>, end: SessionEnd) {
     if timeout(FAREWELL, wire.send(Err(end))).await.is_err() {
         tracing::debug!("a peer did not take the end of its session");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog;
+
+    fn session() -> (Arc<Session>, mpsc::Receiver<Outgoing>) {
+        let about = catalog::Hello {
+            node: "s01".parse().expect("a NODE_ID"),
+            instance: "one".into(),
+            version: String::new(),
+            slots: 4,
+            node_url: String::new(),
+            public_base_url: String::new(),
+            uploads_dir: String::new(),
+            address: String::new(),
+        };
+        let hello = Hello { about, protocol: 1, storage_roots: Vec::new() };
+        Session::new(hello, SessionEpoch(1), UnixMillis(0))
+    }
+
+    fn cancel(number: u64) -> Outgoing {
+        let id = CommandId(number);
+        Outgoing { id, command: Command::Cancel { command: id, jobs: Vec::new() } }
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_takes_nothing_loses_its_session_when_the_queue_is_full() {
+        // Nobody reads: the queue takes its limit, the next command ends the session, and nothing ever waits.
+        let (session, _commands) = session();
+        for number in 0..QUEUED_COMMANDS {
+            let number = u64::try_from(number).expect("small");
+            assert_eq!(session.send(cancel(number)), Ok(()));
+        }
+        let end = SessionEnd::Stalled(session.node().clone());
+        assert_eq!(session.send(cancel(999)), Err(end.clone()));
+        assert_eq!((session.is_over(), session.ended().await), (true, end.clone()));
+        assert_eq!(session.send(cancel(1000)), Err(end));
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_takes_no_command_in_time_has_stalled() {
+        // The way to the peer holds one command; the second waits until its time is up.
+        let (session, _commands) = session();
+        let (wire, _peer) = mpsc::channel(1);
+        let patience = Duration::from_millis(5);
+        assert_eq!(hand_over(&session, &wire, cancel(1), patience).await, Ok(()));
+        let stalled = SessionEnd::Stalled(session.node().clone());
+        assert_eq!(hand_over(&session, &wire, cancel(2), patience).await, Err(stalled));
+        assert!(session.is_over());
+    }
+
+    #[test]
+    fn a_heartbeat_puts_silence_off_and_tells_what_changed() {
+        // The first report of a pool, its illness and its recovery are changes; other free bytes are none.
+        let (session, _commands) = session();
+        let pool = PoolId::try_from(1).expect("not 0");
+        let beat = |problem: Option<&str>, free_bytes| {
+            let health = PoolHealth { problem: problem.map(str::to_owned), free_bytes, total_bytes: 100 };
+            Heartbeat { pools: BTreeMap::from([(pool, health)]), running: 0 }
+        };
+        let silent_at = session.silent_at();
+        let mut changes = Vec::new();
+        for beat in [beat(None, 9), beat(None, 8), beat(Some("gone"), 8), beat(Some("gone"), 0), beat(None, 8)] {
+            changes.push(session.hear(beat).changed.len());
+        }
+        assert_eq!(changes, [1, 0, 1, 0, 1]);
+        assert!(session.silent_at() > silent_at);
+    }
+
+    #[test]
+    fn the_first_cause_of_an_end_stays() {
+        // Whoever comes second hears the first cause.
+        let (session, _commands) = session();
+        assert_eq!(session.finish(SessionEnd::ShuttingDown), SessionEnd::ShuttingDown);
+        assert_eq!(session.finish(SessionEnd::Left(session.node().clone())), SessionEnd::ShuttingDown);
     }
 }

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::Wire;
 use super::command::Command;
-use super::link::{Outgoing, Session, SessionEnd, hand_over, take_leave};
+use super::link::{Outgoing, STALL, Session, SessionEnd, hand_over, take_leave};
 use super::news::CommandId;
 use super::welcome::Welcome;
 use crate::store::{Store, StoreError};
@@ -93,7 +93,7 @@ impl Writer {
                     }
                 }
                 () = self.notices.next() => self.refresh().await?,
-                Some(outgoing) = self.commands.recv() => hand_over(&self.session, &self.wire, outgoing).await?,
+                Some(outgoing) = self.commands.recv() => hand_over(&self.session, &self.wire, outgoing, STALL).await?,
             }
         }
     }
@@ -118,6 +118,6 @@ impl Writer {
     async fn say(&mut self, welcome: Welcome) -> Result<(), SessionEnd> {
         self.said = Some(welcome.clone());
         let outgoing = Outgoing { id: self.id, command: Command::Welcome(Box::new(welcome)) };
-        hand_over(&self.session, &self.wire, outgoing).await
+        hand_over(&self.session, &self.wire, outgoing, STALL).await
     }
 }

@@ -67,3 +67,69 @@ impl Flights {
         self.by_lease.lock().retain(|lease, _| !leases.contains(lease));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use pixelfox_proto::{FileMeta, Generation, ImageId, JobId, PoolId, SessionEpoch, Sha256};
+
+    use super::*;
+
+    fn path(name: &str) -> StoredPath {
+        StoredPath::try_from(format!("original/{name}").as_str()).expect("a path")
+    }
+
+    fn job(lease: u64, names: &[&str]) -> LeasedJob {
+        let file = |name: &&str| LeasedFile {
+            path: path(name),
+            size: 1,
+            sha256: Sha256::of(name.as_bytes()),
+            generation: Generation(2),
+            meta: FileMeta::default(),
+            in_trash: None,
+        };
+        let pool = |id| PoolId::try_from(id).expect("not 0");
+        LeasedJob {
+            job: JobId::try_from(lease).expect("not 0"),
+            parent: None,
+            image: ImageId::from_bytes([1; 16]),
+            lease: Lease(lease),
+            attempt: 1,
+            failures: 0,
+            source: pool(1),
+            target: pool(2),
+            epoch: SessionEpoch(1),
+            files: names.iter().map(file).collect(),
+        }
+    }
+
+    #[test]
+    fn a_job_lands_with_its_last_file_and_in_its_own_order() {
+        // The second file ends first; a file of another job, a forgotten lease and late news land nothing.
+        let flights = Flights::default();
+        flights.begin(job(1, &["a", "b"]));
+        flights.begin(job(2, &["c"]));
+        assert!(flights.land(Lease(1), &path("b"), FileEnd::Missing).is_none());
+        assert!(flights.land(Lease(1), &path("c"), FileEnd::Missing).is_none());
+        let stored = FileEnd::Stored(Sha256::of(b"a"));
+        let (landed, ends) = flights.land(Lease(1), &path("a"), stored.clone()).expect("the last file");
+        assert_eq!((landed.lease, ends), (Lease(1), vec![stored.clone(), FileEnd::Missing]));
+        assert!(flights.land(Lease(1), &path("a"), stored.clone()).is_none());
+        flights.forget(&HashSet::from([Lease(2)]));
+        assert!(flights.land(Lease(2), &path("c"), stored).is_none());
+    }
+
+    #[test]
+    fn what_the_trash_did_not_have_is_pushed_once() {
+        // Taken once; what is not in flight any more is left out.
+        let flights = Flights::default();
+        flights.begin(job(1, &["a", "b"]));
+        flights.not_restored(Lease(1), &path("b"));
+        flights.not_restored(Lease(9), &path("x"));
+        let taken = flights.take_unrestored();
+        assert_eq!(
+            taken.iter().map(|(job, file)| (job.lease, file.path.clone())).collect::<Vec<_>>(),
+            [(Lease(1), path("b"))]
+        );
+        assert!(flights.take_unrestored().is_empty());
+    }
+}

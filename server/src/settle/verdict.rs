@@ -126,3 +126,93 @@ fn set_back(job: &LeasedJob, kind: SetbackKind, cause: String, sources: Vec<(Sto
     let setback = Setback { job: job.job, lease: job.lease, epoch: job.epoch, kind, cause, sources };
     Verdict::SetBack(setback, job.source)
 }
+
+#[cfg(test)]
+mod tests {
+    use pixelfox_proto::{FileMeta, Generation, ImageId, JobId, Lease, SessionEpoch};
+
+    use super::*;
+
+    const NOW: UnixMillis = UnixMillis(1_000_000);
+
+    fn digest(of: &str) -> Sha256 {
+        Sha256::of(of.as_bytes())
+    }
+
+    /// A job with an original and one variant each.
+    fn job(failures: u32, files: &[&str]) -> LeasedJob {
+        let file = |name: &&str| LeasedFile {
+            path: StoredPath::try_from(*name).expect("a path"),
+            size: 10,
+            sha256: digest(name),
+            generation: Generation(2),
+            meta: FileMeta::default(),
+            in_trash: None,
+        };
+        LeasedJob {
+            job: JobId::try_from(7).expect("not 0"),
+            parent: None,
+            image: ImageId::from_bytes([7; 16]),
+            lease: Lease(3),
+            attempt: failures + 1,
+            failures,
+            source: PoolId::try_from(1).expect("not 0"),
+            target: PoolId::try_from(2).expect("not 0"),
+            epoch: SessionEpoch(4),
+            files: files.iter().map(file).collect(),
+        }
+    }
+
+    fn stored(name: &str) -> FileEnd {
+        FileEnd::Stored(digest(name))
+    }
+
+    fn failed(cause: Cause) -> FileEnd {
+        FileEnd::Failed(cause, format!("{cause:?}"))
+    }
+
+    #[test]
+    fn the_gravest_end_of_a_file_decides_on_the_job() {
+        // Two files each; what follows, and the sources that are doubted.
+        let again = |wait: u32, counted| SetbackKind::Again { not_before: NOW.plus_seconds(wait), counted };
+        let (original, variant) = ("original/a.jpg", "variants/a.webp");
+        for (why, ends, want, doubts) in [
+            ("suspect before refused", [failed(Cause::Refused), failed(Cause::SuspectSource)], SetbackKind::Failed, 1),
+            ("refused before another try", [failed(Cause::Passing), failed(Cause::Refused)], SetbackKind::Failed, 0),
+            (
+                "one that counts before one that does not",
+                [failed(Cause::Busy), failed(Cause::Passing)],
+                again(5, true),
+                0,
+            ),
+            ("a failure before a missing original", [FileEnd::Missing, failed(Cause::TargetFull)], again(30, false), 0),
+            ("a missing original", [FileEnd::Missing, stored(variant)], SetbackKind::WithoutOriginal, 1),
+            ("a receipt with other bytes", [stored(original), stored("else")], again(5, true), 0),
+        ] {
+            let Verdict::SetBack(setback, pool) = decide(&job(0, &[original, variant]), &ends, NOW) else {
+                panic!("{why}: a commit")
+            };
+            assert_eq!((setback.kind, setback.sources.len(), pool.get()), (want, doubts, 1), "{why}");
+            assert!(!setback.cause.is_empty(), "{why}");
+        }
+    }
+
+    #[test]
+    fn a_variant_that_is_missing_stays_behind() {
+        // The original is at the target: the job is committed all the same.
+        let verdict =
+            decide(&job(0, &["original/a.jpg", "variants/a.webp"]), &[stored("original/a.jpg"), FileEnd::Missing], NOW);
+        let Verdict::Commit(done) = verdict else { panic!("{verdict:?}") };
+        let outcomes: Vec<_> = done.files.iter().map(|file| file.outcome).collect();
+        assert_eq!(outcomes, [FileOutcome::Stored(digest("original/a.jpg")), FileOutcome::Missing]);
+        assert_eq!((done.lease, done.epoch), (Lease(3), SessionEpoch(4)));
+    }
+
+    #[test]
+    fn the_last_attempt_fails_for_good() {
+        // With one attempt left another try is the end.
+        let last = job(schedule::MAX_ATTEMPTS - 1, &["original/a.jpg"]);
+        let Verdict::SetBack(setback, _) = decide(&last, &[failed(Cause::Passing)], NOW) else { panic!("a commit") };
+        assert_eq!(setback.kind, SetbackKind::Failed);
+    }
+}
