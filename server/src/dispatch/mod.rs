@@ -99,7 +99,7 @@ impl Round {
     /// Whether any job was leased.
     async fn lease(&self, order: LeaseOrder, pools: &[Pool]) -> Result<bool, StoreError> {
         let leased = self.store.lease_jobs(order.clone(), clock::now()).await?;
-        self.settle.publish(leased.settled);
+        self.settle.ended_unsent(leased.settled).await;
         if leased.jobs.is_empty() {
             return Ok(false);
         }

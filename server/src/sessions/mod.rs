@@ -23,7 +23,7 @@ pub use self::command::{Command, PushFile, PushFiles, RestoreFile, RestoreFiles,
 pub use self::link::{Outgoing, QUEUED_COMMANDS, SILENCE, Session, SessionEnd};
 pub use self::news::{CommandId, FileResult, Heartbeat, Hello, News, Outcome, PoolHealth};
 pub use self::pending::{Awaited, Pending, Work};
-pub use self::welcome::Welcome;
+pub use self::welcome::{PoolHome, Welcome};
 
 use self::registry::Registry;
 use self::writer::{Notices, Writer};

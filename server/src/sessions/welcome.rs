@@ -1,6 +1,6 @@
 //! What a node is told of the cluster: its pools, the others' places, the settings. Pure.
 
-use pixelfox_proto::{Lease, NodeId, SessionEpoch};
+use pixelfox_proto::{Lease, NodeId, PoolId, SessionEpoch};
 
 use crate::catalog::{Pool, Settings};
 
@@ -14,16 +14,29 @@ pub struct Welcome {
     /// Pools of the node, those that are not active too: they serve and can be moved away from.
     pub pools: Vec<Pool>,
     /// All other pools of the cluster.
-    pub elsewhere: Vec<Pool>,
+    pub elsewhere: Vec<PoolHome>,
     /// Settings of the cluster.
     pub settings: Settings,
+}
+
+/// Where a pool of another node is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolHome {
+    /// The pool.
+    pub pool: PoolId,
+    /// Its node.
+    pub node: NodeId,
+    /// That node as browsers see it.
+    pub public_base_url: String,
 }
 
 impl Welcome {
     /// The Welcome of one node out of what the books say.
     #[must_use]
     pub fn new(node: &NodeId, epoch: SessionEpoch, lease_floor: Lease, pools: Vec<Pool>, settings: Settings) -> Self {
-        let (pools, elsewhere) = pools.into_iter().partition(|pool| pool.node == *node);
+        let (pools, others): (Vec<Pool>, Vec<Pool>) = pools.into_iter().partition(|pool| pool.node == *node);
+        let home = |pool: Pool| PoolHome { pool: pool.id, node: pool.node, public_base_url: pool.public_base_url };
+        let elsewhere = others.into_iter().map(home).collect();
         Self { epoch, lease_floor, pools, elsewhere, settings }
     }
 }

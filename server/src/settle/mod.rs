@@ -70,8 +70,11 @@ impl Settle {
     }
 
     /// Jobs that ended without being sent.
-    pub fn publish(&self, settled: Vec<SettledJob>) {
-        self.rooms.published(settled);
+    pub async fn ended_unsent(&self, settled: Vec<SettledJob>) {
+        if !settled.is_empty() {
+            self.rooms.published(settled);
+            trash::look(&self.rooms, &self.trash).await;
+        }
     }
 
     /// A leased job is about to be sent. Call it before the first command that has a file of it.

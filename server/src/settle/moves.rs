@@ -49,7 +49,7 @@ pub(super) async fn run(
             announce(&rooms, committed, &trash).await;
         }
         if !setbacks.is_empty() {
-            set_back(&rooms, setbacks, &stop).await;
+            set_back(&rooms, setbacks, &trash, &stop).await;
         }
         rooms.sessions.usage_changed();
         rooms.wake.notify_one();
@@ -101,13 +101,22 @@ fn source_missing(pool: PoolId, path: &StoredPath) {
     tracing::warn!(pool_id = %pool, %path, "[MoveImage] Source missing, skipped (pool_id={pool}, path={path})");
 }
 
-async fn set_back(rooms: &Rooms, setbacks: Vec<(Setback, PoolId)>, stop: &CancellationToken) {
+async fn set_back(
+    rooms: &Rooms,
+    setbacks: Vec<(Setback, PoolId)>,
+    trash: &mpsc::Sender<Word>,
+    stop: &CancellationToken,
+) {
     let batch: Vec<Setback> = setbacks.iter().map(|(setback, _)| setback.clone()).collect();
     loop {
         match rooms.store.set_back(batch.clone(), clock::now()).await {
             Ok(settled) => {
                 setbacks.iter().for_each(|(setback, source)| told(rooms, setback, *source));
-                return rooms.published(settled);
+                rooms.published(settled);
+                if batch.iter().any(|setback| !matches!(setback.kind, SetbackKind::Again { .. })) {
+                    super::trash::look(rooms, trash).await;
+                }
+                return;
             }
             Err(cause) => tracing::error!("could not note {} setbacks, trying again: {cause:?}", batch.len()),
         }

@@ -56,6 +56,15 @@ pub(super) async fn run(rooms: Arc<Rooms>, mut words: mpsc::Receiver<Word>, stop
     }
 }
 
+/// A job ended without its commit: what it has at its target is due for the trash there, whichever node that is.
+pub(super) async fn look(rooms: &Rooms, words: &mpsc::Sender<Word>) {
+    for session in rooms.sessions.all() {
+        if words.send(Word::Free(session.node().clone())).await.is_err() {
+            tracing::debug!("old copies stay until their node attaches again");
+        }
+    }
+}
+
 /// Results first, so that what is due after them is up to date. Comes back with when to look again.
 async fn work_off(rooms: &Rooms, words: Vec<Word>, stop: &CancellationToken) -> Option<Instant> {
     let (mut orders, mut results, mut free) = (Vec::new(), Vec::new(), Vec::new());

@@ -9,7 +9,7 @@ use crate::grpc::wire;
 
 impl AdminService {
     pub(super) async fn settings(&self) -> Result<v1::Settings, Fault> {
-        Ok(wire::settings::settings(self.rooms.store.settings().await?))
+        Ok(wire::settings::settings(&self.rooms.store.settings().await?))
     }
 
     pub(super) async fn change_settings(&self, request: v1::UpdateSettingsRequest) -> Result<v1::Settings, Fault> {
@@ -20,6 +20,6 @@ impl AdminService {
         self.rooms.events.publish(&Event { subject: Subject::Settings, message });
         self.rooms.sessions.books_changed();
         self.rooms.wake.notify_one();
-        Ok(wire::settings::settings(settings))
+        Ok(wire::settings::settings(&settings))
     }
 }

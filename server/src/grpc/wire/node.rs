@@ -9,8 +9,8 @@ use tonic::Status;
 use super::timestamp;
 use crate::catalog::{self, NodeRecord, Pool, Settings};
 use crate::sessions::{
-    Command, CommandId, FileResult, Heartbeat, Hello, News, Outcome, Outgoing, PoolHealth, PushFile, PushFiles,
-    RestoreFile, RestoreFiles, Session, SessionEnd, TrashFiles, Welcome,
+    Command, CommandId, FileResult, Heartbeat, Hello, News, Outcome, Outgoing, PoolHealth, PoolHome, PushFile,
+    PushFiles, RestoreFile, RestoreFiles, Session, SessionEnd, TrashFiles, Welcome,
 };
 
 /// Longest sentence of a node that is kept, in bytes: it goes into logs and rows.
@@ -125,7 +125,7 @@ pub(crate) fn command(item: Result<Outgoing, SessionEnd>) -> Result<v1::NodeComm
         Command::Welcome(words) => node_command::Command::Welcome(welcome(*words)),
         Command::Push(push) => node_command::Command::Push(push_files(push)),
         Command::Trash(trash) => node_command::Command::Delete(delete_files(trash)),
-        Command::Restore(restore) => node_command::Command::Restore(restore_files(restore)),
+        Command::Restore(restore) => node_command::Command::Restore(restore_files(&restore)),
         Command::Cancel { command, jobs } => node_command::Command::Cancel(v1::CancelCommand {
             command_id: command.0,
             job_ids: jobs.into_iter().map(pixelfox_proto::JobId::get).collect(),
@@ -172,8 +172,8 @@ fn node_pool(pool: Pool) -> v1::NodePool {
     }
 }
 
-fn pool_home(pool: Pool) -> v1::PoolHome {
-    v1::PoolHome { pool_id: pool.id.get(), node_id: pool.node.to_string(), public_base_url: pool.public_base_url }
+fn pool_home(home: PoolHome) -> v1::PoolHome {
+    v1::PoolHome { pool_id: home.pool.get(), node_id: home.node.into(), public_base_url: home.public_base_url }
 }
 
 fn node_settings(settings: &Settings) -> v1::NodeSettings {
@@ -218,7 +218,7 @@ fn delete_files(trash: TrashFiles) -> v1::DeleteFiles {
     v1::DeleteFiles { pool_id: trash.pool.get(), files: trash.files.into_iter().map(file).collect() }
 }
 
-fn restore_files(restore: RestoreFiles) -> v1::RestoreFiles {
+fn restore_files(restore: &RestoreFiles) -> v1::RestoreFiles {
     let file = |file: &RestoreFile| v1::DeleteFile { stored_path: file.path.to_string(), generation: file.trashed.0 };
     v1::RestoreFiles {
         pool_id: restore.pool.get(),

@@ -29,7 +29,7 @@ pub(crate) fn patch(settings: Option<v1::Settings>) -> Result<SettingsPatch, Fau
 }
 
 /// The settings as they are. The variants stay absent until they are built.
-pub(crate) fn settings(settings: Settings) -> v1::Settings {
+pub(crate) fn settings(settings: &Settings) -> v1::Settings {
     v1::Settings {
         direct_upload_enabled: Some(settings.direct_upload_enabled),
         replication_require_checksum: Some(settings.replication_require_checksum),
