@@ -7,7 +7,7 @@ use pixelfox_proto::{Attempt, NodeId, PoolId, SessionEpoch};
 
 use super::{Round, target_url};
 use crate::catalog::{LeaseOrder, LeasedFile, LeasedJob, Pool};
-use crate::schedule;
+use crate::schedule::{self, Cause};
 use crate::sessions::{Awaited, Command, PushFile, PushFiles, RestoreFile, RestoreFiles, Work};
 use crate::store::StoreError;
 
@@ -77,7 +77,7 @@ impl Round {
         parcels: &[Parcel<'_>],
     ) {
         let Some(target_url) = target_url(pools, target) else {
-            return self.unsent(parcels, "the target pool has no upload_api_url that can be used").await;
+            return self.not_sent(parcels, Cause::Refused, "the target pool has no usable upload_api_url").await;
         };
         let files = parcels.iter().map(|(job, file)| push_file(job, file)).collect();
         let command = Command::Push(PushFiles { source, target, target_url, files });
@@ -87,9 +87,14 @@ impl Round {
         }
     }
 
+    /// The session is gone: nobody's fault.
     async fn unsent(&self, parcels: &[Parcel<'_>], why: &str) {
+        self.not_sent(parcels, Cause::NodeAway, why).await;
+    }
+
+    async fn not_sent(&self, parcels: &[Parcel<'_>], cause: Cause, why: &str) {
         for (job, file) in parcels {
-            self.settle.unsent(job, &file.path, why.to_owned()).await;
+            self.settle.unsent(job, &file.path, cause, why.to_owned()).await;
         }
     }
 }

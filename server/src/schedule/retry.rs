@@ -44,8 +44,9 @@ pub const fn verdict(failures: u32, cause: Cause) -> Verdict {
     use {Cause::*, Verdict::*};
     match cause {
         Refused | SuspectSource => Failed,
-        NodeAway | Stale | Paused => Again { wait_seconds: 0, counted: false },
-        Busy => Again { wait_seconds: 5, counted: false },
+        NodeAway | Paused => Again { wait_seconds: 0, counted: false },
+        // a mark that is ahead of the books stays so: without a wait such a job would spin
+        Busy | Stale => Again { wait_seconds: 5, counted: false },
         TargetFull => Again { wait_seconds: 30, counted: false },
         Passing if failures.saturating_add(1) >= MAX_ATTEMPTS => Failed,
         Passing => Again { wait_seconds: ladder(failures), counted: true },

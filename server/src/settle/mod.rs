@@ -88,8 +88,8 @@ impl Settle {
     }
 
     /// The command for this file of a leased job could not be sent.
-    pub async fn unsent(&self, job: &LeasedJob, path: &StoredPath, why: String) {
-        self.land(job.lease, path, FileEnd::Failed(Cause::NodeAway, why)).await;
+    pub async fn unsent(&self, job: &LeasedJob, path: &StoredPath, cause: Cause, why: String) {
+        self.land(job.lease, path, FileEnd::Failed(cause, why)).await;
     }
 
     /// Takes in what a node says.
