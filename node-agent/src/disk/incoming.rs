@@ -257,7 +257,7 @@ impl Shared {
             let Ok(stat) = rustix::fs::statat(&self.incoming, name, rustix::fs::AtFlags::SYMLINK_NOFOLLOW) else {
                 continue;
             };
-            let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(stat.st_mtime.try_into().unwrap_or(0));
+            let modified = root::time(stat.st_mtime, stat.st_mtime_nsec);
             let is_old = now.duration_since(modified).is_ok_and(|lain| lain > age);
             if is_old && root::unlink(self.incoming.as_fd(), name).is_ok() {
                 removed += 1;

@@ -143,7 +143,8 @@ impl Marks {
     /// Finds out what the file system can, by a mark on `probe`.
     pub(crate) fn probe(probe: &File) -> io::Result<Self> {
         let kind = match rustix::fs::fsetxattr(probe, NAME, &[], XattrFlags::empty()) {
-            Ok(()) => MarkKind::Attributes,
+            // Read-only: it keeps its marks where such disks do.
+            Ok(()) | Err(Errno::ROFS) => MarkKind::Attributes,
             Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::PERM | Errno::ACCESS) => MarkKind::Files,
             Err(other) => return Err(other.into()),
         };
@@ -223,6 +224,53 @@ fn read_up_to(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
         match file.read(&mut buffer[filled..])? {
             0 => return Ok(filled),
             n => filled += n,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_bare_mark_fits_into_the_inode() {
+        // ext4 with inodes of 256 bytes leaves 64 bytes for the value of this one attribute.
+        let meta = FileMeta { image_uuid: ImageId::from_bytes([7; 16]).to_string(), ..FileMeta::default() };
+        let (sha256, generation) = (Sha256::of(b"x"), Generation(100));
+        let mark = Mark { size: 1 << 32, sha256, generation, meta, was_unowned: false };
+        assert!(mark.encode().len() <= 64, "{}", mark.encode().len());
+    }
+
+    #[test]
+    fn other_bytes_are_no_mark() {
+        for bytes in [&b""[..], b"nonsense", b"\x08\x01", &[0xff; 40]] {
+            assert_eq!(Mark::decode(bytes), None, "{bytes:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_mark_survives_the_disk(
+            size: u64, generation: u64, was_unowned: bool, image: Option<[u8; 16]>, words in "\\PC{0,80}", number: u32,
+        ) {
+            let image_uuid = image.map_or(words.clone(), |bytes| ImageId::from_bytes(bytes).to_string());
+            let meta = FileMeta {
+                image_uuid,
+                kind: words.clone(),
+                share_token: words.clone(),
+                original_name: words.clone(),
+                content_type: words,
+                width: number,
+                height: number ^ 1,
+                user_id: size,
+                created: i64::from(number) - 5,
+            };
+            let (sha256, generation) = (Sha256::of(&size.to_le_bytes()), Generation(generation));
+            let mark = Mark { size, sha256, generation, meta, was_unowned };
+            prop_assert!(mark.encode().len() < MAX_BYTES);
+            prop_assert_eq!(Mark::decode(&mark.encode()), Some(mark));
         }
     }
 }

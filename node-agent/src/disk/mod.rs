@@ -5,8 +5,8 @@
 //! All names of a pool change on one thread, its committer ([`publish`]): what a decision looked at is looked at
 //! again there, so two of them can't cross. Reading and the writing of temp files happen wherever the caller is.
 //!
-//! What a crash leaves behind, step by step, stands beside the steps: [`publish`] for storing, [`remove`] for trash,
-//! purge and restore, [`pending`] for uploads, [`incoming`] for temp files.
+//! What a crash leaves behind, step by step, stands beside the steps: [`publish`] for storing, [`remove`] and [`restore`] for
+//! the trash, [`pending`] for uploads, [`incoming`] for temp files.
 
 mod error;
 mod fences;
@@ -16,8 +16,10 @@ mod pending;
 mod publish;
 mod read;
 mod remove;
+mod restore;
 mod root;
 mod site;
+mod sync;
 mod walk;
 
 pub use error::DiskError;
@@ -27,7 +29,8 @@ pub use mark::{Mark, MarkKind};
 pub use pending::PendingUpload;
 pub use publish::{Placed, Placing, Step};
 pub use read::{Existing, Stored};
-pub use remove::{Dropped, Moved, Purged, Reason, Removal, Restored, Trashed};
+pub use remove::{Dropped, Moved, Purged, Reason, Removal, Trashed};
+pub use restore::Restored;
 pub use root::DirId;
 pub use site::{Site, SiteError};
 pub use walk::{Listed, Walk};
@@ -42,7 +45,7 @@ use pixelfox_proto::{Attempt, FileMeta, Generation, ImageId, Lease, Sha256, Stor
 use tokio::sync::{mpsc, oneshot};
 
 use publish::{Committer, Order, Shared};
-use remove::Restore;
+use restore::Restore;
 
 /// One pool's directory, open and locked. Reading and writing block the caller's thread; what changes names is
 /// awaited from the committer.
@@ -50,6 +53,7 @@ use remove::Restore;
 pub struct Disk {
     shared: Arc<Shared>,
     orders: mpsc::Sender<Order>,
+    /// Not joined when the disk is dropped: one that hangs must not hang its owner. It ends after its last order.
     committer: Option<JoinHandle<()>>,
 }
 
@@ -271,6 +275,24 @@ impl Disk {
         named.is_some() && named == self.shared.root.dir_id("").ok().flatten()
     }
 
+    /// Whether its committer is gone, which only a defect can do: it has to be opened again.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.committer.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    /// Lets the committer finish what is waiting and gives the lock back, where nobody else uses the disk any more.
+    /// Blocking.
+    pub fn close(mut self) {
+        let (closed, _) = mpsc::channel(1);
+        self.orders = closed;
+        if let Some(thread) = self.committer.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("a committer has panicked");
+        }
+    }
+
     /// Where its marks are.
     #[must_use]
     pub fn mark_kind(&self) -> MarkKind {
@@ -309,18 +331,4 @@ pub enum Check {
     Mark,
     /// Every byte.
     Bytes,
-}
-
-impl Drop for Disk {
-    /// Lets the committer finish what is waiting. A disk that hangs is not waited for: its thread ends with it.
-    fn drop(&mut self) {
-        let (closed, _) = mpsc::channel(1);
-        self.orders = closed;
-        if let Some(thread) = self.committer.take()
-            && thread.is_finished()
-            && thread.join().is_err()
-        {
-            tracing::error!("a committer has panicked");
-        }
-    }
 }

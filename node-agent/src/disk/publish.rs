@@ -23,7 +23,7 @@ use parking_lot::Mutex;
 use pixelfox_proto::{Attempt, Generation, ImageId, StoredPath};
 use tokio::sync::mpsc;
 
-use super::error::{DiskError, is_missing};
+use super::error::DiskError;
 use super::fences::Fences;
 use super::incoming::Incoming;
 use super::mark::{Mark, MarkKind, Marks};
@@ -34,8 +34,6 @@ use super::root::{self, Root};
 const BATCH: usize = 256;
 /// Orders that may wait; who comes later waits with its file.
 pub(super) const QUEUE: usize = 1024;
-/// Directories that are known to be durable, until they are all forgotten.
-const KNOWN_DIRS: usize = 8192;
 
 /// What the committer, the readers and the writers of one pool share.
 #[derive(Debug)]
@@ -99,7 +97,7 @@ pub(crate) type Answer<T> = Box<dyn FnOnce(Result<T, DiskError>) + Send>;
 pub(crate) enum Order {
     Place(Box<Placing>, Answer<Placed>),
     Trash(super::remove::Removal, Answer<super::remove::Trashed>),
-    Restore(super::remove::Restore, Answer<super::remove::Restored>),
+    Restore(super::restore::Restore, Answer<super::restore::Restored>),
     Purge(super::remove::Removal, Answer<super::remove::Purged>),
     Drop(StoredPath, ImageId, Answer<super::remove::Dropped>),
     Adopt(StoredPath, Existing, Mark, Answer<Placed>),
@@ -111,9 +109,9 @@ type Settle = Box<dyn FnOnce(Option<DiskError>) + Send>;
 pub(crate) struct Committer {
     pub(crate) shared: Arc<Shared>,
     /// Directories whose own entries in their parents were synced by this process.
-    known: HashSet<String>,
+    pub(super) known: HashSet<String>,
     /// Directories that have to be synced before this batch is answered.
-    dirty: HashSet<String>,
+    pub(super) dirty: HashSet<String>,
     settles: Vec<Settle>,
 }
 
@@ -331,14 +329,6 @@ impl Committer {
         Ok(self.shared.open(path)?.filter(|there| there.existing() == seen))
     }
 
-    /// A sync that failed says nothing when it is asked again: the disk is not believed any more.
-    pub(crate) fn sync_stored(&self, stored: &Stored, path: &str) -> Result<(), DiskError> {
-        stored.file().sync_all().map_err(|e| {
-            self.distrust(path, &e);
-            DiskError::Unsynced(path.to_owned())
-        })
-    }
-
     /// Puts a mark on a file that is at, or is about to come to, `place`.
     pub(crate) fn write_mark(&mut self, file: &File, place: &str, mark: &Mark) -> Result<(), DiskError> {
         let mut changed = Vec::new();
@@ -346,58 +336,6 @@ impl Committer {
         let written = marks.write(root, file, place, mark, &mut |dir| changed.push(dir.to_owned()));
         changed.iter().for_each(|dir| self.touch(dir));
         written.map_err(|e| DiskError::new("mark", place, e))
-    }
-
-    /// Opens a directory and makes what is missing; what was made is durable with this batch.
-    pub(crate) fn ensure_dir(&mut self, dir: &str) -> Result<OwnedFd, DiskError> {
-        let mut changed = Vec::new();
-        let made = self.shared.root.ensure_dir(dir, &mut |dir| changed.push(dir.to_owned()));
-        changed.iter().for_each(|dir| self.touch(dir));
-        made.map_err(|e| DiskError::new("make the directory", dir, e))
-    }
-
-    /// An entry of `dir` has changed. The first time in this process its own place in its parents counts as changed
-    /// too: a process that ended before its sync may have made it.
-    pub(crate) fn touch(&mut self, dir: &str) {
-        let mut at = dir;
-        self.dirty.insert(at.to_owned());
-        while !at.is_empty() && !self.known.contains(at) {
-            at = root::split(at).0;
-            self.dirty.insert(at.to_owned());
-        }
-    }
-
-    /// Syncs what has changed. The directory that could not be synced, if there is one.
-    pub(crate) fn sync_dirs(&mut self) -> Option<String> {
-        let mut failed = None;
-        if self.known.len() > KNOWN_DIRS {
-            self.known.clear();
-        }
-        for dir in self.dirty.drain() {
-            match self.shared.root.dir(&dir) {
-                Ok(fd) => match rustix::fs::fsync(&fd) {
-                    Ok(()) => drop(self.known.insert(dir)),
-                    Err(e) => {
-                        self.shared.distrust(&dir, &e.into());
-                        failed = Some(dir);
-                    }
-                },
-                // Emptied and removed in the same batch, or taken away by hand.
-                Err(e) if is_missing(&e) && dir.starts_with(root::PRIVATE) => {}
-                Err(e) => {
-                    tracing::error!("could not open {dir} to sync it: {e}");
-                    failed = Some(dir);
-                }
-            }
-        }
-        if failed.is_some() {
-            self.known.clear();
-        }
-        failed
-    }
-
-    fn distrust(&self, what: &str, cause: &std::io::Error) {
-        self.shared.distrust(what, cause);
     }
 }
 
@@ -413,18 +351,5 @@ fn new_bytes(order: &mut Order) -> Option<&mut Placing> {
     match order {
         Order::Place(placing, _) if matches!(placing.step, Step::Give | Step::Replace(_)) => Some(placing),
         _ => None,
-    }
-}
-
-impl Shared {
-    /// Nothing of this disk is believed any more.
-    pub(crate) fn distrust(&self, what: &str, cause: &std::io::Error) {
-        if self.distrusted.set(format!("{what}: {cause}")).is_ok() {
-            tracing::error!("could not sync {what}: {cause}. The pool takes nothing in until the node was restarted");
-        }
-    }
-
-    pub(crate) fn trust(&self) -> Result<(), DiskError> {
-        self.distrusted.get().map_or(Ok(()), |what| Err(DiskError::Distrusted(what.clone())))
     }
 }

@@ -1,11 +1,7 @@
-//! Files leave: into the trash, from there for good, or back. All of it on the committer's thread.
+//! Files leave: into the trash, and from there for good. All of it on the committer's thread.
 //!
 //! - **Trash** is one rename into `trash/<generation>/<stored path>`. After a crash the file is at one of the two
 //!   places, and the command, repeated, finds it there.
-//! - **Restore**: the mark raised in the trash and synced; the file linked to its name and that synced; the trash
-//!   entry removed. A crash after the first step leaves a trash entry with the new generation, after the second a
-//!   file with both names: a repeat goes on from either. An entry that comes back because its removal was not synced
-//!   has a higher generation than its place says, and no purge touches it.
 //! - **Purge** unlinks. An entry that comes back after a power cut is purged by the next word for it.
 //! - An upload that was refused is unlinked, and only by the mark that this very upload gave it.
 
@@ -16,7 +12,7 @@ use pixelfox_proto::{Generation, ImageId, Lease, StoredPath};
 use super::error::DiskError;
 use super::mark::Mark;
 use super::publish::Committer;
-use super::read::{Existing, Stored};
+use super::read::Stored;
 use super::root;
 
 /// A file that shall go, named by its path and by the generation that its mark must have.
@@ -76,36 +72,6 @@ pub enum Purged {
     Missing,
     /// It has another generation, or never had a record: nothing was touched.
     Stale(Generation),
-}
-
-/// A file that shall come back from the trash.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Restore {
-    /// Its name.
-    pub path: StoredPath,
-    /// Under which generation it is in the trash.
-    pub generation: Generation,
-    /// What its mark has afterwards; higher.
-    pub new_generation: Generation,
-    /// The files whose bytes were hashed for this order and matched their marks; empty: marks and sizes are enough.
-    pub checked: Option<Vec<Existing>>,
-}
-
-/// What became of a file that should come back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Restored {
-    /// It is under its name, durably, with the new generation.
-    Restored(Box<Mark>),
-    /// Neither under its name nor in the trash.
-    Missing,
-    /// Another generation is there already, or the copy has one that this order does not know.
-    Stale(Generation),
-    /// Its bytes or its size are not what its mark says.
-    Mismatch,
-    /// Other bytes are under its name.
-    Conflict,
-    /// What was hashed is no longer what is there: look again.
-    Changed,
 }
 
 /// What became of an upload's file that the coordinator refused.
@@ -221,7 +187,7 @@ impl Committer {
     }
 
     /// Removes a trash entry and the directories that it leaves empty. Not synced: who finds it again, removes it.
-    fn unlink_trash(&self, trash: &str, place: &str) -> Result<(), DiskError> {
+    pub(super) fn unlink_trash(&self, trash: &str, place: &str) -> Result<(), DiskError> {
         let failed = |e| DiskError::new("purge", trash, e);
         let (mut dir, name) = root::split(trash);
         let root = &self.shared.root;
@@ -236,64 +202,6 @@ impl Committer {
             dir = above;
         }
         Ok(())
-    }
-
-    pub(crate) fn restore(&mut self, restore: &Restore) -> Result<Restored, DiskError> {
-        let Restore { path, generation, new_generation, .. } = restore;
-        let (trash, place) = trash_place(path, *generation);
-        let named = self.shared.open(path)?;
-        let trashed = self.shared.open_place(&trash, &place)?;
-        let plan = plan_restore(restore, named.as_ref().map(Candidate::of), trashed.as_ref().map(Candidate::of));
-        match plan {
-            Plan::Answer(answer) => Ok(answer),
-            Plan::RaiseNamed => {
-                let Some(named) = named else { return Ok(Restored::Missing) };
-                let mark = self.raise(&named, path.as_str(), *new_generation)?;
-                self.touch(path.parent());
-                if trashed.is_some_and(|trashed| trashed.existing().is_same_file(&named.existing())) {
-                    // Durable first, so that the entry is never the only name and gone.
-                    self.sync_or_fail()?;
-                    self.unlink_trash(&trash, &place)?;
-                }
-                Ok(mark.map_or(Restored::Mismatch, |mark| Restored::Restored(Box::new(mark))))
-            }
-            Plan::LinkTrashed => {
-                let Some(trashed) = trashed else { return Ok(Restored::Missing) };
-                let Some(mark) = self.raise(&trashed, &place, *new_generation)? else { return Ok(Restored::Mismatch) };
-                if self.shared.marks.kind == super::mark::MarkKind::Files {
-                    self.write_mark(trashed.file(), path.as_str(), &mark)?;
-                    self.sync_or_fail()?;
-                }
-                let failed = |e| DiskError::new("restore", path.as_str(), e);
-                let into = self.ensure_dir(path.parent())?;
-                let (trash_dir, name) = root::split(&trash);
-                let from = self.shared.root.dir(trash_dir).map_err(failed)?;
-                match root::link(from.as_fd(), name, into.as_fd(), path.file_name()) {
-                    Ok(()) => {}
-                    Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => return Ok(Restored::Conflict),
-                    Err(e) => return Err(failed(e)),
-                }
-                self.touch(path.parent());
-                self.sync_or_fail()?;
-                self.unlink_trash(&trash, &place)?;
-                Ok(Restored::Restored(Box::new(mark)))
-            }
-        }
-    }
-
-    fn sync_or_fail(&mut self) -> Result<(), DiskError> {
-        self.sync_dirs().map_or(Ok(()), |dir| Err(DiskError::Unsynced(dir)))
-    }
-
-    /// Gives a file's mark another generation, durably. `None`: it has no mark.
-    fn raise(&mut self, stored: &Stored, place: &str, to: Generation) -> Result<Option<Mark>, DiskError> {
-        let Some(mark) = stored.mark() else { return Ok(None) };
-        let raised = Mark { generation: to, ..mark.clone() };
-        if raised != *mark {
-            self.write_mark(stored.file(), place, &raised)?;
-        }
-        self.sync_stored(stored, place)?;
-        Ok(Some(raised))
     }
 
     pub(crate) fn drop_upload(&mut self, path: &StoredPath, upload: ImageId) -> Result<Dropped, DiskError> {
@@ -317,62 +225,5 @@ impl Committer {
         }
         self.shared.forget_pending(upload)?;
         Ok(outcome)
-    }
-}
-
-/// What the plan needs to know of a copy.
-#[derive(Clone, Debug)]
-struct Candidate {
-    existing: Existing,
-    size: u64,
-    mark: Option<Mark>,
-}
-
-impl Candidate {
-    fn of(stored: &Stored) -> Self {
-        Self { existing: stored.existing(), size: stored.size(), mark: stored.mark().cloned() }
-    }
-
-    fn generation(&self) -> Generation {
-        self.mark.as_ref().map_or(Generation(0), |mark| mark.generation)
-    }
-
-    fn has_its_size(&self) -> bool {
-        self.mark.as_ref().is_some_and(|mark| mark.size == self.size)
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Plan {
-    Answer(Restored),
-    /// The file has its name already: only the mark and the rest of an earlier try are left.
-    RaiseNamed,
-    LinkTrashed,
-}
-
-/// What a restore does about the file under the name and the one in the trash. Pure.
-fn plan_restore(restore: &Restore, named: Option<Candidate>, trashed: Option<Candidate>) -> Plan {
-    let (old, new) = (restore.generation, restore.new_generation);
-    let checked = |copy: &Candidate| match &restore.checked {
-        None => true,
-        Some(checked) => checked.contains(&copy.existing),
-    };
-    let fit = |copy: &Candidate, go: Plan| match () {
-        () if !copy.has_its_size() => Plan::Answer(Restored::Mismatch),
-        () if !checked(copy) => Plan::Answer(Restored::Changed),
-        () => go,
-    };
-    let trashed = trashed.filter(|trashed| trashed.generation() == old || trashed.generation() == new);
-    match (named, trashed) {
-        (None, None) => Plan::Answer(Restored::Missing),
-        (None, Some(trashed)) => fit(&trashed, Plan::LinkTrashed),
-        (Some(named), _) if named.generation() > new => Plan::Answer(Restored::Stale(named.generation())),
-        (Some(named), Some(trashed))
-            if named.mark.as_ref().map(|m| m.sha256) != trashed.mark.as_ref().map(|m| m.sha256) =>
-        {
-            Plan::Answer(Restored::Conflict)
-        }
-        (Some(named), _) if named.mark.is_none() => Plan::Answer(Restored::Conflict),
-        (Some(named), _) => fit(&named, Plan::RaiseNamed),
     }
 }

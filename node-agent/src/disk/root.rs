@@ -5,6 +5,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, ResolveFlags};
 use rustix::io::Errno;
@@ -176,4 +177,59 @@ pub(crate) fn remove_empty_dir(dir: BorrowedFd<'_>, name: &str) -> io::Result<bo
 /// True for a regular file.
 pub(crate) fn is_regular(mode: u32) -> bool {
     FileType::from_raw_mode(mode) == FileType::RegularFile
+}
+
+/// A file's time as the system gives it. Before 1970 counts as 1970.
+pub(crate) fn time(seconds: i64, nanos: impl TryInto<u32>) -> SystemTime {
+    let since = Duration::new(seconds.try_into().unwrap_or(0), nanos.try_into().unwrap_or(0));
+    SystemTime::UNIX_EPOCH + since
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn nothing_leads_outside_with_and_without_openat2() {
+        // The same table for the kernel's way and for the way part by part.
+        let temp = tempfile::tempdir().unwrap();
+        let top = temp.path().join("top");
+        std::fs::create_dir_all(top.join("a/b")).unwrap();
+        std::fs::write(top.join("a/b/file"), b"x").unwrap();
+        std::fs::write(temp.path().join("outside"), b"x").unwrap();
+        symlink(temp.path(), top.join("out")).unwrap();
+        symlink("a", top.join("in")).unwrap();
+        symlink("b/file", top.join("a/link")).unwrap();
+        for beneath in [true, false] {
+            let root = Root { beneath, ..Root::open(&top).unwrap() };
+            for (path, opens) in [
+                ("a/b/file", true),
+                ("a/b", true),
+                ("a/none", false),
+                ("out/outside", false),
+                ("in/b/file", false),
+                ("a/link", false),
+                ("../outside", false),
+                ("a/../../outside", false),
+                ("/etc/passwd", false),
+                ("a//b", beneath),
+            ] {
+                assert_eq!(root.open_at(path, OFlags::RDONLY, Mode::empty()).is_ok(), opens, "{path} {beneath}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_is_never_taken_from_another_file() {
+        let temp = tempfile::tempdir().unwrap();
+        std::fs::write(temp.path().join("old"), b"old").unwrap();
+        std::fs::write(temp.path().join("new"), b"new").unwrap();
+        let root = Root::open(temp.path()).unwrap();
+        let dir = root.dir("").unwrap();
+        let taken = rename_new(dir.as_fd(), "new", dir.as_fd(), "old").unwrap_err();
+        assert_eq!(taken.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read(temp.path().join("old")).unwrap(), b"old");
+    }
 }

@@ -137,8 +137,17 @@ impl Site {
     pub(crate) fn lock(&self) -> Result<File, SiteError> {
         let failed = |e: io::Error| self.failed("lock", LOCK, e);
         self.root.ensure_dir(root::PRIVATE, &mut |_| ()).map_err(failed)?;
-        let flags = OFlags::RDWR | OFlags::CREATE;
-        let file = File::from(self.root.open_at(LOCK, flags, Mode::from_raw_mode(0o644)).map_err(failed)?);
+        // Held without the right to write: a disk that has become read-only still serves, and can be made so.
+        let open = || self.root.open_at(LOCK, OFlags::RDONLY, Mode::empty());
+        let file = match open() {
+            Err(e) if is_missing(&e) => {
+                let flags = OFlags::WRONLY | OFlags::CREATE;
+                drop(self.root.open_at(LOCK, flags, Mode::from_raw_mode(0o644)).map_err(failed)?);
+                open()
+            }
+            other => other,
+        };
+        let file = File::from(file.map_err(failed)?);
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(file),
             Err(Errno::WOULDBLOCK) => Err(SiteError::Locked(self.path.clone())),
@@ -153,12 +162,15 @@ impl Site {
     ) -> Result<(rustix::fd::OwnedFd, rustix::fd::OwnedFd, Marks), SiteError> {
         let make = |dir: &str| self.root.ensure_dir(dir, &mut |_| ()).map_err(|e| self.failed("make", dir, e));
         let (incoming, pending) = (make(root::INCOMING)?, make(root::PENDING)?);
-        let lock = self.root.open_at(LOCK, OFlags::RDWR, Mode::empty()).map_err(|e| self.failed("open", LOCK, e))?;
+        let lock = self.root.open_at(LOCK, OFlags::RDONLY, Mode::empty()).map_err(|e| self.failed("open", LOCK, e))?;
         let marks = match force {
             Some(kind) => Marks { kind },
             None => Marks::probe(&File::from(lock)).map_err(|e| self.failed("try marks on", LOCK, e))?,
         };
-        // What was made here is synced with the first file that needs it.
+        for dir in [root::PRIVATE, ""] {
+            let synced = self.root.dir(dir).and_then(|fd| Ok(rustix::fs::fsync(&fd)?));
+            synced.map_err(|e| self.failed("sync", dir, e))?;
+        }
         Ok((incoming, pending, marks))
     }
 

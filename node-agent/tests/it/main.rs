@@ -3,3 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails where it stands")]
 
 mod listen_limits;
+
+mod disk_faults;
+mod disk_ground;
+mod disk_pools;
+mod disk_store;
+mod disk_trash;

@@ -1,0 +1,244 @@
+//! Bad disks and bad names: links, files where folders must be, full and read-only disks, leftovers of a crash.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pixelfox_node::disk::{Disk, DiskError, Mark, Placed, Placing, Site, Step};
+use pixelfox_node::receive::LandingError;
+use pixelfox_proto::{FaultKind, FileMeta, Generation, ImageId, Lease, Sha256};
+use tokio::sync::oneshot;
+
+use crate::disk_ground::{Ground, attempt, begin, by_hand, bytes, path, send, tree};
+
+/// Puts a file on a disk without a node around it.
+pub(crate) async fn place(disk: &Disk, at: &str, data: &[u8], generation: u64) -> Result<Placed, DiskError> {
+    let mut incoming = disk.incoming()?;
+    incoming.append(data)?;
+    let mark = Mark {
+        size: data.len() as u64,
+        sha256: Sha256::of(data),
+        generation: Generation(generation),
+        meta: FileMeta::default(),
+        was_unowned: false,
+    };
+    let (tell, told) = oneshot::channel();
+    let placing = Placing { incoming, path: path(at), mark, step: Step::Give, attempt: None, pending: None };
+    disk.place(placing, move |outcome| drop(tell.send(outcome))).await;
+    told.await.unwrap()
+}
+
+/// A small file system of its own, where the test may mount one.
+struct Mount(PathBuf);
+
+impl Mount {
+    /// `None`, said aloud, where this process may not mount.
+    fn tmpfs(at: &Path, size: &str) -> Option<Self> {
+        fs::create_dir_all(at).unwrap();
+        let options = format!("size={size},mode=755");
+        let mounted = run("mount", &["-t", "tmpfs", "-o", &options, "tmpfs", at.to_str().unwrap()]);
+        if !mounted {
+            eprintln!("skipped: this process may not mount a tmpfs");
+        }
+        mounted.then(|| Self(at.to_owned()))
+    }
+
+    fn bind(from: &Path, at: &Path) -> Option<Self> {
+        fs::create_dir_all(at).unwrap();
+        run("mount", &["--bind", from.to_str().unwrap(), at.to_str().unwrap()]).then(|| Self(at.to_owned()))
+    }
+
+    fn read_only(&self) {
+        assert!(run("mount", &["-o", "remount,ro", self.0.to_str().unwrap()]));
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        run("umount", &["-l", self.0.to_str().unwrap()]);
+    }
+}
+
+fn run(program: &str, arguments: &[&str]) -> bool {
+    Command::new(program).args(arguments).output().is_ok_and(|out| out.status.success())
+}
+
+#[tokio::test]
+async fn a_planted_link_leads_nowhere() {
+    // Links to a folder outside, to a file outside, to a file inside, and one in our own place.
+    let ground = Ground::new().await;
+    let outside = ground.folder.join("outside");
+    fs::create_dir_all(&outside).unwrap();
+    fs::write(outside.join("secret"), b"secret").unwrap();
+    ground.put("original/real", b"real").await.unwrap();
+    symlink(&outside, ground.on_disk("original/dir")).unwrap();
+    symlink(outside.join("secret"), ground.on_disk("original/file")).unwrap();
+    symlink("real", ground.on_disk("original/inside")).unwrap();
+    symlink("nowhere", ground.on_disk("original/dangling")).unwrap();
+    let disk = ground.pool().disk().unwrap();
+    for at in ["original/dir/secret", "original/file", "original/inside", "original/dangling"] {
+        assert!(disk.open(&path(at)).unwrap().is_none(), "{at} is read");
+        let refused = ground.put(at, b"new").await.unwrap_err();
+        assert_eq!(refused.kind(), FaultKind::Conflict, "{at}: {refused}");
+        let trashed = ground.pool().trash(crate::disk_ground::removal(at, 0)).await.unwrap();
+        assert_eq!(trashed, pixelfox_node::disk::Trashed::Missing, "{at} goes to the trash");
+    }
+    assert_eq!(fs::read(outside.join("secret")).unwrap(), b"secret");
+    assert_eq!(fs::read_dir(&outside).unwrap().count(), 1);
+    assert_eq!(disk.walk("", "").next_page(10).unwrap().len(), 1, "a walk sees the real file alone");
+}
+
+#[tokio::test]
+async fn what_stands_in_the_way_is_a_conflict_and_stays() {
+    // A file where a folder must be, a folder where the file must be, a pipe and a socket-like thing under the name.
+    let ground = Ground::new().await;
+    ground.put("original/a", b"file").await.unwrap();
+    fs::create_dir_all(ground.on_disk("original/folder")).unwrap();
+    assert!(run("mkfifo", &[ground.on_disk("original/pipe").to_str().unwrap()]));
+    let before = ground.names("original").len();
+    for at in ["original/a/b", "original/a/b/c", "original/folder", "original/pipe"] {
+        let refused = ground.put(at, b"new").await.unwrap_err();
+        assert_eq!(refused.kind(), FaultKind::Conflict, "{at}: {refused}");
+        assert!(ground.pools.find(&path(at)).unwrap().is_none(), "{at} is served");
+    }
+    assert_eq!((ground.read("original/a").unwrap(), ground.names("original").len()), (b"file".to_vec(), before));
+    assert!(ground.names(".pixelfox/incoming").is_empty());
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_and_loses_nothing() {
+    // A disk of 3 MiB: a file that can't fit is refused before its first byte, one of unknown size when it is full.
+    let temp = tempfile::tempdir().unwrap();
+    let ground = Ground::at(temp.path().canonicalize().unwrap());
+    let Some(_mount) = Mount::tmpfs(&ground.on_disk(""), "3m") else { return };
+    ground.welcome(vec![ground.told(1)]).await;
+    let good = bytes(1, 1 << 20);
+    ground.put("original/good", &good).await.unwrap();
+    let refused = ground.receiver.open(&ground.pool(), Some(8 << 20)).unwrap_err();
+    assert!(matches!(refused, LandingError::NoRoom(_)), "{refused}");
+    // The books say nothing of it, so the disk itself has to say no.
+    let disk = ground.pool().disk().unwrap();
+    let mut incoming = disk.incoming().unwrap();
+    let full = (0..40).find_map(|_| incoming.append(&bytes(2, 100_000)).err()).unwrap();
+    assert!(matches!(full, DiskError::Full { .. }), "{full}");
+    assert_eq!(LandingError::from(full).kind(), FaultKind::InsufficientStorage);
+    drop(incoming);
+    assert!(ground.names(".pixelfox/incoming").is_empty());
+    assert_eq!(ground.read("original/good").unwrap(), good);
+    ground.put("original/after", &bytes(3, 1 << 19)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_read_only_disk_still_serves_and_takes_nothing() {
+    let temp = tempfile::tempdir().unwrap();
+    let ground = Ground::at(temp.path().canonicalize().unwrap());
+    let Some(mount) = Mount::tmpfs(&ground.on_disk(""), "8m") else { return };
+    ground.welcome(vec![ground.told(1)]).await;
+    ground.put("original/a", b"a").await.unwrap();
+    mount.read_only();
+    let refused = ground.put("original/b", b"b").await.unwrap_err();
+    assert_eq!(refused.kind(), FaultKind::Internal, "{refused}");
+    assert!(ground.pools.find(&path("original/a")).unwrap().is_some());
+    // A node that starts on it sees what is wrong, and serves.
+    let folder = ground.folder.clone();
+    drop(ground);
+    let again = Ground::at(folder);
+    let mut told = again.told(1);
+    told.initialize = false;
+    crate::disk_pools::until(&again, vec![told], |report| report.problem.contains("Read-only")).await;
+    assert!(again.pools.find(&path("original/a")).unwrap().is_some());
+    assert!(matches!(again.receiver.open(&again.pool(), Some(1)), Err(LandingError::Unhealthy(_))));
+}
+
+#[tokio::test]
+async fn what_a_crash_left_on_its_way_in_is_resumed_or_swept_and_never_seen() {
+    // Leftovers of another life: a temp file, one that is a link, one with a second name; none is served or trusted.
+    let ground = Ground::new().await;
+    let data = bytes(1, 600_000);
+    let mut landing = ground.receiver.begin(&ground.pool(), begin("original/a", &data, None)).await.unwrap();
+    send(&mut landing, &data[..300_000], 0).unwrap();
+    drop(landing);
+    let name = ground.names(".pixelfox/incoming").remove(0);
+    let left = ground.on_disk(&format!(".pixelfox/incoming/{name}"));
+    let disk = ground.pool().disk().unwrap();
+    assert!(disk.walk("", "").next_page(10).unwrap().is_empty());
+    for plant in ["link", "second name"] {
+        let victim = ground.folder.join(format!("victim {plant}"));
+        fs::write(&victim, b"precious").unwrap();
+        fs::remove_file(&left).unwrap();
+        match plant {
+            "link" => symlink(&victim, &left).unwrap(),
+            _ => fs::hard_link(&victim, &left).unwrap(),
+        }
+        let mut landing = ground.receiver.begin(&ground.pool(), begin("original/a", &data, None)).await.unwrap();
+        send(&mut landing, &data[..100_000], 0).unwrap();
+        drop(landing);
+        assert_eq!(fs::read(&victim).unwrap(), b"precious", "{plant}");
+    }
+    let day = Duration::from_secs(24 * 3600);
+    let now = fs::metadata(&left).unwrap().modified().unwrap();
+    assert_eq!(disk.sweep(now + day, day).unwrap(), 0, "a day old and no more stays");
+    assert_eq!(disk.sweep(now + 2 * day, day).unwrap(), 1);
+    assert!(ground.names(".pixelfox/incoming").is_empty());
+}
+
+#[tokio::test]
+async fn a_pending_entry_is_text_and_nothing_more() {
+    // Entries of another life and junk beside them: valid ones are listed, none is followed or removed.
+    let ground = Ground::new().await;
+    let id = ImageId::from_bytes([3; 16]);
+    let dir = ground.on_disk(".pixelfox/pending");
+    symlink("original/2026/a.png", dir.join(id.to_string())).unwrap();
+    symlink("/etc/passwd", dir.join(ImageId::from_bytes([4; 16]).to_string())).unwrap();
+    symlink("original/x", dir.join("no uuid")).unwrap();
+    fs::write(dir.join(ImageId::from_bytes([5; 16]).to_string()), b"original/y").unwrap();
+    let pending = ground.pool().disk().unwrap().pending_uploads().unwrap();
+    assert_eq!((pending.len(), pending[0].id), (1, id));
+    assert_eq!(fs::read_dir(&dir).unwrap().count(), 4);
+}
+
+#[tokio::test]
+async fn an_old_mark_of_nonsense_is_no_mark() {
+    let ground = Ground::new().await;
+    ground.put("original/a", b"a").await.unwrap();
+    let file = fs::File::open(ground.on_disk("original/a")).unwrap();
+    rustix::fs::fsetxattr(&file, "user.pixelfox", b"\xff\xff nonsense", rustix::fs::XattrFlags::empty()).unwrap();
+    assert!(ground.mark("original/a").is_none());
+    assert!(ground.pool().disk().unwrap().adopt(&path("original/a")).await.unwrap());
+    assert_eq!(ground.generation("original/a"), Some(0));
+}
+
+#[tokio::test]
+async fn nothing_changes_where_a_file_is_refused() {
+    // The tree before and after a row of refusals is the same, byte by byte.
+    let ground = Ground::new().await;
+    ground.moved("original/a", b"good", attempt(11, 2)).await.unwrap();
+    let before = tree(&ground.on_disk(""));
+    let mut wrong = by_hand("original/b", b"bytes");
+    wrong.sha256 = Some(Sha256::of(b"other"));
+    ground.publish(b"bytes", wrong).await.unwrap_err();
+    ground.put("original/a", b"evil").await.unwrap_err();
+    ground.put("original/a/x", b"evil").await.unwrap_err();
+    ground.moved("original/a", b"good", attempt(12, 1)).await.unwrap_err();
+    assert_eq!(tree(&ground.on_disk("")), before);
+}
+
+#[tokio::test]
+async fn a_disk_can_be_opened_once_by_whatever_name() {
+    let temp = tempfile::tempdir().unwrap();
+    let first = Disk::start(Site::open(temp.path()).unwrap(), Lease(0)).unwrap();
+    let link = temp.path().join("link");
+    symlink(temp.path(), &link).unwrap();
+    let second = Disk::start(Site::open(&link).unwrap(), Lease(0)).unwrap_err();
+    assert!(second.to_string().contains("in use as a pool already"), "{second}");
+    let mount = temp.path().join("mount");
+    if let Some(_mount) = Mount::bind(temp.path(), &mount) {
+        let third = Disk::start(Site::open(&mount).unwrap(), Lease(0)).unwrap_err();
+        assert!(third.to_string().contains("in use as a pool already"), "{third}");
+    }
+    Arc::into_inner(Arc::new(first)).unwrap().close();
+    Disk::start(Site::open(temp.path()).unwrap(), Lease(0)).unwrap();
+}

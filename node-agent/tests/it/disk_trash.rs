@@ -1,0 +1,162 @@
+//! Files leave and come back: trash, fences, purge, restore, and what a crash between two steps leaves.
+
+use std::fs;
+
+use pixelfox_node::disk::{Check, Disk, MarkKind, Moved, Purged, Reason, Removal, Restored, Site, Trashed};
+use pixelfox_node::receive::LandingError;
+use pixelfox_proto::{Generation, Lease};
+
+use crate::disk_ground::{Ground, attempt, bytes, path, removal};
+
+const AT: &str = "original/2026/11/24/a.png";
+const IN_TRASH: &str = ".pixelfox/trash/2/original/2026/11/24/a.png";
+
+async fn with_generation_2() -> (Ground, Vec<u8>) {
+    let ground = Ground::new().await;
+    let data = bytes(1, 5000);
+    ground.moved(AT, &data, attempt(11, 2)).await.unwrap();
+    (ground, data)
+}
+
+fn generations(from: u64, to: u64) -> (Generation, Generation) {
+    (Generation(from), Generation(to))
+}
+
+#[tokio::test]
+async fn only_the_named_generation_goes_to_the_trash_and_once() {
+    let (ground, data) = with_generation_2().await;
+    let pool = ground.pool();
+    assert_eq!(pool.trash(removal(AT, 1)).await.unwrap(), Trashed::Stale(Generation(2)));
+    assert_eq!(ground.read(AT).unwrap(), data);
+    let size = data.len() as u64;
+    assert_eq!(pool.trash(removal(AT, 2)).await.unwrap(), Trashed::Trashed { size, moved: Moved::Now });
+    assert_eq!((ground.read(AT), ground.read(IN_TRASH).unwrap()), (None, data));
+    assert_eq!(pool.trash(removal(AT, 2)).await.unwrap(), Trashed::Trashed { size, moved: Moved::Before });
+    assert_eq!(pool.trash(removal("original/none", 2)).await.unwrap(), Trashed::Missing);
+}
+
+#[tokio::test]
+async fn a_late_stream_of_a_deleted_generation_does_not_land() {
+    // The delete finds nothing and leaves a fence; the cancelled attempt's stream ends after it.
+    let ground = Ground::new().await;
+    let data = bytes(1, 1000);
+    let begun = crate::disk_ground::begin(AT, &data, Some(attempt(11, 2)));
+    let mut late = ground.receiver.begin(&ground.pool(), begun).await.unwrap();
+    crate::disk_ground::send(&mut late, &data, 0).unwrap();
+    assert_eq!(ground.pool().trash(removal(AT, 2)).await.unwrap(), Trashed::Missing);
+    assert!(matches!(late.finish().await, Err(LandingError::Stale(_))));
+    assert!(ground.read(AT).is_none() && ground.names(".pixelfox/incoming").is_empty());
+    ground.moved(AT, &data, attempt(12, 3)).await.unwrap();
+    assert_eq!(ground.generation(AT), Some(3));
+}
+
+#[tokio::test]
+async fn a_purge_takes_only_what_its_generation_names() {
+    let (ground, _) = with_generation_2().await;
+    let pool = ground.pool();
+    pool.trash(removal(AT, 2)).await.unwrap();
+    assert_eq!(pool.purge(removal(AT, 1)).await.unwrap(), Purged::Missing);
+    assert_eq!(pool.purge(removal(AT, 0)).await.unwrap(), Purged::Stale(Generation(0)));
+    assert_eq!(pool.purge(removal(AT, 2)).await.unwrap(), Purged::Purged);
+    assert_eq!(pool.purge(removal(AT, 2)).await.unwrap(), Purged::Missing);
+    assert!(ground.names(".pixelfox/trash").is_empty(), "emptied folders go too");
+}
+
+#[tokio::test]
+async fn a_file_that_had_no_record_before_goes_back_to_generation_0_and_is_never_purged() {
+    // Copied in, found by a move as the same bytes, the move given up: it was nobody's before, and is again.
+    let ground = Ground::new().await;
+    fs::create_dir_all(ground.on_disk("original")).unwrap();
+    fs::write(ground.on_disk("original/a"), b"copied in").unwrap();
+    assert!(ground.moved("original/a", b"copied in", attempt(11, 2)).await.unwrap().skipped);
+    let given_up = Removal { reason: Reason::GivenUp, ..removal("original/a", 2) };
+    let trashed = ground.pool().trash(given_up.clone()).await.unwrap();
+    assert_eq!(trashed, Trashed::Trashed { size: 9, moved: Moved::Now });
+    assert_eq!(ground.pool().purge(removal("original/a", 2)).await.unwrap(), Purged::Missing);
+    assert_eq!(ground.read(".pixelfox/trash/0/original/a").unwrap(), b"copied in");
+    let again = ground.pool().trash(given_up).await.unwrap();
+    assert_eq!(again, Trashed::Trashed { size: 9, moved: Moved::Before });
+}
+
+#[tokio::test]
+async fn a_file_comes_back_from_the_trash_with_its_new_generation() {
+    let (ground, data) = with_generation_2().await;
+    let pool = ground.pool();
+    pool.trash(removal(AT, 2)).await.unwrap();
+    let back = pool.restore(&path(AT), generations(2, 4), Check::Bytes).await.unwrap();
+    assert!(matches!(back, Restored::Restored(mark) if mark.generation == Generation(4)));
+    assert_eq!((ground.read(AT).unwrap(), ground.generation(AT)), (data, Some(4)));
+    assert!(ground.names(".pixelfox/trash").is_empty());
+    // Repeated, it finds its work done; a late delete of the old stay misses.
+    let again = pool.restore(&path(AT), generations(2, 4), Check::Mark).await.unwrap();
+    assert!(matches!(again, Restored::Restored(_)), "{again:?}");
+    assert_eq!(pool.trash(removal(AT, 2)).await.unwrap(), Trashed::Stale(Generation(4)));
+    assert_eq!(pool.restore(&path(AT), generations(2, 3), Check::Mark).await.unwrap(), Restored::Stale(Generation(4)));
+    assert_eq!(pool.restore(&path("original/x"), generations(1, 2), Check::Mark).await.unwrap(), Restored::Missing);
+}
+
+#[tokio::test]
+async fn a_damaged_copy_does_not_come_back() {
+    let (ground, _) = with_generation_2().await;
+    ground.pool().trash(removal(AT, 2)).await.unwrap();
+    fs::write(ground.on_disk(IN_TRASH), bytes(9, 5000)).unwrap();
+    let checked = ground.pool().restore(&path(AT), generations(2, 3), Check::Bytes).await.unwrap();
+    assert_eq!((checked, ground.read(AT)), (Restored::Mismatch, None));
+    fs::write(ground.on_disk(IN_TRASH), b"short").unwrap();
+    let sized = ground.pool().restore(&path(AT), generations(2, 3), Check::Mark).await.unwrap();
+    assert_eq!((sized, ground.read(AT)), (Restored::Mismatch, None));
+}
+
+#[tokio::test]
+async fn a_file_that_has_taken_the_name_stays() {
+    let (ground, _) = with_generation_2().await;
+    ground.pool().trash(removal(AT, 2)).await.unwrap();
+    ground.put(AT, b"other").await.unwrap();
+    let back = ground.pool().restore(&path(AT), generations(2, 3), Check::Mark).await.unwrap();
+    assert_eq!((back, ground.read(AT).unwrap()), (Restored::Conflict, b"other".to_vec()));
+}
+
+#[tokio::test]
+async fn a_restore_that_a_crash_cut_short_is_finished_by_its_repeat() {
+    // The states between the steps, built by hand: mark raised in the trash; and linked to its name as well.
+    for linked in [false, true] {
+        let (ground, data) = with_generation_2().await;
+        let pool = ground.pool();
+        // The file as the first step leaves it: in the trash of generation 2, with the mark of generation 4.
+        pool.trash(removal(AT, 2)).await.unwrap();
+        pool.restore(&path(AT), generations(2, 4), Check::Mark).await.unwrap();
+        fs::create_dir_all(ground.on_disk(IN_TRASH).parent().unwrap()).unwrap();
+        fs::hard_link(ground.on_disk(AT), ground.on_disk(IN_TRASH)).unwrap();
+        if !linked {
+            fs::remove_file(ground.on_disk(AT)).unwrap();
+        }
+        let late = pool.purge(removal(AT, 2)).await.unwrap();
+        assert_eq!(late, Purged::Stale(Generation(4)), "no purge takes the only copy (linked: {linked})");
+        let back = pool.restore(&path(AT), generations(2, 4), Check::Bytes).await.unwrap();
+        assert!(matches!(back, Restored::Restored(_)), "{back:?} (linked: {linked})");
+        assert_eq!((ground.read(AT).unwrap(), ground.generation(AT)), (data, Some(4)));
+        assert!(ground.names(".pixelfox/trash").is_empty(), "linked: {linked}");
+    }
+}
+
+#[tokio::test]
+async fn the_same_rules_hold_where_marks_are_files() {
+    // A file system without attributes: stored, raised, trashed, restored and purged by mark files.
+    let temp = tempfile::tempdir().unwrap();
+    let at = path(AT);
+    let disk = Disk::start_with(Site::open(temp.path()).unwrap(), Lease(0), Some(MarkKind::Files)).unwrap();
+    let mark = |disk: &Disk| disk.open(&at).unwrap().and_then(|there| there.mark().map(|mark| mark.generation.0));
+    crate::disk_faults::place(&disk, AT, b"bytes", 2).await.unwrap();
+    assert_eq!(mark(&disk), Some(2));
+    assert_eq!(disk.trash(removal(AT, 1)).await.unwrap(), Trashed::Stale(Generation(2)));
+    assert!(matches!(disk.trash(removal(AT, 2)).await.unwrap(), Trashed::Trashed { moved: Moved::Now, .. }));
+    assert_eq!(mark(&disk), None);
+    let trashed = disk.open_trashed(&at, Generation(2)).unwrap().unwrap();
+    assert_eq!(trashed.generation(), Generation(2));
+    assert!(matches!(disk.restore(&at, generations(2, 3), Check::Bytes).await.unwrap(), Restored::Restored(_)));
+    assert_eq!(mark(&disk), Some(3));
+    disk.trash(removal(AT, 3)).await.unwrap();
+    assert_eq!(disk.purge(removal(AT, 3)).await.unwrap(), Purged::Purged);
+    assert!(!temp.path().join(".pixelfox/marks/trash/3").join(AT).try_exists().unwrap());
+    assert!(!temp.path().join(".pixelfox/marks").join(AT).try_exists().unwrap());
+}
