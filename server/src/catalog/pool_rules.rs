@@ -75,7 +75,7 @@ impl PoolSpec {
     ///
     /// # Errors
     /// All findings in one sentence each: errors always, warnings unless saved over.
-    pub fn check(draft: PoolDraft, rule: SaveRule) -> Result<Self, Refusal> {
+    pub fn check(draft: &PoolDraft, rule: SaveRule) -> Result<Self, Refusal> {
         let mut found = Findings::default();
         let spec = Self {
             name: found.name(&draft.name),
@@ -324,7 +324,7 @@ mod tests {
         for (change, want) in rows {
             let mut pool = draft();
             change(&mut pool);
-            let refusal = PoolSpec::check(pool, SaveRule::Anyway).expect_err(want);
+            let refusal = PoolSpec::check(&pool, SaveRule::Anyway).expect_err(want);
             assert!(refusal.message.contains(want), "{want}: {refusal}");
         }
     }
@@ -335,11 +335,11 @@ mod tests {
         let mut pool = draft();
         pool.public_base_url = "http://cdn.example/pictures".into();
         pool.upload_api_url = "http://app_s01:4000/up".into();
-        let refusal = PoolSpec::check(pool.clone(), SaveRule::Checked).unwrap_err();
+        let refusal = PoolSpec::check(&pool, SaveRule::Checked).unwrap_err();
         assert!(
             refusal.message.contains("public_base_url: should") && refusal.message.contains("upload_api_url: should")
         );
-        assert!(PoolSpec::check(pool, SaveRule::Anyway).is_ok());
+        assert!(PoolSpec::check(&pool, SaveRule::Anyway).is_ok());
     }
 
     #[test]
@@ -347,7 +347,7 @@ mod tests {
         let mut pool = draft();
         pool.base_path = " /app//./uploads_s01/ ".into();
         pool.public_base_url = "HTTP://S01.local:8082/".into();
-        let spec = PoolSpec::check(pool, SaveRule::Checked).unwrap();
+        let spec = PoolSpec::check(&pool, SaveRule::Checked).unwrap();
         assert_eq!(
             (spec.base_path.as_str(), spec.public_base_url.as_str()),
             ("/app/uploads_s01", "http://s01.local:8082")

@@ -1,25 +1,33 @@
-//! Images in the books: uploads become images, paths become places.
+//! Images in the books: where a path is served from, lists and totals.
 
-use pixelfox_proto::{ImageId, ShareToken, StoredPath};
+use std::collections::HashMap;
 
-use super::{Store, StoreError};
-use crate::catalog::{Image, ImageFilter, ImageTotals, Located, NewUpload, Page, PageAsk, UnixMillis, UploadDecision};
+use pixelfox_proto::{Generation, ImageId, ShareToken, StoredPath};
+use sqlx::{FromRow, QueryBuilder, Sqlite, SqliteConnection};
+
+use super::{
+    Store, StoreError, Trouble,
+    dialect::{checked, int, json, pool_id, sha256, small, uint, word},
+};
+use crate::catalog::{
+    File, Image, ImageFilter, ImageTotals, Located, Page, PageAsk, PageToken, Refusal, ReplicaState, UnixMillis,
+};
 
 impl Store {
-    /// An image record for a file that a node has durably. The same id again: the same answer.
-    ///
-    /// # Errors
-    /// The pool is unknown or another node's, meta that is no meta: the node keeps the file and asks again.
-    pub async fn commit_upload(&self, upload: NewUpload, now: UnixMillis) -> Result<UploadDecision, StoreError> {
-        todo!("{upload:?} {now:?}")
-    }
-
-    /// Where this path is served from now, or `None`: nowhere.
+    /// Where this path is served from now, or `None`: nowhere. Where its own copies are gone, another file of the same
+    /// image with the same bytes answers for it.
     ///
     /// # Errors
     /// The database fails.
     pub async fn locate(&self, path: &StoredPath) -> Result<Option<Located>, StoreError> {
-        todo!("{path}")
+        self.read("look for a file", async |mut conn| {
+            let row: Option<(i64, String, String, String)> =
+                sqlx::query_as(LOCATE).bind(path.as_str()).fetch_optional(&mut *conn).await?;
+            let Some((pool, node, base, path)) = row else { return Ok(None) };
+            let node = checked(node.parse(), "pools.node_id")?;
+            Ok(Some(Located { pool: pool_id(pool)?, node, url: format!("{base}/uploads/{path}") }))
+        })
+        .await
     }
 
     /// A page of images, newest first.
@@ -27,7 +35,27 @@ impl Store {
     /// # Errors
     /// A page token of another list.
     pub async fn list_images(&self, filter: ImageFilter, ask: PageAsk) -> Result<Page<Image>, StoreError> {
-        todo!("{filter:?} {ask:?}")
+        let pool = filter.pool.map_or(0, |pool| pool.get());
+        let query = filter.query.trim().to_lowercase();
+        let list = format!("images pool={pool} query={query}");
+        let start = PageToken::start(&list, &ask.token)?;
+        let search = Search { pool: int(pool), words: filter.query.trim().to_owned() };
+        self.read("list images", async |mut conn| {
+            let total = search.total(&mut conn).await?;
+            let limit = i64::from(ask.limit());
+            let mut sql = search.select(IMAGE_COLUMNS);
+            sql.push(" AND i.id < ").push_bind(start);
+            sql.push(" ORDER BY i.id DESC LIMIT ").push_bind(limit + 1);
+            let mut rows: Vec<ImageRow> = sql.build_query_as().fetch_all(&mut *conn).await?;
+            let more = rows.len() > usize::try_from(limit).unwrap_or(usize::MAX);
+            if more {
+                rows.pop();
+            }
+            let last = rows.last().filter(|_| more).map(|row| PageToken::after(&list, row.id).to_string());
+            let items = with_files(&mut conn, rows).await?;
+            Ok(Page { items, next_page_token: last.unwrap_or_default(), total })
+        })
+        .await
     }
 
     /// One image.
@@ -35,7 +63,7 @@ impl Store {
     /// # Errors
     /// There is none with this id.
     pub async fn get_image(&self, id: ImageId) -> Result<Image, StoreError> {
-        todo!("{id}")
+        self.one_image(" AND i.uuid = ", id.to_string()).await
     }
 
     /// The image of a share link.
@@ -43,7 +71,20 @@ impl Store {
     /// # Errors
     /// There is none.
     pub async fn image_by_share(&self, share: &ShareToken) -> Result<Image, StoreError> {
-        todo!("{share}")
+        self.one_image(" AND i.share_token = ", share.to_string()).await
+    }
+
+    async fn one_image(&self, condition: &'static str, value: String) -> Result<Image, StoreError> {
+        let unknown = Refusal::not_found(format!("no image {value}"));
+        self.read("read an image", async |mut conn| {
+            let mut sql = QueryBuilder::<Sqlite>::new(IMAGE_COLUMNS);
+            sql.push(" FROM images i JOIN pools p ON p.id = i.pool_id WHERE i.deleting = 0");
+            sql.push(condition).push_bind(value);
+            let row: Option<ImageRow> = sql.build_query_as().fetch_optional(&mut *conn).await?;
+            let images = with_files(&mut conn, row.into_iter().collect()).await?;
+            images.into_iter().next().ok_or_else(|| unknown.into())
+        })
+        .await
     }
 
     /// How much there is in all. O(pools).
@@ -51,6 +92,178 @@ impl Store {
     /// # Errors
     /// The database fails.
     pub async fn image_totals(&self) -> Result<ImageTotals, StoreError> {
-        todo!()
+        const SQL: &str = "SELECT COALESCE(SUM(images), 0), COALESCE(SUM(used_files), 0), COALESCE(SUM(used_bytes), 0)
+            FROM pools";
+        self.read("count the images", async |mut conn| {
+            let (images, files, bytes): (i64, i64, i64) = sqlx::query_as(SQL).fetch_one(&mut *conn).await?;
+            Ok(ImageTotals { images: uint(images), files: uint(files), bytes: uint(bytes) })
+        })
+        .await
+    }
+}
+
+const LOCATE: &str = "
+SELECT p.id, p.node_id, p.public_base_url, f.stored_path
+FROM files asked
+    JOIN images i ON i.id = asked.image_id AND i.deleting = 0
+    JOIN files f ON f.image_id = asked.image_id AND f.sha256 = asked.sha256
+    JOIN replicas r ON r.file_id = f.id AND r.state IN ('live', 'suspect')
+    JOIN pools p ON p.id = r.pool_id
+WHERE asked.stored_path = $1
+ORDER BY r.state <> 'live', f.id <> asked.id, r.pool_id <> i.pool_id, p.id LIMIT 1";
+
+const IMAGE_COLUMNS: &str = "
+SELECT i.id, i.uuid, i.share_token, i.original_name, i.content_type, i.size, i.width, i.height, i.sha256, i.user_id,
+    i.created, i.pool_id, p.public_base_url";
+
+/// A list's filter as conditions.
+struct Search {
+    pool: i64,
+    words: String,
+}
+
+impl Search {
+    fn select(&self, columns: &'static str) -> QueryBuilder<Sqlite> {
+        let mut sql = QueryBuilder::new(columns);
+        sql.push(" FROM images i JOIN pools p ON p.id = i.pool_id WHERE i.deleting = 0");
+        if self.pool != 0 {
+            sql.push(" AND i.pool_id = ").push_bind(self.pool);
+        }
+        if let Ok(id) = self.words.to_lowercase().parse::<ImageId>() {
+            sql.push(" AND i.uuid = ").push_bind(id.to_string());
+        } else if !self.words.is_empty() {
+            sql.push(" AND (i.name_key LIKE ").push_bind(pattern(&self.words)).push(" ESCAPE '\\'");
+            if let Ok(share) = self.words.parse::<ShareToken>() {
+                sql.push(" OR i.share_token = ").push_bind(share.to_string());
+            }
+            sql.push(")");
+        }
+        sql
+    }
+
+    /// How many fit. From the pools' counters where nothing is searched for.
+    async fn total(&self, conn: &mut SqliteConnection) -> Result<u64, Trouble> {
+        let count: i64 = match (self.words.is_empty(), self.pool) {
+            (true, 0) => sqlx::query_scalar("SELECT COALESCE(SUM(images), 0) FROM pools").fetch_one(conn).await?,
+            (true, pool) => {
+                sqlx::query_scalar("SELECT COALESCE(SUM(images), 0) FROM pools WHERE id = $1")
+                    .bind(pool)
+                    .fetch_one(conn)
+                    .await?
+            }
+            (false, _) => self.select("SELECT COUNT(*)").build_query_scalar().fetch_one(conn).await?,
+        };
+        Ok(uint(count))
+    }
+}
+
+/// The words anywhere in a name, as they are.
+fn pattern(words: &str) -> String {
+    let mut pattern = String::from("%");
+    for c in words.to_lowercase().chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    pattern
+}
+
+#[derive(FromRow)]
+struct ImageRow {
+    id: i64,
+    uuid: String,
+    share_token: String,
+    original_name: String,
+    content_type: String,
+    size: i64,
+    width: i64,
+    height: i64,
+    sha256: Vec<u8>,
+    user_id: i64,
+    created: i64,
+    pool_id: i64,
+    public_base_url: String,
+}
+
+#[derive(FromRow)]
+struct FileRow {
+    image_id: i64,
+    stored_path: String,
+    kind: String,
+    size: i64,
+    sha256: Vec<u8>,
+    generation: i64,
+    state: String,
+    pool_id: i64,
+    public_base_url: String,
+}
+
+/// All copies, best first: files with a live one, originals, then per file live before suspect before lost.
+const FILES: &str = "
+SELECT f.image_id, f.stored_path, f.kind, f.size, f.sha256, r.generation, r.state, r.pool_id, p.public_base_url
+FROM json_each($1) AS a
+    CROSS JOIN files f ON f.image_id = a.value
+    CROSS JOIN images i ON i.id = f.image_id
+    JOIN replicas r ON r.file_id = f.id AND r.state IN ('live', 'suspect', 'lost')
+    JOIN pools p ON p.id = r.pool_id
+ORDER BY f.image_id, f.kind <> 'original', r.state <> 'live', f.id, r.state = 'lost', r.pool_id <> i.pool_id, p.id";
+
+async fn with_files(conn: &mut SqliteConnection, rows: Vec<ImageRow>) -> Result<Vec<Image>, Trouble> {
+    let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
+    let copies: Vec<FileRow> = sqlx::query_as(FILES).bind(json(&ids)).fetch_all(conn).await?;
+    let mut files: HashMap<i64, Vec<File>> = HashMap::with_capacity(ids.len());
+    for copy in copies {
+        let of_image = files.entry(copy.image_id).or_default();
+        if !of_image.iter().any(|file| file.path.as_str() == copy.stored_path) {
+            of_image.push(copy.try_into()?);
+        }
+    }
+    let image = |row: ImageRow| {
+        let files = files.remove(&row.id).unwrap_or_default();
+        Ok(Image {
+            id: checked(row.uuid.parse(), "images.uuid")?,
+            share: checked(row.share_token.parse(), "images.share_token")?,
+            original_name: row.original_name,
+            content_type: row.content_type,
+            size: uint(row.size),
+            width: small(row.width),
+            height: small(row.height),
+            sha256: sha256(&row.sha256)?,
+            user_id: uint(row.user_id),
+            created: UnixMillis(row.created),
+            pool: pool_id(row.pool_id)?,
+            public_base_url: row.public_base_url,
+            files,
+        })
+    };
+    rows.into_iter().map(image).collect()
+}
+
+impl TryFrom<FileRow> for File {
+    type Error = Trouble;
+
+    fn try_from(row: FileRow) -> Result<Self, Trouble> {
+        Ok(Self {
+            path: checked(row.stored_path.parse(), "files.stored_path")?,
+            kind: row.kind,
+            size: uint(row.size),
+            sha256: sha256(&row.sha256)?,
+            pool: pool_id(row.pool_id)?,
+            public_base_url: row.public_base_url,
+            generation: Generation(uint(row.generation)),
+            state: word(ReplicaState::parse(&row.state), "replicas.state", &row.state)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_search_takes_its_words_as_they_are() {
+        assert_eq!(pattern("50%_Ö\\"), "%50\\%\\_ö\\\\%");
     }
 }

@@ -1,48 +1,34 @@
-//! Jobs in the books: planned, leased, committed, set back, returned.
+//! Jobs in the books: lanes, setbacks, lists.
 
-use pixelfox_proto::JobId;
+use pixelfox_proto::{JobId, StoredPath};
+use sqlx::{FromRow, QueryBuilder, Sqlite, SqliteConnection};
 
-use super::{Store, StoreError};
+use super::{
+    Store, StoreError, Trouble,
+    commit::held,
+    dialect::{checked, int, json, pool_id, small, some_pool, uint, word},
+    endings::{self, Ending},
+    outbox,
+    rows::JobRow,
+    tally::Tally,
+};
 use crate::catalog::{
-    Committed, Job, JobFilter, JobState, Lane, LeaseOrder, Leased, LostSession, MoveAsk, MoveBatch, MoveDone, Page,
-    PageAsk, ReturnedJob, Setback, SettledJob, UnixMillis,
+    Bucket, Job, JobFilter, JobKind, JobState, Lane, Page, PageAsk, PageToken, Refusal, Setback, SetbackKind,
+    SettledJob, SourceFault, UnixMillis,
 };
 
 impl Store {
-    /// Plans a move of images and, unless it is a dry run, makes its jobs: a parent and a child per image, all at
-    /// once. Where every image is skipped the parent is completed at once.
-    ///
-    /// # Errors
-    /// No image or too many, none of them known, a target that is unknown or not active, a `request_id` that was used
-    /// for something else. Nothing is written then.
-    pub async fn plan_move_images(&self, ask: MoveAsk, now: UnixMillis) -> Result<MoveBatch, StoreError> {
-        todo!("{ask:?} {now:?}")
-    }
-
     /// The lanes with pending jobs. O(lanes), not O(jobs).
     ///
     /// # Errors
     /// The database fails.
     pub async fn lanes(&self, now: UnixMillis) -> Result<Vec<Lane>, StoreError> {
-        todo!("{now:?}")
-    }
-
-    /// Leases jobs of a lane: `processing`, attempt + 1, copies at the target `writing` with the next generation, bytes
-    /// reserved. Nothing where the order's session is not the node's last one.
-    ///
-    /// # Errors
-    /// The database fails.
-    pub async fn lease_jobs(&self, order: LeaseOrder, now: UnixMillis) -> Result<Leased, StoreError> {
-        todo!("{order:?} {now:?}")
-    }
-
-    /// Commits moves: copies at the target `live`, old ones `condemned`, images, counters and the event with them.
-    /// Fenced by lease and session: what does not hold its job any more is `stale` and untouched. Repeated: stale.
-    ///
-    /// # Errors
-    /// The database fails. It is not known then whether the commit happened: ask again with the same values.
-    pub async fn commit_moves(&self, done: Vec<MoveDone>, now: UnixMillis) -> Result<Committed, StoreError> {
-        todo!("{done:?} {now:?}")
+        self.read("look for pending jobs", async |mut conn| {
+            let query = sqlx::query_as(LANES).bind(now.0).bind(i64::from(Lane::COUNTED));
+            let rows: Vec<LaneRow> = query.fetch_all(&mut *conn).await?;
+            rows.into_iter().map(Lane::try_from).collect()
+        })
+        .await
     }
 
     /// Attempts that brought nothing to commit. Fenced like a commit; late ones do nothing.
@@ -50,15 +36,7 @@ impl Store {
     /// # Errors
     /// The database fails.
     pub async fn set_back(&self, setbacks: Vec<Setback>, now: UnixMillis) -> Result<Vec<SettledJob>, StoreError> {
-        todo!("{setbacks:?} {now:?}")
-    }
-
-    /// Jobs of sessions that are gone, before their commit: `pending` again at once, not counted.
-    ///
-    /// # Errors
-    /// The database fails.
-    pub async fn return_lost(&self, session: LostSession, now: UnixMillis) -> Result<Vec<ReturnedJob>, StoreError> {
-        todo!("{session:?} {now:?}")
+        self.write("set jobs back", move |conn| Box::pin(async move { set_back(conn, setbacks, now).await })).await
     }
 
     /// A page of jobs, newest first.
@@ -66,7 +44,27 @@ impl Store {
     /// # Errors
     /// A page token of another list.
     pub async fn list_jobs(&self, filter: JobFilter, ask: PageAsk) -> Result<Page<Job>, StoreError> {
-        todo!("{filter:?} {ask:?}")
+        let list = format!("jobs {filter:?}");
+        let start = PageToken::start(&list, &ask.token)?;
+        self.read("list jobs", async |mut conn| {
+            let mut count = QueryBuilder::<Sqlite>::new("SELECT COUNT(*) FROM jobs WHERE true");
+            narrow(&mut count, &filter);
+            let total: i64 = count.build_query_scalar().fetch_one(&mut *conn).await?;
+            let limit = i64::from(ask.limit());
+            let mut sql = QueryBuilder::<Sqlite>::new("SELECT * FROM jobs WHERE id < ");
+            sql.push_bind(start);
+            narrow(&mut sql, &filter);
+            sql.push(" ORDER BY id DESC LIMIT ").push_bind(limit + 1);
+            let mut rows: Vec<JobRow> = sql.build_query_as().fetch_all(&mut *conn).await?;
+            let more = rows.len() > usize::try_from(limit).unwrap_or(usize::MAX);
+            if more {
+                rows.pop();
+            }
+            let last = rows.last().filter(|_| more).map(|row| PageToken::after(&list, row.id).to_string());
+            let items = rows.into_iter().map(Job::try_from).collect::<Result<_, _>>()?;
+            Ok(Page { items, next_page_token: last.unwrap_or_default(), total: uint(total) })
+        })
+        .await
     }
 
     /// One job.
@@ -74,7 +72,12 @@ impl Store {
     /// # Errors
     /// There is none with this id.
     pub async fn get_job(&self, id: JobId) -> Result<Job, StoreError> {
-        todo!("{id}")
+        self.read("read a job", async |mut conn| {
+            let query = sqlx::query_as("SELECT * FROM jobs WHERE id = $1").bind(int(id.get()));
+            let row: Option<JobRow> = query.fetch_optional(&mut *conn).await?;
+            row.ok_or_else(|| Refusal::not_found(format!("no job {id}")))?.try_into()
+        })
+        .await
     }
 
     /// How many jobs are in each state.
@@ -82,6 +85,156 @@ impl Store {
     /// # Errors
     /// The database fails.
     pub async fn job_totals(&self) -> Result<Vec<(JobState, u64)>, StoreError> {
-        todo!()
+        const SQL: &str = "SELECT state, COUNT(*) FROM jobs GROUP BY state ORDER BY state";
+        self.read("count jobs", async |mut conn| {
+            let rows: Vec<(String, i64)> = sqlx::query_as(SQL).fetch_all(&mut *conn).await?;
+            let pair =
+                |(name, count): (String, i64)| Ok((word(JobState::parse(&name), "jobs.state", &name)?, uint(count)));
+            rows.into_iter().map(pair).collect()
+        })
+        .await
     }
+}
+
+fn narrow(sql: &mut QueryBuilder<Sqlite>, filter: &JobFilter) {
+    if let Some(parent) = filter.parent {
+        sql.push(" AND parent_id = ").push_bind(int(parent.get()));
+    }
+    if let Some(state) = filter.state {
+        sql.push(" AND state = ").push_bind(state.as_str());
+    }
+    if let Some(kind) = filter.kind {
+        sql.push(" AND kind = ").push_bind(kind.as_str());
+    }
+    if let Some(node) = &filter.node {
+        sql.push(" AND node_id = ").push_bind(node.to_string());
+    }
+}
+
+/// Jumps along `jobs_ready` from lane to lane instead of reading every job.
+const LANES: &str = "
+WITH RECURSIVE hop(id) AS (
+    SELECT (SELECT n.id FROM jobs n WHERE n.state = 'pending'
+        ORDER BY n.node_id, n.kind, n.source_pool_id, n.target_pool_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT n.id FROM jobs n WHERE n.state = 'pending'
+        AND (n.node_id, n.kind, n.source_pool_id, n.target_pool_id)
+            > (j.node_id, j.kind, j.source_pool_id, j.target_pool_id)
+        ORDER BY n.node_id, n.kind, n.source_pool_id, n.target_pool_id LIMIT 1)
+    FROM hop JOIN jobs j ON j.id = hop.id)
+SELECT j.node_id, j.kind, j.source_pool_id, j.target_pool_id,
+    (SELECT COUNT(*) FROM (SELECT 1 FROM jobs d WHERE d.state = 'pending' AND d.node_id = j.node_id AND d.kind = j.kind
+        AND d.source_pool_id = j.source_pool_id AND d.target_pool_id = j.target_pool_id AND d.not_before <= $1
+        LIMIT $2)) AS due,
+    (SELECT MIN(d.not_before) FROM jobs d WHERE d.state = 'pending' AND d.node_id = j.node_id AND d.kind = j.kind
+        AND d.source_pool_id = j.source_pool_id AND d.target_pool_id = j.target_pool_id
+        AND d.not_before > $1) AS next
+FROM hop JOIN jobs j ON j.id = hop.id";
+
+#[derive(FromRow)]
+struct LaneRow {
+    node_id: String,
+    kind: String,
+    source_pool_id: i64,
+    target_pool_id: i64,
+    due: i64,
+    next: Option<i64>,
+}
+
+impl TryFrom<LaneRow> for Lane {
+    type Error = Trouble;
+
+    fn try_from(row: LaneRow) -> Result<Self, Trouble> {
+        Ok(Self {
+            node: checked(row.node_id.parse(), "jobs.node_id")?,
+            kind: word(JobKind::parse(&row.kind), "jobs.kind", &row.kind)?,
+            source: pool_id(row.source_pool_id)?,
+            target: some_pool(row.target_pool_id),
+            due: small(row.due),
+            next: row.next.map(UnixMillis),
+        })
+    }
+}
+
+const AGAIN: &str = "
+UPDATE jobs SET state = 'pending', epoch = 0, target_epoch = 0, not_before = a.value ->> 1,
+    failures = failures + (a.value ->> 2), last_error = a.value ->> 3
+FROM json_each($1) AS a WHERE jobs.id = (a.value ->> 0)";
+const FAULTY: &str = "
+SELECT r.file_id, r.pool_id, f.size, (a.value ->> 2) AS fault
+FROM json_each($1) AS a
+    CROSS JOIN files f ON f.stored_path = (a.value ->> 1)
+    CROSS JOIN replicas r ON r.file_id = f.id AND r.pool_id = (a.value ->> 0)
+WHERE r.state = 'live'";
+const MARK: &str = "
+UPDATE replicas SET state = a.value ->> 2, since = $2
+FROM json_each($1) AS a WHERE replicas.file_id = (a.value ->> 0) AND replicas.pool_id = (a.value ->> 1)";
+
+async fn set_back(
+    conn: &mut SqliteConnection,
+    setbacks: Vec<Setback>,
+    now: UnixMillis,
+) -> Result<Vec<SettledJob>, Trouble> {
+    let words: Vec<_> = setbacks.iter().map(|word| (word.job.get(), word.lease.0, word.epoch.0)).collect();
+    let mut held = held(conn, &words).await?;
+    let (mut again, mut over, mut faults) = (Vec::new(), Vec::new(), Vec::new());
+    for word in setbacks {
+        let Some(job) = held.remove(&int(word.job.get())) else { continue };
+        let fault =
+            |(path, fault): &(StoredPath, SourceFault)| (job.source_pool_id, path.to_string(), fault_word(*fault));
+        faults.extend(word.sources.iter().map(fault));
+        let lost = word.sources.iter().filter(|(_, fault)| *fault == SourceFault::Lost).count();
+        let missing = i64::try_from(lost).unwrap_or(i64::MAX);
+        match word.kind {
+            SetbackKind::Again { not_before, counted } => {
+                again.push((job.id, not_before.0.max(0), i64::from(counted), word.cause));
+            }
+            SetbackKind::Failed => {
+                over.push(Ending { job: job.id, state: JobState::Failed, cause: word.cause, missing });
+            }
+            SetbackKind::WithoutOriginal => {
+                over.push(Ending {
+                    job: job.id,
+                    state: JobState::Completed,
+                    cause: word.cause,
+                    missing: missing.max(1),
+                });
+            }
+        }
+    }
+    let mut tally = Tally::default();
+    mark(conn, &faults, &mut tally, now).await?;
+    sqlx::query(AGAIN).bind(json(&again)).execute(&mut *conn).await?;
+    let waiting: Vec<i64> = again.iter().map(|(job, ..)| *job).collect();
+    outbox::put_jobs(conn, now, &waiting).await?;
+    let ended: Vec<i64> = over.iter().map(|ending| ending.job).collect();
+    endings::condemn_writing(conn, &ended, &mut tally, now).await?;
+    tally.apply(conn).await?;
+    endings::end_jobs(conn, over, now).await
+}
+
+fn fault_word(fault: SourceFault) -> &'static str {
+    match fault {
+        SourceFault::Lost => "lost",
+        SourceFault::Suspect => "suspect",
+    }
+}
+
+/// Notes what source copies turned out to be.
+async fn mark(
+    conn: &mut SqliteConnection,
+    faults: &[(i64, String, &'static str)],
+    tally: &mut Tally,
+    now: UnixMillis,
+) -> Result<(), Trouble> {
+    if faults.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<(i64, i64, i64, String)> = sqlx::query_as(FAULTY).bind(json(&faults)).fetch_all(&mut *conn).await?;
+    for (_, pool, size, _) in rows.iter().filter(|(.., fault)| fault == "lost") {
+        tally.shift(*pool, *size, Bucket::Used, Bucket::None);
+    }
+    let keys: Vec<_> = rows.iter().map(|(file, pool, _, fault)| (file, pool, fault)).collect();
+    sqlx::query(MARK).bind(json(&keys)).bind(now.0).execute(conn).await?;
+    Ok(())
 }

@@ -5,20 +5,30 @@ use pixelfox_proto::{Fault, FaultKind};
 
 use crate::catalog::{Refusal, RefusalKind};
 
+mod commit;
+mod dialect;
+mod endings;
 mod images;
 mod jobs;
+mod lease;
 mod nodes;
 mod open;
 mod outbox;
+mod plan;
 mod pools;
+mod rows;
 mod settings;
+mod tally;
 mod trash;
+mod uploads;
+mod writer;
 
 pub use nodes::AutoPools;
 pub use open::Store;
 pub use outbox::{Happening, Topic};
 
-/// Why an intent did not happen. Nothing of it is in the books then.
+/// Why an intent did not happen. Nothing of it is in the books then, except where the database failed at the commit
+/// itself: there it is not known, and the intent is to be asked again.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The books don't take it: the caller's to change.
@@ -32,7 +42,7 @@ pub enum StoreError {
     Newer {
         /// Which database.
         url: String,
-        /// Its newest migration.
+        /// A migration of it that we don't know.
         found: i64,
         /// Ours.
         known: i64,
@@ -45,6 +55,17 @@ pub enum StoreError {
         /// What is wrong and what to do.
         why: &'static str,
     },
+    /// The database's place can't be used.
+    #[error("could not {doing} {path}")]
+    Place {
+        /// What was tried.
+        doing: &'static str,
+        /// On what.
+        path: String,
+        /// Why not.
+        #[source]
+        cause: std::io::Error,
+    },
     /// The database failed.
     #[error("the database could not {doing}")]
     Database {
@@ -53,6 +74,12 @@ pub enum StoreError {
         /// Why not.
         #[source]
         cause: sqlx::Error,
+    },
+    /// It was part of a transaction that failed for another's sake, or whose commit failed.
+    #[error("the database could not {doing}: its transaction failed")]
+    Undone {
+        /// What was tried.
+        doing: &'static str,
     },
     /// The database has something that no program of ours writes.
     #[error("the database has {what}, which this program does not understand")]
@@ -80,5 +107,44 @@ impl From<StoreError> for Fault {
             StoreError::Closed => Self::unavailable(error.to_string()),
             other => Self::internal("could not use the database", &other),
         }
+    }
+}
+
+/// What stops the inside of a transaction, before it is known what was being done.
+#[derive(Debug)]
+enum Trouble {
+    Refused(Refusal),
+    Garbled(String),
+    Sql(sqlx::Error),
+}
+
+impl Trouble {
+    fn into_error(self, doing: &'static str) -> StoreError {
+        match self {
+            Self::Refused(refusal) => StoreError::Refused(refusal),
+            Self::Garbled(what) => StoreError::Garbled { what },
+            Self::Sql(cause) => StoreError::Database { doing, cause },
+        }
+    }
+
+    /// Whether SQLite may have rolled the whole transaction back by itself. A constraint undoes one statement only.
+    fn ends_transaction(&self) -> bool {
+        match self {
+            Self::Refused(_) | Self::Garbled(_) => false,
+            Self::Sql(sqlx::Error::Database(error)) => error.kind() == sqlx::error::ErrorKind::Other,
+            Self::Sql(_) => true,
+        }
+    }
+}
+
+impl From<sqlx::Error> for Trouble {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl From<Refusal> for Trouble {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
     }
 }

@@ -1,9 +1,16 @@
 //! Nodes in the books: their sessions' numbers and what they said of themselves.
 
-use pixelfox_proto::{Lease, NodeId, SessionEpoch};
+use std::collections::BTreeSet;
 
-use super::{Store, StoreError};
-use crate::catalog::{Attached, Hello, NodeRecord, UnixMillis};
+use pixelfox_proto::{Lease, NodeId, SessionEpoch};
+use sqlx::{FromRow, SqliteConnection};
+
+use super::{
+    Store, StoreError, Topic, Trouble,
+    dialect::{checked, int, json, small, uint},
+    lease, outbox, pools, rows,
+};
+use crate::catalog::{Attached, Hello, NodeRecord, Pool, PoolDraft, PoolSaved, SaveRule, UnixMillis, auto_pool_name};
 
 /// Whether a node without a pool gets one. Source: CONTRACT.md, `AUTO_POOLS`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +29,8 @@ impl Store {
     /// # Errors
     /// The database fails. A pool that could not be made (directory taken, URL unusable) does not refuse the node.
     pub async fn attach_node(&self, hello: Hello, auto: AutoPools, now: UnixMillis) -> Result<Attached, StoreError> {
-        todo!("{hello:?} {auto:?} {now:?}")
+        self.write("note a node's session", move |conn| Box::pin(async move { attach(conn, hello, auto, now).await }))
+            .await
     }
 
     /// Signs of life, for what the pages say of nodes that are gone. Of an older session: ignored.
@@ -30,7 +38,18 @@ impl Store {
     /// # Errors
     /// The database fails.
     pub async fn nodes_seen(&self, seen: Vec<(NodeId, SessionEpoch)>, now: UnixMillis) -> Result<(), StoreError> {
-        todo!("{seen:?} {now:?}")
+        const SQL: &str = "UPDATE nodes SET last_seen = $2 FROM json_each($1) AS s
+            WHERE nodes.node_id = (s.value ->> 0) AND nodes.epoch = (s.value ->> 1) AND last_seen < $2";
+        if seen.is_empty() {
+            return Ok(());
+        }
+        self.write("note signs of life", move |conn| {
+            Box::pin(async move {
+                sqlx::query(SQL).bind(json(&seen)).bind(now.0).execute(conn).await?;
+                Ok(())
+            })
+        })
+        .await
     }
 
     /// Every node that ever attached, by name.
@@ -38,7 +57,12 @@ impl Store {
     /// # Errors
     /// The database fails.
     pub async fn list_nodes(&self) -> Result<Vec<NodeRecord>, StoreError> {
-        todo!()
+        self.read("list the nodes", async |mut conn| {
+            let rows: Vec<NodeRow> =
+                sqlx::query_as("SELECT * FROM nodes ORDER BY node_id").fetch_all(&mut *conn).await?;
+            rows.into_iter().map(NodeRecord::try_from).collect()
+        })
+        .await
     }
 
     /// The highest lease so far.
@@ -46,6 +70,109 @@ impl Store {
     /// # Errors
     /// The database fails.
     pub async fn last_lease(&self) -> Result<Lease, StoreError> {
-        todo!()
+        const SQL: &str = "SELECT value FROM counters WHERE name = 'lease'";
+        self.read("read the last lease", async |mut conn| {
+            let value: i64 = sqlx::query_scalar(SQL).fetch_one(&mut *conn).await?;
+            Ok(Lease(uint(value)))
+        })
+        .await
+    }
+}
+
+#[derive(FromRow)]
+struct NodeRow {
+    node_id: String,
+    instance_id: String,
+    epoch: i64,
+    version: String,
+    slots: i64,
+    address: String,
+    node_url: String,
+    attached: i64,
+    last_seen: i64,
+}
+
+impl TryFrom<NodeRow> for NodeRecord {
+    type Error = Trouble;
+
+    fn try_from(row: NodeRow) -> Result<Self, Trouble> {
+        Ok(Self {
+            node: checked(row.node_id.parse(), "nodes.node_id")?,
+            instance: row.instance_id,
+            epoch: SessionEpoch(uint(row.epoch)),
+            version: row.version,
+            slots: small(row.slots),
+            address: row.address,
+            node_url: row.node_url,
+            attached: UnixMillis(row.attached),
+            last_seen: UnixMillis(row.last_seen),
+        })
+    }
+}
+
+/// `count` further numbers of a counter; gives the last of them.
+pub(super) async fn count_up(conn: &mut SqliteConnection, name: &str, count: i64) -> Result<i64, Trouble> {
+    const SQL: &str = "UPDATE counters SET value = value + $2 WHERE name = $1 RETURNING value";
+    Ok(sqlx::query_scalar(SQL).bind(name).bind(count).fetch_one(conn).await?)
+}
+
+/// Whether this is the node's last session.
+pub(super) async fn holds(conn: &mut SqliteConnection, node: &NodeId, epoch: SessionEpoch) -> Result<bool, Trouble> {
+    const SQL: &str = "SELECT EXISTS (SELECT 1 FROM nodes WHERE node_id = $1 AND epoch = $2)";
+    Ok(sqlx::query_scalar(SQL).bind(node.as_str()).bind(int(epoch.0)).fetch_one(conn).await?)
+}
+
+const UPSERT: &str = "
+INSERT INTO nodes (node_id, instance_id, epoch, version, slots, address, node_url, attached, last_seen)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
+ON CONFLICT (node_id) DO UPDATE SET instance_id = excluded.instance_id, epoch = excluded.epoch,
+    version = excluded.version, slots = excluded.slots, address = excluded.address, node_url = excluded.node_url,
+    attached = excluded.attached, last_seen = excluded.last_seen";
+
+async fn attach(
+    conn: &mut SqliteConnection,
+    hello: Hello,
+    auto: AutoPools,
+    now: UnixMillis,
+) -> Result<Attached, Trouble> {
+    let epoch = count_up(conn, "epoch", 1).await?;
+    // A number that no lease gets: whoever compares with < or with <=, every earlier lease is below the floor.
+    let floor = count_up(conn, "lease", 1).await?;
+    sqlx::query(UPSERT)
+        .bind(hello.node.as_str())
+        .bind(&hello.instance)
+        .bind(epoch)
+        .bind(&hello.version)
+        .bind(i64::from(hello.slots))
+        .bind(&hello.address)
+        .bind(&hello.node_url)
+        .bind(now.0)
+        .execute(&mut *conn)
+        .await?;
+    let returned = lease::return_node(conn, &hello.node, epoch - 1, now).await?;
+    let auto_pool = match auto {
+        AutoPools::Make => auto_pool(conn, &hello, now).await?,
+        AutoPools::ByHand => None,
+    };
+    outbox::put(conn, now, Topic::Node, &[hello.node.to_string()]).await?;
+    Ok(Attached { epoch: SessionEpoch(uint(epoch)), lease_floor: Lease(uint(floor)), auto_pool, returned })
+}
+
+async fn auto_pool(conn: &mut SqliteConnection, hello: &Hello, now: UnixMillis) -> Result<Option<Pool>, Trouble> {
+    const HAD: &str = "SELECT EXISTS (SELECT 1 FROM nodes_with_pools WHERE node_id = $1)";
+    if sqlx::query_scalar(HAD).bind(hello.node.as_str()).fetch_one(&mut *conn).await? {
+        return Ok(None);
+    }
+    let taken: BTreeSet<String> = rows::all_pools(conn).await?.into_iter().map(|pool| pool.name).collect();
+    let name = auto_pool_name(&hello.node, &taken);
+    let draft = PoolDraft::auto(&name, &hello.node, &hello.uploads_dir, &hello.node_url, &hello.public_base_url);
+    match pools::create(conn, draft, SaveRule::Anyway, now).await {
+        Ok(PoolSaved::Created(pool)) => Ok(Some(pool)),
+        Ok(PoolSaved::Updated(_)) => Ok(None),
+        Err(Trouble::Refused(refusal)) => {
+            tracing::warn!(node = %hello.node, "no pool was made for node {}: {refusal}", hello.node);
+            Ok(None)
+        }
+        Err(trouble) => Err(trouble),
     }
 }

@@ -1,6 +1,11 @@
-//! What happened, written in the same transaction as the thing itself and published afterwards.
+//! What happened, written in the same transaction as the thing itself and published afterwards; and who changed what.
 
-use super::{Store, StoreError};
+use sqlx::SqliteConnection;
+
+use super::{
+    Store, StoreError, Trouble,
+    dialect::{checked, int, json, uint, word},
+};
 use crate::catalog::UnixMillis;
 
 /// What a happening is about.
@@ -16,6 +21,22 @@ pub enum Topic {
     Node,
     /// Settings; no subjects.
     Settings,
+}
+
+impl Topic {
+    const ALL: [Self; 5] = [Self::Job, Self::Pool, Self::Image, Self::Node, Self::Settings];
+
+    /// The word in the database and on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Job => "job",
+            Self::Pool => "pool",
+            Self::Image => "image",
+            Self::Node => "node",
+            Self::Settings => "settings",
+        }
+    }
 }
 
 /// One transaction's news on one topic.
@@ -37,7 +58,13 @@ impl Store {
     /// # Errors
     /// The database fails.
     pub async fn happenings_after(&self, number: u64, limit: u32) -> Result<Vec<Happening>, StoreError> {
-        todo!("{number} {limit}")
+        const SQL: &str = "SELECT number, at, topic, subjects FROM outbox WHERE number > $1 ORDER BY number LIMIT $2";
+        self.read("read what happened", async |mut conn| {
+            let rows: Vec<(i64, i64, String, String)> =
+                sqlx::query_as(SQL).bind(int(number)).bind(i64::from(limit)).fetch_all(&mut *conn).await?;
+            rows.into_iter().map(happening).collect()
+        })
+        .await
     }
 
     /// Forgets news up to this number.
@@ -45,6 +72,65 @@ impl Store {
     /// # Errors
     /// The database fails.
     pub async fn forget_happenings(&self, up_to: u64) -> Result<(), StoreError> {
-        todo!("{up_to}")
+        self.write("forget what happened", move |conn| {
+            Box::pin(async move {
+                sqlx::query("DELETE FROM outbox WHERE number <= $1").bind(int(up_to)).execute(conn).await?;
+                Ok(())
+            })
+        })
+        .await
     }
+}
+
+fn happening((number, at, topic, subjects): (i64, i64, String, String)) -> Result<Happening, Trouble> {
+    let known = Topic::ALL.into_iter().find(|known| known.as_str() == topic);
+    Ok(Happening {
+        number: uint(number),
+        at: UnixMillis(at),
+        topic: word(known, "outbox.topic", &topic)?,
+        subjects: checked(serde_json::from_str(&subjects), "outbox.subjects")?,
+    })
+}
+
+/// Notes news on one topic.
+pub(super) async fn put(
+    conn: &mut SqliteConnection,
+    now: UnixMillis,
+    topic: Topic,
+    subjects: &[String],
+) -> Result<(), Trouble> {
+    sqlx::query("INSERT INTO outbox (at, topic, subjects) VALUES ($1, $2, $3)")
+        .bind(now.0)
+        .bind(topic.as_str())
+        .bind(json(&subjects))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Notes news of jobs, where there are some.
+pub(super) async fn put_jobs(conn: &mut SqliteConnection, now: UnixMillis, jobs: &[i64]) -> Result<(), Trouble> {
+    if jobs.is_empty() {
+        return Ok(());
+    }
+    let subjects: Vec<String> = jobs.iter().map(ToString::to_string).collect();
+    put(conn, now, Topic::Job, &subjects).await
+}
+
+/// Notes who changed what.
+pub(super) async fn audit(
+    conn: &mut SqliteConnection,
+    now: UnixMillis,
+    action: &'static str,
+    subject: &str,
+    detail: &str,
+) -> Result<(), Trouble> {
+    sqlx::query("INSERT INTO audit (at, action, subject, detail) VALUES ($1, $2, $3, $4)")
+        .bind(now.0)
+        .bind(action)
+        .bind(subject)
+        .bind(detail)
+        .execute(conn)
+        .await?;
+    Ok(())
 }

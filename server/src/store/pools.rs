@@ -1,9 +1,16 @@
 //! Pools in the books: their fields, their counters, which one is the default.
 
-use pixelfox_proto::PoolId;
+use std::collections::BTreeMap;
 
-use super::{Store, StoreError};
-use crate::catalog::{Pool, PoolDraft, PoolPatch, PoolSaved, PoolUsage, SaveRule, UnixMillis};
+use pixelfox_proto::PoolId;
+use sqlx::SqliteConnection;
+
+use super::{
+    Store, StoreError, Topic, Trouble,
+    dialect::{int, json, pool_id},
+    outbox, rows,
+};
+use crate::catalog::{Pool, PoolDraft, PoolPatch, PoolSaved, PoolSpec, PoolUsage, Refusal, SaveRule, UnixMillis};
 
 impl Store {
     /// Every pool, by id.
@@ -11,7 +18,7 @@ impl Store {
     /// # Errors
     /// The database fails.
     pub async fn list_pools(&self) -> Result<Vec<Pool>, StoreError> {
-        todo!()
+        self.read("list the pools", async |mut conn| rows::all_pools(&mut conn).await).await
     }
 
     /// One pool.
@@ -19,7 +26,7 @@ impl Store {
     /// # Errors
     /// There is none with this id, or the database fails.
     pub async fn get_pool(&self, id: PoolId) -> Result<Pool, StoreError> {
-        todo!("{id}")
+        self.read("read a pool", async |mut conn| existing(&mut conn, id).await).await
     }
 
     /// Makes a pool, or changes the one with the same name, node and base path. The first pool is the default; a new
@@ -33,7 +40,7 @@ impl Store {
         rule: SaveRule,
         now: UnixMillis,
     ) -> Result<PoolSaved, StoreError> {
-        todo!("{draft:?} {rule:?} {now:?}")
+        self.write("make a pool", move |conn| Box::pin(async move { create(conn, draft, rule, now).await })).await
     }
 
     /// The default pool of a fresh cluster: made once; `None` where a pool was ever made.
@@ -41,7 +48,16 @@ impl Store {
     /// # Errors
     /// As for a new pool.
     pub async fn first_pool(&self, draft: PoolDraft, now: UnixMillis) -> Result<Option<Pool>, StoreError> {
-        todo!("{draft:?} {now:?}")
+        const EVER: &str = "SELECT EXISTS (SELECT 1 FROM nodes_with_pools)";
+        self.write("make the first pool", move |conn| {
+            Box::pin(async move {
+                if sqlx::query_scalar(EVER).fetch_one(&mut *conn).await? {
+                    return Ok(None);
+                }
+                create(conn, draft, SaveRule::Anyway, now).await.map(|saved| Some(saved.into_pool()))
+            })
+        })
+        .await
     }
 
     /// Changes fields of a pool. `expected_revision` 0: whatever it is now.
@@ -56,23 +72,236 @@ impl Store {
         rule: SaveRule,
         now: UnixMillis,
     ) -> Result<Pool, StoreError> {
-        todo!("{id} {patch:?} {expected_revision} {rule:?} {now:?}")
+        self.write("change a pool", move |conn| {
+            Box::pin(async move {
+                let pool = existing(conn, id).await?;
+                if expected_revision != 0 && expected_revision != pool.revision {
+                    let message = format!(
+                        "expected_revision: pool {} ({id}) has revision {} by now, not {expected_revision}; \
+                         look at it again and repeat the change",
+                        pool.name, pool.revision
+                    );
+                    return Err(Refusal::changed(message).into());
+                }
+                update(conn, &pool, patch, rule, now).await
+            })
+        })
+        .await
     }
 
     /// Notes that these pools were reported healthy: their node may not make their directory anew any more. Gives
-    /// those for which that is new (each needs a new Welcome). No transaction where there is none.
+    /// those for which that is new (each needs a new Welcome).
     ///
     /// # Errors
     /// The database fails.
     pub async fn pools_reported_healthy(&self, pools: Vec<PoolId>) -> Result<Vec<PoolId>, StoreError> {
-        todo!("{pools:?}")
+        const SQL: &str = "UPDATE pools SET initialize = 0 WHERE initialize = 1
+            AND id IN (SELECT value FROM json_each($1)) RETURNING id";
+        if pools.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.write("note healthy pools", move |conn| {
+            Box::pin(async move {
+                let ids: Vec<i64> = sqlx::query_scalar(SQL).bind(json(&pools)).fetch_all(conn).await?;
+                ids.into_iter().map(pool_id).collect()
+            })
+        })
+        .await
     }
 
     /// Counts what is in each pool anew from the copies on record, and sets the counters. Gives before and after.
+    /// O(copies).
     ///
     /// # Errors
     /// The database fails.
     pub async fn recount_usage(&self) -> Result<Vec<(PoolId, PoolUsage, PoolUsage)>, StoreError> {
-        todo!()
+        self.write("count what is in the pools", |conn| {
+            Box::pin(async move {
+                let before = rows::all_pools(conn).await?;
+                recount(conn).await?;
+                let after: BTreeMap<PoolId, PoolUsage> =
+                    rows::all_pools(conn).await?.into_iter().map(|pool| (pool.id, pool.usage)).collect();
+                let pair = |pool: Pool| Some((pool.id, pool.usage, *after.get(&pool.id)?));
+                Ok(before.into_iter().filter_map(pair).collect())
+            })
+        })
+        .await
     }
+}
+
+async fn existing(conn: &mut SqliteConnection, id: PoolId) -> Result<Pool, Trouble> {
+    let pool = rows::one_pool(conn, int(id.get())).await?;
+    pool.ok_or_else(|| Refusal::not_found(format!("no pool {id} in this cluster")).into())
+}
+
+/// Makes or changes a pool within a transaction.
+pub(super) async fn create(
+    conn: &mut SqliteConnection,
+    draft: PoolDraft,
+    rule: SaveRule,
+    now: UnixMillis,
+) -> Result<PoolSaved, Trouble> {
+    let mut spec = PoolSpec::check(&draft, rule)?;
+    let pools = rows::all_pools(conn).await?;
+    let same = |pool: &&Pool| pool.name == spec.name && pool.node == spec.node && pool.base_path == spec.base_path;
+    if let Some(pool) = pools.iter().find(same) {
+        let mut patch = PoolPatch::from(draft);
+        if pool.is_default {
+            patch.is_default = None; // a form that leaves it out does not take the default away
+        }
+        return update(conn, pool, patch, rule, now).await.map(PoolSaved::Updated);
+    }
+    spec.fits(&pools)?;
+    spec.is_default |= pools.is_empty();
+    if spec.is_default {
+        yield_default(conn, 0, now).await?;
+    }
+    let identity = random_identity()?;
+    let id: i64 = bind(sqlx::query_scalar(INSERT), &spec).bind(identity).bind(now.0).fetch_one(&mut *conn).await?;
+    had_pool(conn, &spec).await?;
+    outbox::audit(conn, now, "create_pool", &id.to_string(), &spec.name).await?;
+    outbox::put(conn, now, Topic::Pool, &[id.to_string()]).await?;
+    Ok(PoolSaved::Created(existing(conn, pool_id(id)?).await?))
+}
+
+async fn update(
+    conn: &mut SqliteConnection,
+    pool: &Pool,
+    patch: PoolPatch,
+    rule: SaveRule,
+    now: UnixMillis,
+) -> Result<Pool, Trouble> {
+    let draft = patch.apply(pool.draft());
+    if draft == pool.draft() {
+        return Ok(pool.clone());
+    }
+    let spec = PoolSpec::check(&draft, rule)?;
+    let others: Vec<Pool> = rows::all_pools(conn).await?.into_iter().filter(|other| other.id != pool.id).collect();
+    spec.fits(&others)?;
+    if pool.is_default && !spec.is_default {
+        let message = "is_default: one pool must be the default; make another one the default instead";
+        return Err(Refusal::precondition(message).into());
+    }
+    let id = int(pool.id.get());
+    if spec.is_default && !pool.is_default {
+        yield_default(conn, id, now).await?;
+    }
+    bind(sqlx::query(UPDATE), &spec).bind(id).execute(&mut *conn).await?;
+    if spec.node != pool.node {
+        had_pool(conn, &spec).await?;
+        // Pending work runs where the pool is.
+        sqlx::query("UPDATE jobs SET node_id = $1 WHERE source_pool_id = $2 AND state = 'pending'")
+            .bind(spec.node.as_str())
+            .bind(id)
+            .execute(&mut *conn)
+            .await?;
+    }
+    outbox::audit(conn, now, "update_pool", &id.to_string(), &spec.name).await?;
+    outbox::put(conn, now, Topic::Pool, &[id.to_string()]).await?;
+    existing(conn, pool.id).await
+}
+
+const INSERT: &str = "
+INSERT INTO pools (name, node_id, base_path, upload_api_url, public_base_url, max_size, is_active, is_default, priority,
+    storage_type, storage_tier, description, legacy_pool_id, legacy_node, identity, created)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) RETURNING id";
+
+const UPDATE: &str = "
+UPDATE pools SET name = $1, node_id = $2, base_path = $3, upload_api_url = $4, public_base_url = $5, max_size = $6,
+    is_active = $7, is_default = $8, priority = $9, storage_type = $10, storage_tier = $11, description = $12,
+    legacy_pool_id = $13, legacy_node = $14, revision = revision + 1
+WHERE id = $15";
+
+/// The fields of a pool, in the order of both statements.
+fn bind<'q, Q: Bind<'q>>(query: Q, spec: &'q PoolSpec) -> Q {
+    query
+        .text(&spec.name)
+        .text(spec.node.as_str())
+        .text(&spec.base_path)
+        .text(&spec.upload_api_url)
+        .text(&spec.public_base_url)
+        .number(int(spec.max_size))
+        .number(spec.is_active.into())
+        .number(spec.is_default.into())
+        .number(spec.priority.into())
+        .text(spec.storage_type.as_str())
+        .text(spec.storage_tier.as_str())
+        .text(&spec.description)
+        .number(int(spec.legacy_pool_id))
+        .number(spec.legacy_node.into())
+}
+
+/// What the two kinds of query have in common.
+trait Bind<'q> {
+    fn text(self, value: &'q str) -> Self;
+    fn number(self, value: i64) -> Self;
+}
+
+impl<'q> Bind<'q> for sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments> {
+    fn text(self, value: &'q str) -> Self {
+        self.bind(value)
+    }
+
+    fn number(self, value: i64) -> Self {
+        self.bind(value)
+    }
+}
+
+impl<'q> Bind<'q> for sqlx::query::QueryScalar<'q, sqlx::Sqlite, i64, sqlx::sqlite::SqliteArguments> {
+    fn text(self, value: &'q str) -> Self {
+        self.bind(value)
+    }
+
+    fn number(self, value: i64) -> Self {
+        self.bind(value)
+    }
+}
+
+/// The pool that was the default is it no more.
+async fn yield_default(conn: &mut SqliteConnection, to: i64, now: UnixMillis) -> Result<(), Trouble> {
+    const SQL: &str = "UPDATE pools SET is_default = 0, revision = revision + 1
+        WHERE is_default = 1 AND id <> $1 RETURNING id";
+    let old: Vec<i64> = sqlx::query_scalar(SQL).bind(to).fetch_all(&mut *conn).await?;
+    for id in old {
+        outbox::put(conn, now, Topic::Pool, &[id.to_string()]).await?;
+    }
+    Ok(())
+}
+
+async fn had_pool(conn: &mut SqliteConnection, spec: &PoolSpec) -> Result<(), Trouble> {
+    const SQL: &str = "INSERT INTO nodes_with_pools (node_id) VALUES ($1) ON CONFLICT DO NOTHING";
+    sqlx::query(SQL).bind(spec.node.as_str()).execute(conn).await?;
+    Ok(())
+}
+
+fn random_identity() -> Result<String, Trouble> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| Trouble::Garbled(format!("no random numbers: {error}")))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+async fn recount(conn: &mut SqliteConnection) -> Result<(), Trouble> {
+    const COPIES: &str = "
+WITH counted AS (
+    SELECT r.pool_id, f.size, CASE
+        WHEN r.state IN ('live', 'suspect') THEN 'used'
+        WHEN r.state = 'writing' AND r.trash_generation IS NULL THEN 'reserved'
+        WHEN r.state = 'lost' THEN 'none' ELSE 'trash' END AS bucket
+    FROM replicas r JOIN files f ON f.id = r.file_id),
+sums AS (
+    SELECT pool_id,
+        SUM(CASE WHEN bucket = 'used' THEN size ELSE 0 END) AS used_bytes,
+        SUM(CASE WHEN bucket = 'used' THEN 1 ELSE 0 END) AS used_files,
+        SUM(CASE WHEN bucket = 'reserved' THEN size ELSE 0 END) AS reserved_bytes,
+        SUM(CASE WHEN bucket = 'trash' THEN size ELSE 0 END) AS trash_bytes,
+        SUM(CASE WHEN bucket = 'trash' THEN 1 ELSE 0 END) AS trash_files
+    FROM counted GROUP BY pool_id)
+UPDATE pools SET used_bytes = sums.used_bytes, used_files = sums.used_files, reserved_bytes = sums.reserved_bytes,
+    trash_bytes = sums.trash_bytes, trash_files = sums.trash_files
+FROM sums WHERE sums.pool_id = pools.id";
+    const EMPTY: &str = "UPDATE pools SET used_bytes = 0, used_files = 0, reserved_bytes = 0, trash_bytes = 0,
+        trash_files = 0, images = (SELECT COUNT(*) FROM images i WHERE i.pool_id = pools.id AND i.deleting = 0)";
+    sqlx::query(EMPTY).execute(&mut *conn).await?;
+    sqlx::query(COPIES).execute(conn).await?;
+    Ok(())
 }

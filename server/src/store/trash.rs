@@ -1,9 +1,19 @@
 //! Old copies: which node still has to be told, and what became of it.
 
-use pixelfox_proto::{NodeId, SessionEpoch};
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Store, StoreError};
-use crate::catalog::{SettledJob, TrashOrder, TrashResult, UnixMillis};
+use pixelfox_proto::{Generation, NodeId, SessionEpoch};
+use sqlx::{FromRow, SqliteConnection};
+
+use super::{
+    Store, StoreError, Trouble,
+    dialect::{checked, int, json, pool_id, small, some_job, uint},
+    endings,
+    nodes::holds,
+    outbox,
+    tally::Tally,
+};
+use crate::catalog::{Bucket, SettledJob, TrashOrder, TrashOutcome, TrashResult, UnixMillis};
 
 impl Store {
     /// Condemned copies on this node for which no word is out under this session and whose time has come: up to
@@ -20,7 +30,19 @@ impl Store {
         limit: u32,
         now: UnixMillis,
     ) -> Result<Vec<TrashOrder>, StoreError> {
-        todo!("{node} {epoch} {limit} {now:?}")
+        self.write("look for old copies", move |conn| {
+            Box::pin(async move {
+                if !holds(conn, &node, epoch).await? {
+                    return Ok(Vec::new());
+                }
+                let query = sqlx::query_as(DUE).bind(node.as_str()).bind(int(epoch.0)).bind(now.0);
+                let rows: Vec<OrderRow> = query.bind(i64::from(limit)).fetch_all(&mut *conn).await?;
+                let keys: Vec<_> = rows.iter().map(|row| (row.file_id, row.pool_id)).collect();
+                sqlx::query(SENT).bind(json(&keys)).bind(int(epoch.0)).execute(conn).await?;
+                rows.into_iter().map(|row| row.order(&node)).collect()
+            })
+        })
+        .await
     }
 
     /// When the next order of this node that is not out is due, or `None`.
@@ -28,7 +50,12 @@ impl Store {
     /// # Errors
     /// The database fails.
     pub async fn next_trash_order(&self, node: &NodeId, epoch: SessionEpoch) -> Result<Option<UnixMillis>, StoreError> {
-        todo!("{node} {epoch}")
+        self.read("look for old copies", async |mut conn| {
+            let query = sqlx::query_scalar(NEXT).bind(node.as_str()).bind(int(epoch.0));
+            let next: Option<i64> = query.fetch_one(&mut *conn).await?;
+            Ok(next.map(UnixMillis))
+        })
+        .await
     }
 
     /// The nodes' words on old copies: `trashed` or off the books; jobs whose last one it was are `completed`.
@@ -41,6 +68,152 @@ impl Store {
         results: Vec<TrashResult>,
         now: UnixMillis,
     ) -> Result<Vec<SettledJob>, StoreError> {
-        todo!("{results:?} {now:?}")
+        self.write("settle old copies", move |conn| Box::pin(async move { finish(conn, &results, now).await })).await
+    }
+}
+
+#[derive(FromRow)]
+struct OrderRow {
+    file_id: i64,
+    pool_id: i64,
+    generation: i64,
+    job_id: Option<i64>,
+    failures: i64,
+    stored_path: String,
+    size: i64,
+}
+
+impl OrderRow {
+    fn order(self, node: &NodeId) -> Result<TrashOrder, Trouble> {
+        Ok(TrashOrder {
+            job: some_job(self.job_id),
+            node: node.clone(),
+            pool: pool_id(self.pool_id)?,
+            path: checked(self.stored_path.parse(), "files.stored_path")?,
+            generation: Generation(uint(self.generation)),
+            size: uint(self.size),
+            failures: small(self.failures),
+        })
+    }
+}
+
+// `state <> 'live'` names the partial index.
+const DUE: &str = "
+SELECT r.file_id, r.pool_id, r.generation, r.job_id, r.failures, f.stored_path, f.size
+FROM pools p
+    CROSS JOIN replicas r ON r.pool_id = p.id
+    CROSS JOIN files f ON f.id = r.file_id
+WHERE p.node_id = $1 AND r.state = 'condemned' AND r.state <> 'live' AND r.not_before <= $3 AND r.ordered_epoch <> $2
+ORDER BY r.not_before, r.pool_id, r.file_id LIMIT $4";
+const NEXT: &str = "
+SELECT MIN(r.not_before) FROM pools p CROSS JOIN replicas r ON r.pool_id = p.id
+WHERE p.node_id = $1 AND r.state = 'condemned' AND r.state <> 'live' AND r.ordered_epoch <> $2";
+const SENT: &str = "
+UPDATE replicas SET ordered_epoch = $2
+FROM json_each($1) AS a WHERE replicas.file_id = (a.value ->> 0) AND replicas.pool_id = (a.value ->> 1)";
+
+/// A condemned copy that a word is about.
+#[derive(FromRow)]
+struct CondemnedRow {
+    word: i64,
+    file_id: i64,
+    pool_id: i64,
+    job_id: Option<i64>,
+    trash_generation: Option<i64>,
+    size: i64,
+}
+
+const CONDEMNED: &str = "
+SELECT (a.value ->> 0) AS word, r.file_id, r.pool_id, r.job_id, r.trash_generation, f.size
+FROM json_each($1) AS a
+    CROSS JOIN files f ON f.stored_path = (a.value ->> 2)
+    CROSS JOIN replicas r ON r.file_id = f.id AND r.pool_id = (a.value ->> 1)
+WHERE r.state = 'condemned' AND r.generation = (a.value ->> 3)";
+const TRASHED: &str = "
+UPDATE replicas SET state = 'trashed', job_id = NULL, trash_generation = NULL, since = $2
+FROM json_each($1) AS a WHERE replicas.file_id = (a.value ->> 0) AND replicas.pool_id = (a.value ->> 1)";
+const STILL_TRASHED: &str = "
+UPDATE replicas SET state = 'trashed', job_id = NULL, generation = trash_generation, trash_generation = NULL, since = $2
+FROM json_each($1) AS a WHERE replicas.file_id = (a.value ->> 0) AND replicas.pool_id = (a.value ->> 1)";
+const AGAIN: &str = "
+UPDATE replicas SET ordered_epoch = 0, not_before = a.value ->> 2, failures = failures + 1
+FROM json_each($1) AS a WHERE replicas.file_id = (a.value ->> 0) AND replicas.pool_id = (a.value ->> 1) AND $2 = $2";
+const OFF: &str = "
+DELETE FROM replicas WHERE (file_id, pool_id) IN (SELECT value ->> 0, value ->> 1 FROM json_each($1)) AND $2 = $2";
+
+type Key = (i64, i64);
+
+#[derive(Default)]
+struct Settling {
+    trashed: Vec<Key>,
+    still_trashed: Vec<Key>,
+    off: Vec<Key>,
+    again: Vec<(i64, i64, i64)>,
+    jobs: BTreeSet<i64>,
+    alarms: BTreeMap<i64, String>,
+    tally: Tally,
+}
+
+async fn finish(
+    conn: &mut SqliteConnection,
+    results: &[TrashResult],
+    now: UnixMillis,
+) -> Result<Vec<SettledJob>, Trouble> {
+    let words: Vec<_> =
+        results.iter().enumerate().map(|(n, word)| (n, word.pool, word.path.as_str(), word.generation.0)).collect();
+    let rows: Vec<CondemnedRow> = sqlx::query_as(CONDEMNED).bind(json(&words)).fetch_all(&mut *conn).await?;
+    let (mut settling, mut seen) = (Settling::default(), BTreeSet::new());
+    for row in rows {
+        let word = usize::try_from(row.word).ok().and_then(|index| results.get(index));
+        if let Some(word) = word.filter(|_| seen.insert((row.file_id, row.pool_id))) {
+            settling.take(conn, &row, word, now).await?;
+        }
+    }
+    for (sql, keys) in [(TRASHED, &settling.trashed), (STILL_TRASHED, &settling.still_trashed), (OFF, &settling.off)] {
+        if !keys.is_empty() {
+            sqlx::query(sql).bind(json(keys)).bind(now.0).execute(&mut *conn).await?;
+        }
+    }
+    if !settling.again.is_empty() {
+        sqlx::query(AGAIN).bind(json(&settling.again)).bind(now.0).execute(&mut *conn).await?;
+    }
+    settling.tally.apply(conn).await?;
+    let jobs: Vec<i64> = settling.jobs.into_iter().collect();
+    endings::end_settled(conn, &jobs, &settling.alarms, now).await
+}
+
+impl Settling {
+    async fn take(
+        &mut self,
+        conn: &mut SqliteConnection,
+        row: &CondemnedRow,
+        word: &TrashResult,
+        now: UnixMillis,
+    ) -> Result<(), Trouble> {
+        let key = (row.file_id, row.pool_id);
+        match &word.outcome {
+            TrashOutcome::Again(at) => {
+                self.again.push((row.file_id, row.pool_id, at.0));
+                return Ok(());
+            }
+            TrashOutcome::Trashed => self.trashed.push(key),
+            // Its restoring never began: what was in the trash is there still.
+            TrashOutcome::Missing if row.trash_generation.is_some() => self.still_trashed.push(key),
+            TrashOutcome::Missing => {
+                self.off.push(key);
+                self.tally.shift(row.pool_id, row.size, Bucket::Trash, Bucket::None);
+            }
+            TrashOutcome::Stale(what) => {
+                self.off.push(key);
+                self.tally.shift(row.pool_id, row.size, Bucket::Trash, Bucket::None);
+                let alarm = format!("pool {} keeps another file at {}: {what}", row.pool_id, word.path);
+                outbox::audit(conn, now, "stale_copy", word.path.as_str(), &alarm).await?;
+                if let Some(job) = row.job_id {
+                    self.alarms.insert(job, alarm);
+                }
+            }
+        }
+        self.jobs.extend(row.job_id);
+        Ok(())
     }
 }

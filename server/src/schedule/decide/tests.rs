@@ -49,7 +49,8 @@ fn jobs(snapshot: &Snapshot) -> Vec<(u64, u64, u32)> {
 #[test]
 fn which_jobs_are_leased_next() {
     type Change = fn(&mut Snapshot);
-    let rows: &[(&str, Change, &[(u64, u64, u32)])] = &[
+    type Row<'a> = (&'a str, Change, &'a [(u64, u64, u32)]);
+    let rows: &[Row<'_>] = &[
         ("all slots of the source's node", |_| (), &[(1, 2, 128)]),
         ("only what is due", |s| s.lanes[0].due = 40, &[(1, 2, 40)]),
         ("nothing due", |s| s.lanes[0].due = 0, &[]),

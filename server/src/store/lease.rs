@@ -1,0 +1,352 @@
+//! Leases: jobs go out to a session and come back when it is gone.
+
+use std::collections::HashMap;
+
+use pixelfox_proto::{FileMeta, Generation, Lease, NodeId};
+use sqlx::{FromRow, SqliteConnection};
+
+use super::{
+    Store, StoreError, Trouble,
+    dialect::{checked, int, job_id, json, pool_id, sha256, small, some_job, some_pool, uint, word},
+    endings::{self, Ending},
+    nodes::{count_up, holds},
+    outbox,
+    rows::{self, MoveFileRow, bucket, state},
+    tally::Tally,
+};
+use crate::catalog::{
+    JobKind, JobState, LeaseOrder, Leased, LeasedFile, LeasedJob, LostSession, ReplicaState, ReturnedJob, UnixMillis,
+};
+
+/// Seconds until a job is tried again whose target has an old copy on its way into or out of the trash.
+const UNSETTLED_WAIT_SECONDS: u32 = 5;
+
+impl Store {
+    /// Leases jobs of a lane: `processing`, attempt + 1, copies at the target `writing` with the next generation, bytes
+    /// reserved. Nothing where one of the order's sessions is not its node's last one, or the target is not active.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn lease_jobs(&self, order: LeaseOrder, now: UnixMillis) -> Result<Leased, StoreError> {
+        self.write("lease jobs", move |conn| Box::pin(async move { lease(conn, &order, now).await })).await
+    }
+
+    /// Jobs of sessions that are gone, before their commit: `pending` again at once, not counted.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn return_lost(&self, session: LostSession, now: UnixMillis) -> Result<Vec<ReturnedJob>, StoreError> {
+        self.write("return jobs", move |conn| {
+            Box::pin(async move {
+                match session {
+                    LostSession::Of { node, epoch } => return_node(conn, &node, int(epoch.0), now).await,
+                    LostSession::Every => return_before(conn, i64::MAX, now).await,
+                    LostSession::LeasedBefore(at) => return_before(conn, at.0, now).await,
+                }
+            })
+        })
+        .await
+    }
+}
+
+#[derive(FromRow)]
+struct Candidate {
+    id: i64,
+    parent_id: Option<i64>,
+    attempt: i64,
+    failures: i64,
+    uuid: String,
+    share_token: String,
+    original_name: String,
+    user_id: i64,
+    created: i64,
+}
+
+macro_rules! candidates {
+    ($when:literal) => {
+        concat!(
+            "SELECT j.id, j.parent_id, j.attempt, j.failures, i.uuid, i.share_token, i.original_name, i.user_id, i.created
+            FROM jobs j CROSS JOIN images i ON i.id = j.image_id
+            WHERE j.state = 'pending' AND j.node_id = $1 AND j.kind = 'move_image' AND j.source_pool_id = $2
+                AND j.target_pool_id = $3 AND ",
+            $when,
+            " ORDER BY j.not_before, j.id LIMIT $5"
+        )
+    };
+}
+const RETRIES: &str = candidates!("j.not_before > 0 AND j.not_before <= $4");
+const FRESH: &str = candidates!("j.not_before = 0 AND $4 = $4");
+
+async fn candidates(
+    conn: &mut SqliteConnection,
+    order: &LeaseOrder,
+    now: UnixMillis,
+) -> Result<Vec<Candidate>, Trouble> {
+    let mut all: Vec<Candidate> = Vec::new();
+    let limit = i64::from(order.jobs);
+    for sql in [RETRIES, FRESH] {
+        let left = limit - i64::try_from(all.len()).unwrap_or(limit);
+        if left > 0 {
+            let query = sqlx::query_as(sql).bind(order.node.as_str()).bind(int(order.source.get()));
+            let query = query.bind(int(order.target.get())).bind(now.0).bind(left);
+            all.extend(query.fetch_all(&mut *conn).await?);
+        }
+    }
+    Ok(all)
+}
+
+async fn lease(conn: &mut SqliteConnection, order: &LeaseOrder, now: UnixMillis) -> Result<Leased, Trouble> {
+    let Some(target) = rows::one_pool(conn, int(order.target.get())).await? else { return Ok(Leased::default()) };
+    let held = holds(conn, &order.node, order.epoch).await? && holds(conn, &target.node, order.target_epoch).await?;
+    if !held || !target.is_active {
+        return Ok(Leased::default());
+    }
+    let candidates = candidates(conn, order, now).await?;
+    let ids: Vec<i64> = candidates.iter().map(|job| job.id).collect();
+    let files = rows::move_files(conn, &ids).await?;
+    let by_job: HashMap<i64, &[MoveFileRow]> =
+        files.chunk_by(|a, b| a.job == b.job).map(|files| (files[0].job, files)).collect();
+    let on_disk = order.disk_free_bytes.saturating_sub(target.usage.reserved_bytes);
+    let mut room = int(target.room().map_or(on_disk, |limit| limit.min(on_disk)));
+    let mut taken = Taken::default();
+    for job in candidates {
+        match fit(by_job.get(&job.id).copied().unwrap_or_default(), job.id)? {
+            Fit::Go { bytes, .. } if bytes > room => taken.full = true,
+            Fit::Go { files, bytes } => {
+                room -= bytes;
+                taken.jobs.push((job, files));
+            }
+            Fit::Wait => taken.unsettled.push(job.id),
+            Fit::Over(ending) => taken.over.push(ending),
+        }
+    }
+    taken.write(conn, order, now).await
+}
+
+/// What can become of a due job.
+enum Fit<'a> {
+    /// It goes; so many bytes are new at the target.
+    Go { files: Vec<&'a MoveFileRow>, bytes: i64 },
+    /// An old copy at the target is not settled yet.
+    Wait,
+    /// It ends here.
+    Over(Ending),
+}
+
+fn fit(files: &[MoveFileRow], job: i64) -> Result<Fit<'_>, Trouble> {
+    let (mut go, mut bytes, mut original, mut unsettled) = (Vec::new(), 0, false, false);
+    for file in files {
+        match state(file.source_state.as_deref())? {
+            Some(ReplicaState::Live) => {}
+            Some(ReplicaState::Suspect) => {
+                let cause = format!("the source copy of {} does not match its checksum on record", file.stored_path);
+                return Ok(Fit::Over(Ending { job, state: JobState::Failed, cause, missing: 0 }));
+            }
+            _ => continue,
+        }
+        original |= file.kind == "original";
+        match state(file.target_state.as_deref())? {
+            Some(ReplicaState::Live) => continue,
+            Some(ReplicaState::Condemned | ReplicaState::Purging) => unsettled = true,
+            Some(ReplicaState::Trashed | ReplicaState::Writing | ReplicaState::Suspect | ReplicaState::Lost) | None => {
+            }
+        }
+        if in_trash(file).is_none() {
+            bytes += file.size;
+        }
+        go.push(file);
+    }
+    Ok(match original {
+        false => {
+            let cause = "the original is not there: the image stays on record where it is".to_owned();
+            Fit::Over(Ending { job, state: JobState::Completed, cause, missing: 1 })
+        }
+        true if unsettled => Fit::Wait,
+        true => Fit::Go { files: go, bytes },
+    })
+}
+
+/// The generation of the file's copy in the target's trash.
+fn in_trash(file: &MoveFileRow) -> Option<i64> {
+    match file.target_state.as_deref() {
+        Some("trashed") => file.target_generation,
+        Some("writing") => file.target_trash,
+        _ => None,
+    }
+}
+
+#[derive(Default)]
+struct Taken<'a> {
+    jobs: Vec<(Candidate, Vec<&'a MoveFileRow>)>,
+    unsettled: Vec<i64>,
+    over: Vec<Ending>,
+    full: bool,
+}
+
+const PUT_OFF: &str = "UPDATE jobs SET not_before = $2 WHERE id IN (SELECT value FROM json_each($1))";
+const LEASE: &str = "
+UPDATE jobs SET state = 'processing', attempt = attempt + 1, lease = a.value ->> 1, epoch = $2, target_epoch = $3,
+    leased = $4, started = COALESCE(started, $4), not_before = 0
+FROM json_each($1) AS a WHERE jobs.id = (a.value ->> 0)";
+const GENERATION: &str = "
+UPDATE files SET generation = a.value ->> 1 FROM json_each($1) AS a WHERE files.id = (a.value ->> 0)";
+const WRITING: &str = "
+INSERT INTO replicas (file_id, generation, job_id, trash_generation, pool_id, state, since)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, $2, 'writing', $3 FROM json_each($1) WHERE true
+ON CONFLICT (file_id, pool_id) DO UPDATE SET generation = excluded.generation, job_id = excluded.job_id,
+    trash_generation = excluded.trash_generation, state = 'writing', since = excluded.since,
+    ordered_epoch = 0, not_before = 0, failures = 0";
+
+impl Taken<'_> {
+    async fn write(self, conn: &mut SqliteConnection, order: &LeaseOrder, now: UnixMillis) -> Result<Leased, Trouble> {
+        let mut leased = Leased { full: self.full, ..Leased::default() };
+        if !self.unsettled.is_empty() {
+            let later = now.plus_seconds(UNSETTLED_WAIT_SECONDS);
+            sqlx::query(PUT_OFF).bind(json(&self.unsettled)).bind(later.0).execute(&mut *conn).await?;
+        }
+        let mut tally = Tally::default();
+        let over: Vec<i64> = self.over.iter().map(|ending| ending.job).collect();
+        endings::condemn_writing(conn, &over, &mut tally, now).await?;
+        leased.settled = endings::end_jobs(conn, self.over, now).await?;
+        if !self.jobs.is_empty() {
+            leased.jobs = take(conn, order, self.jobs, &mut tally, now).await?;
+        }
+        tally.apply(conn).await?;
+        Ok(leased)
+    }
+}
+
+async fn take(
+    conn: &mut SqliteConnection,
+    order: &LeaseOrder,
+    taken: Vec<(Candidate, Vec<&MoveFileRow>)>,
+    tally: &mut Tally,
+    now: UnixMillis,
+) -> Result<Vec<LeasedJob>, Trouble> {
+    let target = int(order.target.get());
+    let count = i64::try_from(taken.len()).unwrap_or(i64::MAX);
+    let first = count_up(conn, "lease", count).await? - count + 1;
+    let (mut jobs, mut leases, mut copies) = (Vec::new(), Vec::new(), Vec::new());
+    for (lease, (job, files)) in (first..).zip(&taken) {
+        leases.push((job.id, lease));
+        for file in files {
+            let before = state(file.target_state.as_deref())?;
+            let from = bucket(before, file.target_trash.is_some());
+            tally.shift(target, file.size, from, ReplicaState::Writing.bucket(in_trash(file).is_some()));
+            copies.push((file.file, file.generation + 1, job.id, in_trash(file)));
+        }
+        jobs.push(leased_job(order, job, files, lease)?);
+    }
+    sqlx::query(LEASE)
+        .bind(json(&leases))
+        .bind(int(order.epoch.0))
+        .bind(int(order.target_epoch.0))
+        .bind(now.0)
+        .execute(&mut *conn)
+        .await?;
+    let copies = json(&copies);
+    sqlx::query(GENERATION).bind(&copies).execute(&mut *conn).await?;
+    sqlx::query(WRITING).bind(&copies).bind(target).bind(now.0).execute(&mut *conn).await?;
+    let ids: Vec<i64> = leases.iter().map(|(job, _)| *job).collect();
+    outbox::put_jobs(conn, now, &ids).await?;
+    Ok(jobs)
+}
+
+fn leased_job(order: &LeaseOrder, job: &Candidate, files: &[&MoveFileRow], lease: i64) -> Result<LeasedJob, Trouble> {
+    let file = |file: &&MoveFileRow| {
+        Ok(LeasedFile {
+            path: checked(file.stored_path.parse(), "files.stored_path")?,
+            size: uint(file.size),
+            sha256: sha256(&file.sha256)?,
+            generation: Generation(uint(file.generation + 1)),
+            meta: FileMeta {
+                image_uuid: job.uuid.clone(),
+                kind: file.kind.clone(),
+                share_token: job.share_token.clone(),
+                original_name: job.original_name.clone(),
+                content_type: file.content_type.clone(),
+                width: small(file.width),
+                height: small(file.height),
+                user_id: uint(job.user_id),
+                created: job.created / 1000,
+            },
+            in_trash: in_trash(file).map(|generation| Generation(uint(generation))),
+        })
+    };
+    Ok(LeasedJob {
+        job: job_id(job.id)?,
+        parent: some_job(job.parent_id),
+        image: checked(job.uuid.parse(), "images.uuid")?,
+        lease: Lease(uint(lease)),
+        attempt: small(job.attempt + 1),
+        failures: small(job.failures),
+        source: order.source,
+        target: order.target,
+        epoch: order.epoch,
+        files: files.iter().map(file).collect::<Result<_, Trouble>>()?,
+    })
+}
+
+#[derive(FromRow)]
+struct ReturnedRow {
+    id: i64,
+    kind: String,
+    node_id: String,
+    source_pool_id: i64,
+    target_pool_id: i64,
+    lease: i64,
+    leased: i64,
+}
+
+macro_rules! give_back {
+    ($whose:literal) => {
+        concat!(
+            "UPDATE jobs SET state = 'pending', epoch = 0, target_epoch = 0, not_before = 0
+            WHERE state = 'processing' AND committed = 0 AND lease > 0 AND ",
+            $whose,
+            " RETURNING id, kind, node_id, source_pool_id, target_pool_id, lease, leased"
+        )
+    };
+}
+const OF_NODE: &str = give_back!(
+    "((node_id = $1 AND epoch <= $2)
+        OR (target_epoch <= $2 AND target_pool_id IN (SELECT p.id FROM pools p WHERE p.node_id = $1)))"
+);
+const BEFORE: &str = give_back!("leased < $1");
+
+/// Returns what sessions of this node up to `epoch` hold, as source or as target.
+pub(super) async fn return_node(
+    conn: &mut SqliteConnection,
+    node: &NodeId,
+    epoch: i64,
+    now: UnixMillis,
+) -> Result<Vec<ReturnedJob>, Trouble> {
+    let rows: Vec<ReturnedRow> = sqlx::query_as(OF_NODE).bind(node.as_str()).bind(epoch).fetch_all(&mut *conn).await?;
+    returned(conn, rows, now).await
+}
+
+async fn return_before(conn: &mut SqliteConnection, at: i64, now: UnixMillis) -> Result<Vec<ReturnedJob>, Trouble> {
+    let rows: Vec<ReturnedRow> = sqlx::query_as(BEFORE).bind(at).fetch_all(&mut *conn).await?;
+    returned(conn, rows, now).await
+}
+
+async fn returned(
+    conn: &mut SqliteConnection,
+    rows: Vec<ReturnedRow>,
+    now: UnixMillis,
+) -> Result<Vec<ReturnedJob>, Trouble> {
+    let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
+    outbox::put_jobs(conn, now, &ids).await?;
+    let job = |row: ReturnedRow| {
+        Ok(ReturnedJob {
+            job: job_id(row.id)?,
+            kind: word(JobKind::parse(&row.kind), "jobs.kind", &row.kind)?,
+            node: checked(row.node_id.parse(), "jobs.node_id")?,
+            source: pool_id(row.source_pool_id)?,
+            target: some_pool(row.target_pool_id),
+            lease: Lease(uint(row.lease)),
+            leased: UnixMillis(row.leased),
+        })
+    };
+    rows.into_iter().map(job).collect()
+}

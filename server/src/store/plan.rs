@@ -1,0 +1,233 @@
+//! Plans in the books: a request becomes a parent and its children in one transaction, once.
+
+use std::collections::BTreeSet;
+
+use pixelfox_proto::{ImageId, JobId, Sha256};
+use sqlx::{FromRow, SqliteConnection};
+
+use super::{
+    Store, StoreError, Trouble,
+    dialect::{checked, int, job_id, json, pool_id, some_job, uint},
+    outbox, rows,
+};
+use crate::{
+    catalog::{JobKind, JobState, MoveAsk, MoveBatch, PlanRule, Pool, Refusal, UnixMillis},
+    moves::{Blocker, PlanImage, Planned, plan},
+};
+
+impl Store {
+    /// Plans a move of images and, unless it is a dry run, makes its jobs: a parent and a child per image, all at
+    /// once. Where every image is skipped the parent is completed at once.
+    ///
+    /// # Errors
+    /// No image or too many, none of them known, a target that is unknown or not active, a `request_id` that was used
+    /// for something else. Nothing is written then.
+    pub async fn plan_move_images(&self, ask: MoveAsk, now: UnixMillis) -> Result<MoveBatch, StoreError> {
+        if ask.images.is_empty() {
+            return Err(Refusal::invalid("uuids: names no image").into());
+        }
+        if ask.images.len() > MoveAsk::MAX_IMAGES {
+            let message = format!(
+                "uuids: {} images in one request, at most {} are allowed",
+                ask.images.len(),
+                MoveAsk::MAX_IMAGES
+            );
+            return Err(Refusal::invalid(message).into());
+        }
+        if ask.request_id.len() > 128 {
+            return Err(Refusal::invalid("request_id: at most 128 bytes").into());
+        }
+        match ask.rule {
+            PlanRule::DryRun => {
+                self.read("plan a move", async |mut conn| Ok(look(&mut conn, &ask).await?.batch(None))).await
+            }
+            PlanRule::Start => self.write("plan a move", move |conn| Box::pin(start(conn, ask, now))).await,
+        }
+    }
+}
+
+/// What a request would do.
+struct Look {
+    target: Pool,
+    found: Vec<Found>,
+    planned: Planned,
+}
+
+/// An image of the request, with what its jobs need.
+struct Found {
+    row: i64,
+    node: String,
+    image: PlanImage,
+}
+
+impl Look {
+    fn batch(&self, job: Option<JobId>) -> MoveBatch {
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        MoveBatch {
+            job,
+            images: count(self.planned.go.len()),
+            files: self.planned.files(),
+            bytes: self.planned.bytes(),
+            skipped: self.planned.stay.iter().take(MoveBatch::MAX_SKIPPED).cloned().collect(),
+            skipped_total: count(self.planned.stay.len()),
+        }
+    }
+}
+
+async fn look(conn: &mut SqliteConnection, ask: &MoveAsk) -> Result<Look, Trouble> {
+    let target = rows::one_pool(conn, int(ask.target.get())).await?;
+    let target =
+        target.ok_or_else(|| Refusal::not_found(format!("target_pool_id: no pool {} in this cluster", ask.target)))?;
+    if !target.is_active {
+        let message = format!(
+            "target_pool_id: pool {} ({}) is not active; activate it or choose another",
+            target.name, target.id
+        );
+        return Err(Refusal::precondition(message).into());
+    }
+    let found = find(conn, &ask.images).await?;
+    if found.is_empty() {
+        let ids: Vec<String> = ask.images.iter().take(3).map(ToString::to_string).collect();
+        return Err(Refusal::not_found(format!("uuids: no image {}", ids.join(", "))).into());
+    }
+    let images = found.iter().map(|found| found.image.clone()).collect();
+    let planned = plan(&ask.images, images, target.id, &target.name);
+    Ok(Look { target, found, planned })
+}
+
+#[derive(FromRow)]
+struct CopyRow {
+    id: i64,
+    uuid: String,
+    pool_id: i64,
+    node_id: String,
+    job_id: Option<i64>,
+    deleting: bool,
+    kind: String,
+    size: i64,
+    state: Option<String>,
+}
+
+const COPIES: &str = "
+SELECT i.id, i.uuid, i.pool_id, p.node_id, i.job_id, i.deleting, f.kind, f.size, r.state
+FROM json_each($1) AS a
+    CROSS JOIN images i ON i.uuid = a.value
+    JOIN pools p ON p.id = i.pool_id
+    JOIN files f ON f.image_id = i.id
+    LEFT JOIN replicas r ON r.file_id = f.id AND r.pool_id = i.pool_id
+ORDER BY i.id";
+
+async fn find(conn: &mut SqliteConnection, images: &[ImageId]) -> Result<Vec<Found>, Trouble> {
+    let asked: BTreeSet<&ImageId> = images.iter().collect();
+    let copies: Vec<CopyRow> = sqlx::query_as(COPIES).bind(json(&asked)).fetch_all(conn).await?;
+    let mut found: Vec<Found> = Vec::new();
+    for copies in copies.chunk_by(|a, b| a.id == b.id) {
+        let first = &copies[0];
+        let live = |copy: &&CopyRow| copy.state.as_deref() == Some("live");
+        let blocker = match some_job(first.job_id) {
+            _ if first.deleting => Some(Blocker::Deleting),
+            Some(job) => Some(Blocker::Job(job)),
+            None if copies.iter().any(|copy| copy.state.as_deref() == Some("suspect")) => Some(Blocker::Suspect),
+            None if !copies.iter().filter(live).any(|copy| copy.kind == "original") => Some(Blocker::Lost),
+            None => None,
+        };
+        let sizes = || copies.iter().filter(live).map(|copy| uint(copy.size));
+        let image = PlanImage {
+            id: checked(first.uuid.parse(), "images.uuid")?,
+            pool: pool_id(first.pool_id)?,
+            files: u64::try_from(sizes().count()).unwrap_or(u64::MAX),
+            bytes: sizes().sum(),
+            blocker,
+        };
+        found.push(Found { row: first.id, node: first.node_id.clone(), image });
+    }
+    Ok(found)
+}
+
+const EARLIER: &str = "SELECT asked, answer FROM requests WHERE request_id = $1";
+const REMEMBER: &str = "INSERT INTO requests (request_id, asked, answer, at) VALUES ($1, $2, $3, $4)";
+
+fn start(conn: &mut SqliteConnection, ask: MoveAsk, now: UnixMillis) -> super::writer::Work<'_, MoveBatch> {
+    Box::pin(async move {
+        let asked = format!("move_images {} {}", ask.target, Sha256::of(json(&ask.images).as_bytes()));
+        if !ask.request_id.is_empty() {
+            let earlier: Option<(String, String)> =
+                sqlx::query_as(EARLIER).bind(&ask.request_id).fetch_optional(&mut *conn).await?;
+            match earlier {
+                Some((before, answer)) if before == asked => {
+                    return checked(serde_json::from_str(&answer), "requests.answer");
+                }
+                Some(_) => {
+                    let message = format!("request_id: {} was used for another request", ask.request_id);
+                    return Err(Refusal::invalid(message).into());
+                }
+                None => {}
+            }
+        }
+        let look = look(conn, &ask).await?;
+        let parent = make_jobs(conn, &look, now).await?;
+        let batch = look.batch(Some(job_id(parent)?));
+        if !ask.request_id.is_empty() {
+            sqlx::query(REMEMBER)
+                .bind(&ask.request_id)
+                .bind(&asked)
+                .bind(json(&batch))
+                .bind(now.0)
+                .execute(&mut *conn)
+                .await?;
+        }
+        let detail = format!("{} images to pool {}", batch.images, look.target.id);
+        outbox::audit(conn, now, "move_images", &parent.to_string(), &detail).await?;
+        outbox::put_jobs(conn, now, &[parent]).await?;
+        Ok(batch)
+    })
+}
+
+const PARENT: &str = "
+INSERT INTO jobs (kind, state, node_id, source_pool_id, target_pool_id, bytes_total, children_total, created, started,
+    finished)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9) RETURNING id";
+const CHILDREN: &str = "
+INSERT INTO jobs (kind, state, parent_id, target_pool_id, created, image_id, image_uuid, node_id, source_pool_id,
+    bytes_total)
+SELECT 'move_image', 'pending', $2, $3, $4, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4
+FROM json_each($1)";
+const MARK: &str = "UPDATE images SET job_id = j.id FROM jobs j WHERE j.parent_id = $1 AND images.id = j.image_id";
+
+/// A parent and its children; gives the parent.
+async fn make_jobs(conn: &mut SqliteConnection, look: &Look, now: UnixMillis) -> Result<i64, Trouble> {
+    let by_id: std::collections::HashMap<ImageId, &Found> =
+        look.found.iter().map(|found| (found.image.id, found)).collect();
+    let going: Vec<&Found> = look.planned.go.iter().filter_map(|image| by_id.get(&image.id).copied()).collect();
+    let pools: BTreeSet<u64> = going.iter().map(|found| found.image.pool.get()).collect();
+    let nodes: BTreeSet<&str> = going.iter().map(|found| found.node.as_str()).collect();
+    let over = going.is_empty();
+    let target = int(look.target.id.get());
+    let parent: i64 = sqlx::query_scalar(PARENT)
+        .bind(JobKind::MoveImages.as_str())
+        .bind(if over { JobState::Completed } else { JobState::Processing }.as_str())
+        .bind(only(&nodes).copied().unwrap_or_default())
+        .bind(only(&pools).map_or(0, |pool| int(*pool)))
+        .bind(target)
+        .bind(int(look.planned.bytes()))
+        .bind(i64::try_from(going.len()).unwrap_or(i64::MAX))
+        .bind(now.0)
+        .bind(over.then_some(now.0))
+        .fetch_one(&mut *conn)
+        .await?;
+    if !over {
+        let child = |found: &&Found| {
+            let image = &found.image;
+            (found.row, image.id, found.node.clone(), image.pool, image.bytes)
+        };
+        let children: Vec<_> = going.iter().map(child).collect();
+        sqlx::query(CHILDREN).bind(json(&children)).bind(parent).bind(target).bind(now.0).execute(&mut *conn).await?;
+        sqlx::query(MARK).bind(parent).execute(&mut *conn).await?;
+    }
+    Ok(parent)
+}
+
+/// The element of a set that has one.
+fn only<T: Ord>(set: &BTreeSet<T>) -> Option<&T> {
+    set.first().filter(|_| set.len() == 1)
+}

@@ -1,0 +1,78 @@
+//! Changes of the pools' counters, gathered while a transaction changes copies and written once at its end.
+
+use std::collections::BTreeMap;
+
+use sqlx::SqliteConnection;
+
+use super::{Trouble, dialect::json};
+use crate::catalog::Bucket;
+
+/// Per pool id, what to add.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pools: BTreeMap<i64, Delta>,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Delta {
+    used_bytes: i64,
+    used_files: i64,
+    reserved_bytes: i64,
+    trash_bytes: i64,
+    trash_files: i64,
+    images: i64,
+}
+
+const APPLY: &str = "
+UPDATE pools SET
+    used_bytes = used_bytes + (d.value ->> 1), used_files = used_files + (d.value ->> 2),
+    reserved_bytes = reserved_bytes + (d.value ->> 3),
+    trash_bytes = trash_bytes + (d.value ->> 4), trash_files = trash_files + (d.value ->> 5),
+    images = images + (d.value ->> 6)
+FROM json_each($1) AS d WHERE pools.id = (d.value ->> 0)";
+
+impl Tally {
+    /// A copy of `size` bytes in this pool counts elsewhere from now on.
+    pub(super) fn shift(&mut self, pool: i64, size: i64, from: Bucket, to: Bucket) {
+        if from != to {
+            let delta = self.pools.entry(pool).or_default();
+            delta.add(from, -size, -1);
+            delta.add(to, size, 1);
+        }
+    }
+
+    /// So many images came, or went.
+    pub(super) fn images(&mut self, pool: i64, change: i64) {
+        self.pools.entry(pool).or_default().images += change;
+    }
+
+    /// Writes it. One statement.
+    pub(super) async fn apply(self, conn: &mut SqliteConnection) -> Result<(), Trouble> {
+        if self.pools.is_empty() {
+            return Ok(());
+        }
+        let row = |(pool, d): (i64, Delta)| {
+            [pool, d.used_bytes, d.used_files, d.reserved_bytes, d.trash_bytes, d.trash_files, d.images]
+        };
+        let rows: Vec<[i64; 7]> = self.pools.into_iter().map(row).collect();
+        sqlx::query(APPLY).bind(json(&rows)).execute(conn).await?;
+        Ok(())
+    }
+}
+
+impl Delta {
+    fn add(&mut self, bucket: Bucket, bytes: i64, files: i64) {
+        match bucket {
+            Bucket::None => {}
+            Bucket::Used => {
+                self.used_bytes += bytes;
+                self.used_files += files;
+            }
+            Bucket::Reserved => self.reserved_bytes += bytes,
+            Bucket::Trash => {
+                self.trash_bytes += bytes;
+                self.trash_files += files;
+            }
+        }
+    }
+}
