@@ -5,3 +5,5 @@ mod admin;
 mod attach;
 mod dispatch;
 mod office;
+mod store_books;
+mod store_moves;

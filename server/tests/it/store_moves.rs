@@ -119,7 +119,11 @@ async fn a_commit_covers_every_file_with_the_right_bytes(books: Books) {
         assert_eq!((committed.stale.len(), committed.moved.len()), (1, 0), "{word:?}");
     }
     assert_eq!(books.store.get_image(image(1)).await.unwrap().pool, pool(1));
-    assert_eq!(books.store.commit_moves(vec![done(&job)], at(3)).await.unwrap().moved.len(), 1, "it still holds its job");
+    assert_eq!(
+        books.store.commit_moves(vec![done(&job)], at(3)).await.unwrap().moved.len(),
+        1,
+        "it still holds its job"
+    );
 }
 
 fn setback(job: &pixelfox_server::catalog::LeasedJob, kind: SetbackKind) -> Setback {
@@ -279,7 +283,8 @@ async fn lanes_tell_what_is_due(books: Books) {
     let again = SetbackKind::Again { not_before: at(9), counted: true };
     books.store.set_back(vec![setback(&first, again)], at(2)).await.unwrap();
     let lanes = books.store.lanes(at(3)).await.unwrap();
-    let seen: Vec<_> = lanes.iter().map(|l| (l.node.as_str(), l.source.get(), l.target.unwrap().get(), l.due)).collect();
+    let seen: Vec<_> =
+        lanes.iter().map(|l| (l.node.as_str(), l.source.get(), l.target.unwrap().get(), l.due)).collect();
     assert_eq!(seen, [("local", 1, 2, 2), ("s01", 2, 1, 2)]);
     assert_eq!((lanes[0].next, lanes[1].next), (Some(at(9)), None));
     assert_eq!((lanes[0].kind, job.target), (JobKind::MoveImage, pool(2)));
