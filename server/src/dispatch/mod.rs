@@ -39,6 +39,7 @@ struct Round {
     store: Store,
     sessions: Arc<Sessions>,
     settle: Settle,
+    stop: CancellationToken,
 }
 
 impl Dispatch {
@@ -46,7 +47,8 @@ impl Dispatch {
     #[must_use]
     pub fn start(store: Store, sessions: Arc<Sessions>, settle: Settle, wake: Arc<Notify>) -> Self {
         let dispatch = Self { tasks: TaskTracker::new(), stop: CancellationToken::new() };
-        dispatch.tasks.spawn(run(Round { store, sessions, settle }, wake, dispatch.stop.clone()));
+        let round = Round { store, sessions, settle, stop: dispatch.stop.clone() };
+        dispatch.tasks.spawn(round.run(wake));
         dispatch
     }
 
@@ -58,28 +60,28 @@ impl Dispatch {
     }
 }
 
-async fn run(round: Round, wake: Arc<Notify>, stop: CancellationToken) {
-    loop {
-        let pause = match round.carry_on().await {
-            Ok(pause) => pause,
-            Err(cause) => {
-                tracing::error!("could not hand out jobs, trying again: {cause:?}");
-                Some(BOOKS_RETRY)
+impl Round {
+    async fn run(self, wake: Arc<Notify>) {
+        loop {
+            let pause = match self.carry_on().await {
+                Ok(pause) => pause,
+                Err(cause) => {
+                    tracing::error!("could not hand out jobs, trying again: {cause:?}");
+                    Some(BOOKS_RETRY)
+                }
+            };
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                () = wake.notified() => {}
+                () = async { tokio::time::sleep(pause.unwrap_or_default()).await }, if pause.is_some() => {}
             }
-        };
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = wake.notified() => {}
-            () = async { tokio::time::sleep(pause.unwrap_or_default()).await }, if pause.is_some() => {}
         }
     }
-}
 
-impl Round {
     /// Leases and sends until nothing more may run. Comes back with how long to sleep unless woken; `None`: for ever.
     async fn carry_on(&self) -> Result<Option<Duration>, StoreError> {
         self.push_unrestored().await?;
-        loop {
+        while !self.stop.is_cancelled() {
             let (pools, seen) = snapshot(&self.store, &self.sessions).await?;
             let orders = schedule::decide(&seen);
             let next = schedule::next_wake(&seen).map(|at| pause(at.0.saturating_sub(seen.now.0)));
@@ -94,6 +96,7 @@ impl Round {
                 return Ok(Some(next.map_or(BLOCKED_RETRY, |next| next.min(BLOCKED_RETRY))));
             }
         }
+        Ok(None)
     }
 
     /// Whether any job was leased.

@@ -27,7 +27,7 @@ pub async fn snapshot(store: &Store, sessions: &Sessions) -> Result<(Vec<Pool>, 
 }
 
 fn node_view(session: &Session, settings: &Settings) -> NodeView {
-    let slots = session.hello().about.slots.min(settings.move_slots_per_node).max(1);
+    let slots = session.hello().about.slots.min(settings.move_slots_per_node);
     let behind = session.pending.count(Work::Rename) >= RENAMES_BEHIND;
     let running = if behind { slots } else { u32::try_from(session.pending.count(Work::Push)).unwrap_or(u32::MAX) };
     NodeView { node: session.node().clone(), epoch: session.epoch(), slots, running }

@@ -123,6 +123,9 @@ pub fn waiting_for(job: &Job, snapshot: &Snapshot) -> String {
     if let Some(at) = job.not_before.filter(|at| *at > snapshot.now) {
         return format!("next try in {} s", at.seconds_since(snapshot.now).max(1));
     }
+    if way.node.slots == 0 {
+        return format!("node {} takes no jobs (DISABLE_JOB_WORKERS=1)", lane.node);
+    }
     if way.node.running >= way.node.slots {
         return format!("all {} slots of node {} are busy", way.node.slots, lane.node);
     }

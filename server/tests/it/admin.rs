@@ -345,7 +345,7 @@ async fn settings_change_by_field_and_stay_within_their_limits() {
         .into_inner();
     assert_eq!(after, v1::Settings { trash_hours: Some(0), ..before });
     for (bad, want) in [
-        (v1::Settings { variants_webp: Some(true), ..Default::default() }, "variants_webp"),
+        (v1::Settings { variants_webp: Some(true), ..Default::default() }, "variants_"),
         (v1::Settings { move_slots_per_node: Some(0), ..Default::default() }, "move_slots_per_node"),
         (v1::Settings { upload_max_bytes: Some(0), ..Default::default() }, "upload_max_bytes"),
     ] {

@@ -118,6 +118,24 @@ async fn a_bad_first_word_is_refused_in_a_sentence_and_harms_nobody() {
 }
 
 #[tokio::test]
+async fn a_message_above_the_limit_ends_its_own_stream_alone() {
+    // 2 MiB of storage roots in a Hello, 2 MiB in a progress: the streams end, another node goes on.
+    let office = Office::open().await;
+    let mut other = FakeNode::attach(&office, "s02").await;
+    let roots = vec!["/srv/of/a/thousand/names/".repeat(100); 1000];
+    let hello = Event::Hello(v1::Hello { storage_roots: roots, ..hello("s01") });
+    let end = FakeNode::dial(&office, hello).await.unwrap().over().await;
+    assert_ne!(end.code(), Code::Ok);
+    let mut node = FakeNode::attach(&office, "s01").await;
+    let files = vec![v1::FileResult { message: "x".repeat(2048), ..Default::default() }; 1024];
+    node.say(Event::Progress(v1::CommandProgress { files, ..Default::default() })).await;
+    node.over().await;
+    change_rate(&office, 13).await;
+    other.welcome_where(|welcome| welcome.settings.as_ref().unwrap().upload_rate_limit_per_ip == 13).await;
+    office.close().await;
+}
+
+#[tokio::test]
 async fn nonsense_on_a_session_ends_nothing_but_a_second_hello() {
     // Results for commands and files that there never were, and events that say nothing, are passed over.
     let office = Office::open().await;

@@ -353,6 +353,30 @@ async fn a_job_says_what_it_waits_for_and_starts_when_that_comes() {
 }
 
 #[tokio::test]
+async fn a_node_with_its_workers_off_gets_no_jobs_but_receives() {
+    // s01 attaches with no slots: its job waits and says why; a move to s01 goes out as ever.
+    let office = Office::open().await;
+    let mut s01 = FakeNode::try_attach(&office, v1::Hello { slots: 0, ..hello("s01") }).await.unwrap();
+    s01.heartbeat(true).await;
+    let mut s02 = FakeNode::attach(&office, "s02").await;
+    let (there, here) = (office.upload(&s01, 1).await, office.upload(&s02, 2).await);
+    let batch = office.move_to(&[&there], s02.pool()).await;
+    let mut watcher = office.books.watch();
+    office.move_to(&[&here], s01.pool()).await;
+    let (id, _) = s02.push().await;
+    s02.end(id, vec![here.result(Outcome::Done)]).await;
+    s02.delete().await;
+    let job = office.only_child(&batch).await.id;
+    let why = "node s01 takes no jobs (DISABLE_JOB_WORKERS=1)";
+    office.job_where(&mut watcher, job, |job| job.waiting_for == why).await;
+
+    // attached again with workers, the job starts
+    s01 = FakeNode::attach(&office, "s01").await;
+    s01.push().await;
+    office.close().await;
+}
+
+#[tokio::test]
 async fn a_stopped_coordinator_takes_its_jobs_up_again() {
     // Stopped in the middle of a push, started again: the job is pending, and goes out when the nodes are back.
     let (office, mut s01, s02, upload) = two_nodes().await;

@@ -15,8 +15,6 @@ use crate::sessions::{
 
 /// Longest sentence of a node that is kept, in bytes: it goes into logs and rows.
 const MESSAGE_BYTES: usize = 2048;
-/// Slots of a node that names none.
-const DEFAULT_SLOTS: u32 = 4;
 /// Slots of a node at most.
 const MOST_SLOTS: u32 = 64;
 
@@ -31,12 +29,11 @@ pub(crate) fn hello(event: v1::NodeEvent, address: String) -> Result<Hello, Faul
     if hello.node_id.is_empty() {
         return Err(Fault::bad_request("Hello without a node_id: set NODE_ID"));
     }
-    let slots = if hello.slots == 0 { DEFAULT_SLOTS } else { hello.slots.min(MOST_SLOTS) };
     let about = catalog::Hello {
         node: NodeId::try_from(hello.node_id)?,
         instance: hello.instance_id,
         version: short(hello.version),
-        slots,
+        slots: hello.slots.min(MOST_SLOTS),
         node_url: short(hello.node_url),
         public_base_url: short(hello.public_base_url),
         uploads_dir: short(hello.uploads_dir),
@@ -268,7 +265,7 @@ mod tests {
             assert!(refused.message().contains(want), "{refused}");
         }
         let taken = hello(named("s01"), "10.0.0.7:5".into()).unwrap();
-        assert_eq!((taken.about.slots, taken.about.address.as_str()), (DEFAULT_SLOTS, "10.0.0.7:5"));
+        assert_eq!((taken.about.slots, taken.about.address.as_str()), (0, "10.0.0.7:5"));
     }
 
     #[test]
