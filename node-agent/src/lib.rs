@@ -4,6 +4,7 @@ pub mod clock;
 pub mod config;
 pub mod coordinator;
 pub mod disk;
+pub mod grpc;
 pub mod http;
 pub mod images;
 pub mod intake;

@@ -111,13 +111,22 @@ impl Stored {
     /// # Errors
     /// What the system says.
     pub async fn hash(&self) -> io::Result<Sha256> {
+        Ok(self.hash_prefix(u64::MAX).await?.digest())
+    }
+
+    /// As [`Stored::hash`], for the first `length` bytes, or for all where there are fewer.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub async fn hash_prefix(&self, length: u64) -> io::Result<PrefixHasher> {
         let mut hasher = PrefixHasher::new();
         let mut buffer = vec![0; HASH_BUFFER_BYTES];
         let mut turn = 0;
-        loop {
-            let n = self.read_at(&mut buffer, hasher.len())?;
+        while hasher.len() < length {
+            let most = usize::try_from(length - hasher.len()).map_or(buffer.len(), |left| left.min(buffer.len()));
+            let n = self.read_at(&mut buffer[..most], hasher.len())?;
             if n == 0 {
-                return Ok(hasher.digest());
+                break;
             }
             hasher.update(&buffer[..n]);
             turn += n as u64;
@@ -126,6 +135,7 @@ impl Stored {
                 tokio::task::yield_now().await;
             }
         }
+        Ok(hasher)
     }
 }
 
