@@ -163,7 +163,9 @@ impl Incoming {
                 }
                 Ok(())
             }
-            None => Err(Status::invalid_argument(format!("the message for file_tag {tag} has neither begin nor frame"))),
+            None => {
+                Err(Status::invalid_argument(format!("the message for file_tag {tag} has neither begin nor frame")))
+            }
         }
     }
 
@@ -267,7 +269,9 @@ impl Incoming {
 fn broken(broken: Broken) -> Status {
     match broken {
         Broken::TooMany => Status::resource_exhausted(broken.to_string()),
-        Broken::StillOpen(_) | Broken::Unknown(_) | Broken::Mixed { .. } => Status::invalid_argument(broken.to_string()),
+        Broken::StillOpen(_) | Broken::Unknown(_) | Broken::Mixed { .. } => {
+            Status::invalid_argument(broken.to_string())
+        }
     }
 }
 

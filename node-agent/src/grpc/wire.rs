@@ -4,8 +4,7 @@
 use pixelfox_proto::{
     Attempt, Fault, FaultKind, FrameError, PoolId, Sha256, StoredPath,
     v1::{
-        BeginFile, ListFilesResponse, ReplicateResponse, StatResponse, StoredFile,
-        refusal::Reason,
+        BeginFile, ListFilesResponse, ReplicateResponse, StatResponse, StoredFile, refusal::Reason,
         replicate_response::Outcome,
     },
 };
