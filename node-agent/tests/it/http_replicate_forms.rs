@@ -142,13 +142,11 @@ async fn a_body_that_is_cut_short_or_has_another_boundary_leaves_nothing() {
     let node = Node::start().await;
     let body = good_body();
     let wrong = String::from_utf8_lossy(&body).replace("--B", "--C").into_bytes();
-    let two_files = [&form_body(&[("pool_id", "1")], PHOTO)[..], &body].concat();
     for (why, bytes) in [
         ("cut in the file", request(&secret(), body.len(), &body[..body.len() - 100])),
         ("cut in a field", request(&secret(), body.len(), &body[..90])),
         ("ended in the file", request(&secret(), body.len() - 100, &body[..body.len() - 100])),
         ("another boundary", request(&secret(), wrong.len(), &wrong)),
-        ("two forms", request(&secret(), two_files.len(), &two_files)),
         ("two files", {
             let first = form_body(&[("pool_id", "1")], PHOTO);
             let both = [&first[..first.len() - 7], b"\r\n", &body].concat();
@@ -157,10 +155,7 @@ async fn a_body_that_is_cut_short_or_has_another_boundary_leaves_nothing() {
     ] {
         let answer = node.raw_and_no_more(&bytes).await;
         let refused = "{\"error\":\"bad_request\",\"message\":\"invalid multipart form\"}";
-        assert!(answer.is_empty() || answer.ends_with(refused), "{why}: {answer}");
-        if !why.starts_with("cut") {
-            assert!(!answer.is_empty(), "{why}: somebody is there to hear it");
-        }
+        assert!(answer.ends_with(refused), "{why}: {answer}");
         node.settles_at(1, 0).await;
     }
     node.stop().await;

@@ -11,5 +11,7 @@ mod edge_rig;
 mod http_replicate_forms;
 mod http_replicate_rows;
 mod listen_limits;
+mod upload_refused;
+mod upload_taken;
 mod uploads_elsewhere;
 mod uploads_serve;
