@@ -9,6 +9,7 @@ mod fault;
 mod file_meta;
 mod frame;
 mod id;
+mod refusal;
 mod stored_path;
 mod upload_token;
 
@@ -18,6 +19,7 @@ pub use fault::{Fault, FaultKind};
 pub use file_meta::FileMeta;
 pub use frame::{Cut, Cutter, FrameError, MAX_FRAME_BYTES, Verifier};
 pub use id::{Generation, IdError, ImageId, JobId, Lease, NodeId, PoolId, SessionEpoch, ShareToken};
+pub use refusal::RefusalReason;
 pub use stored_path::{PathError, PathRoot, StoredPath};
 pub use upload_token::{Claims, TokenError, Via};
 

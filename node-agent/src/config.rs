@@ -269,8 +269,15 @@ impl NodeConfig {
                 upload_token: env.secret_pair("UPLOAD_TOKEN_SECRET"),
             },
             tls_ca_file: env.text("TLS_CA_FILE").map(PathBuf::from),
-            log: log(env),
+            log: Self::read_log(env),
         }
+    }
+}
+
+impl NodeConfig {
+    /// Only how to log.
+    pub fn read_log(env: &mut Env<'_>) -> LogConfig {
+        log(env)
     }
 }
 
@@ -358,6 +365,17 @@ pub fn require_writable(variable: &str, dir: &Path) -> Result<(), Problem> {
     let probe = dir.join(format!(".probe-{}", std::process::id()));
     std::fs::write(&probe, b"x").map_err(|error| problem("write into", &error))?;
     std::fs::remove_file(&probe).map_err(|error| problem("remove a file from", &error))
+}
+
+/// The content of `TLS_CA_FILE`.
+///
+/// # Errors
+/// A [`Problem`] that names the file.
+pub fn read_certificates(file: &Path) -> Result<Vec<u8>, Problem> {
+    std::fs::read(file).map_err(|error| Problem {
+        variable: "TLS_CA_FILE".into(),
+        message: format!("could not read {}: {error}", file.display()),
+    })
 }
 
 /// `90s`, `10m`, `1h`, `1d`, `250ms`.

@@ -114,11 +114,11 @@ pub struct Coordinator {
 }
 
 /// A transport whose error has a name: the compiler can't see that a task may own a call that fails with any error.
-struct Way(Transport);
+pub(crate) struct Way(Transport);
 
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
-struct WayError(BoxError);
+pub(crate) struct WayError(BoxError);
 
 impl Service<http::Request<tonic::body::Body>> for Way {
     type Response = http::Response<tonic::body::Body>;
@@ -153,9 +153,9 @@ impl Coordinator {
     }
 
     /// The way in use; `None` for a node without any.
-    pub(crate) fn transport(&self) -> Option<Transport> {
+    pub(crate) fn transport(&self) -> Option<Way> {
         let ways = &self.shared.transports;
-        ways.get(self.shared.current.load(Ordering::Relaxed) % ways.len().max(1)).cloned()
+        ways.get(self.shared.current.load(Ordering::Relaxed) % ways.len().max(1)).cloned().map(Way)
     }
 
     /// Turns to the next way, after the present one failed.
@@ -177,7 +177,7 @@ impl Coordinator {
 
     fn client(&self) -> Result<CoordinatorClient<Way>, CoordinatorError> {
         let none = || CoordinatorError::Unreachable("this node has no COORDINATOR_URL".into());
-        self.transport().map(|way| CoordinatorClient::new(Way(way))).ok_or_else(none)
+        self.transport().map(CoordinatorClient::new).ok_or_else(none)
     }
 
     /// Asks for the image record of an upload that is durable here. Asked again with the same id, it answers the same.

@@ -1,5 +1,6 @@
 //! A PixelFox storage node: it owns the disks, stores and serves the files and streams them to other nodes.
 
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod coordinator;
@@ -9,12 +10,14 @@ pub mod http;
 pub mod images;
 pub mod intake;
 pub mod listen;
+pub mod node;
 pub mod peer;
 pub mod plane;
 pub mod pools;
 pub mod ranges;
 pub mod receive;
 pub mod secret;
+pub mod session;
 pub mod state;
 pub mod sys;
 pub mod telemetry;

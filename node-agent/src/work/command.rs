@@ -1,6 +1,8 @@
 //! Orders of the coordinator and the node's words about them, as domain values. `session/wire` converts.
 
-use pixelfox_proto::{Attempt, FileMeta, Generation, PoolId, Sha256, StoredPath};
+use pixelfox_proto::{Attempt, FileMeta, Generation, Lease, PoolId, RefusalReason, Sha256, StoredPath};
+
+pub use crate::disk::{Check, Reason};
 
 /// Names an order on its session; repeated in every word about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,6 +58,10 @@ pub struct FileAt {
     pub path: StoredPath,
     /// Of the mark on disk.
     pub generation: Generation,
+    /// The newest lease that must not land there any more, where it is known.
+    pub lease: Option<Lease>,
+    /// Why it goes.
+    pub reason: Reason,
 }
 
 /// Files of one pool.
@@ -75,16 +81,7 @@ pub struct RestoreFiles {
     /// Each with the generation that it has afterwards.
     pub files: Vec<(FileAt, Generation)>,
     /// Hash the bytes before the answer; otherwise mark and size are enough.
-    pub check: RestoreCheck,
-}
-
-/// How a restored file is checked before the answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RestoreCheck {
-    /// By its mark and size.
-    MarkAndSize,
-    /// By its bytes.
-    Bytes,
+    pub check: Check,
 }
 
 /// Files to hash.
@@ -134,6 +131,8 @@ pub struct FileEnd {
     pub sha256: Option<Sha256>,
     /// A sentence for a person; empty where all went well.
     pub message: String,
+    /// What the target refused it for, where it did.
+    pub refusal: Option<RefusalReason>,
 }
 
 /// Source: coordinator.proto, `FileResult.Outcome`.

@@ -211,12 +211,17 @@ fn delete_files(trash: TrashFiles) -> v1::DeleteFiles {
     let file = |(path, generation): (StoredPath, pixelfox_proto::Generation)| v1::DeleteFile {
         stored_path: path.to_string(),
         generation: generation.0,
+        ..v1::DeleteFile::default()
     };
     v1::DeleteFiles { pool_id: trash.pool.get(), files: trash.files.into_iter().map(file).collect() }
 }
 
 fn restore_files(restore: &RestoreFiles) -> v1::RestoreFiles {
-    let file = |file: &RestoreFile| v1::DeleteFile { stored_path: file.path.to_string(), generation: file.trashed.0 };
+    let file = |file: &RestoreFile| v1::DeleteFile {
+        stored_path: file.path.to_string(),
+        generation: file.trashed.0,
+        ..v1::DeleteFile::default()
+    };
     v1::RestoreFiles {
         pool_id: restore.pool.get(),
         files: restore.files.iter().map(file).collect(),

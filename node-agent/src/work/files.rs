@@ -1,0 +1,168 @@
+//! Orders on files that are here: into the trash, out of it, back from it, hashed.
+
+use std::sync::Arc;
+
+use futures_util::{StreamExt as _, stream};
+use pixelfox_proto::{RefusalReason, Sha256, StoredPath};
+
+use super::{
+    Cancel, FileAt, FileEnd, Outcome, PoolFiles, Reporter, RestoreFiles, Shared, VerifyFiles, report::sentence,
+};
+use crate::{
+    disk::{DiskError, Purged, Removal, Restored, Trashed},
+    pools::Pool,
+};
+
+/// Files of one order that are worked on at once, so that they share their syncs.
+const AT_ONCE: usize = 256;
+/// Files that are hashed at once.
+const HASHED_AT_ONCE: usize = 2;
+
+impl Shared {
+    pub(super) async fn trash(&self, order: PoolFiles, reporter: Reporter, cancel: &Cancel) {
+        self.each(order, reporter, cancel, async |pool, file| trashed(pool.trash(removal(file)).await)).await;
+    }
+
+    pub(super) async fn purge(&self, order: PoolFiles, reporter: Reporter, cancel: &Cancel) {
+        self.each(order, reporter, cancel, async |pool, file| purged(pool.purge(removal(file)).await)).await;
+    }
+
+    /// Does `what` with every file of the order; once it is called off with none that has not begun.
+    async fn each(
+        &self,
+        order: PoolFiles,
+        reporter: Reporter,
+        cancel: &Cancel,
+        what: impl AsyncFn(Arc<Pool>, FileAt) -> End,
+    ) {
+        let pool = match self.pools.hosted(order.pool) {
+            Ok(pool) => pool,
+            Err(fault) => return reporter.end(Some(fault.message().to_owned())).await,
+        };
+        let one = async |file: FileAt| {
+            let path = file.path.clone();
+            let end = if cancel.is_whole() { called_off() } else { what(Arc::clone(&pool), file).await };
+            end.of(path)
+        };
+        reporter.tell_all(stream::iter(order.files).map(&one).buffer_unordered(AT_ONCE)).await;
+    }
+
+    pub(super) async fn restore(&self, order: RestoreFiles, reporter: Reporter, cancel: &Cancel) {
+        let pool = match self.pools.hosted(order.pool) {
+            Ok(pool) => pool,
+            Err(fault) => return reporter.end(Some(fault.message().to_owned())).await,
+        };
+        let check = order.check;
+        let one = async |(file, restored_as): (FileAt, _)| {
+            if cancel.is_whole() {
+                return called_off().of(file.path);
+            }
+            let (pool, path) = (Arc::clone(&pool), file.path.clone());
+            let work = async move { pool.restore(&path, (file.generation, restored_as), check).await };
+            restored(self.plane.run(work).await).of(file.path)
+        };
+        reporter.tell_all(stream::iter(order.files).map(&one).buffer_unordered(AT_ONCE)).await;
+    }
+
+    pub(super) async fn verify(&self, order: VerifyFiles, reporter: Reporter, cancel: &Cancel) {
+        let pool = match self.pools.hosted(order.pool) {
+            Ok(pool) => pool,
+            Err(fault) => return reporter.end(Some(fault.message().to_owned())).await,
+        };
+        let one = async |(path, size, sha256): (StoredPath, u64, Sha256)| {
+            if cancel.is_whole() {
+                return called_off().of(path);
+            }
+            let (pool, asked) = (Arc::clone(&pool), path.clone());
+            let hashed = self.plane.run(async move { hash(&pool, &asked).await }).await;
+            verified(hashed, size, sha256).of(path)
+        };
+        reporter.tell_all(stream::iter(order.files).map(&one).buffer_unordered(HASHED_AT_ONCE)).await;
+    }
+}
+
+/// Size and digest of a file as it is on the disk now.
+async fn hash(pool: &Pool, path: &StoredPath) -> Result<Option<(u64, Sha256)>, DiskError> {
+    let Some(file) = pool.disk().ok_or(DiskError::Closed)?.open(path)? else { return Ok(None) };
+    let sha256 = file.hash().await.map_err(|cause| DiskError::new("hash", path.as_str(), cause))?;
+    Ok(Some((file.size(), sha256)))
+}
+
+/// How a file ended, but for its path.
+struct End {
+    outcome: Outcome,
+    size: u64,
+    sha256: Option<Sha256>,
+    message: String,
+    refusal: Option<RefusalReason>,
+}
+
+impl End {
+    fn new(outcome: Outcome, message: impl Into<String>) -> Self {
+        Self { outcome, size: 0, sha256: None, message: message.into(), refusal: None }
+    }
+
+    fn of(self, path: StoredPath) -> FileEnd {
+        let Self { outcome, size, sha256, message, refusal } = self;
+        FileEnd { path, outcome, size, sha256, message, refusal }
+    }
+}
+
+fn removal(file: FileAt) -> Removal {
+    Removal { path: file.path, generation: file.generation, lease: file.lease, reason: file.reason }
+}
+
+fn called_off() -> End {
+    End::new(Outcome::Retry, "called off")
+}
+
+fn failed(error: &DiskError) -> End {
+    End { refusal: Some(RefusalReason::IoError), ..End::new(Outcome::Retry, sentence(error)) }
+}
+
+fn trashed(result: Result<Trashed, DiskError>) -> End {
+    match result {
+        Ok(Trashed::Trashed { size, .. }) => End { size, ..End::new(Outcome::Done, "") },
+        Ok(Trashed::Missing) => End::new(Outcome::Missing, "there is no such file; a late one will be refused"),
+        Ok(Trashed::Stale(there)) => End::new(Outcome::Stale, format!("the file there has generation {there}")),
+        Err(error) => failed(&error),
+    }
+}
+
+fn purged(result: Result<Purged, DiskError>) -> End {
+    match result {
+        Ok(Purged::Purged) => End::new(Outcome::Done, ""),
+        Ok(Purged::Missing) => End::new(Outcome::Missing, "there is no such file in the trash"),
+        Ok(Purged::Stale(there)) => End::new(Outcome::Stale, format!("the file there has generation {there}")),
+        Err(error) => failed(&error),
+    }
+}
+
+fn restored(result: Result<Restored, DiskError>) -> End {
+    match result {
+        Ok(Restored::Restored(mark)) => {
+            End { size: mark.size, sha256: Some(mark.sha256), ..End::new(Outcome::Done, "") }
+        }
+        Ok(Restored::Missing) => End::new(Outcome::Missing, "neither in the trash nor under its name"),
+        Ok(Restored::Stale(there)) => End::new(Outcome::Stale, format!("the file there has generation {there}")),
+        Ok(Restored::Mismatch) => End::new(Outcome::Mismatch, "its bytes are not what its mark says"),
+        Ok(Restored::Conflict) => {
+            let end = End::new(Outcome::Refused, "other bytes are stored under its name");
+            End { refusal: Some(RefusalReason::Conflict), ..end }
+        }
+        Ok(Restored::Changed) => End::new(Outcome::Retry, "it changed while it was looked at"),
+        Err(error) => failed(&error),
+    }
+}
+
+fn verified(result: Result<Option<(u64, Sha256)>, DiskError>, size: u64, sha256: Sha256) -> End {
+    match result {
+        Ok(Some(found)) => {
+            let outcome = if found == (size, sha256) { Outcome::Done } else { Outcome::Mismatch };
+            let message = if outcome == Outcome::Done { "" } else { "its bytes are not what is on record" };
+            End { size: found.0, sha256: Some(found.1), ..End::new(outcome, message) }
+        }
+        Ok(None) => End::new(Outcome::Missing, "there is no such file"),
+        Err(error) => failed(&error),
+    }
+}
