@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use pixelfox_node::secret::SecretPair;
 use pixelfox_proto::v1::{admin_server::AdminServer, coordinator_server::CoordinatorServer};
+use pixelfox_proto::{NodeId, PoolId};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
@@ -69,6 +70,13 @@ impl Books {
         grpc::coordinator(self.rooms.clone(), self.replication_secret.clone())
     }
 
+    /// `pixelfox.v1.Coordinator` for the embedded node alone: by `secret`, which only this process knows. So the
+    /// server's own node works without a `REPLICATION_SECRET` too. Never mount it on a port.
+    #[must_use]
+    pub fn coordinator_in_process(&self, secret: SecretPair) -> CoordinatorServer<CoordinatorService> {
+        grpc::coordinator(self.rooms.clone(), Some(secret))
+    }
+
     /// `pixelfox.v1.Admin` for the port: by `ADMIN_TOKEN`.
     #[must_use]
     pub fn admin(&self) -> Trailing<AdminServer<AdminService>> {
@@ -89,8 +97,18 @@ impl Books {
 
     /// NODE_IDs that are attached now.
     #[must_use]
-    pub fn attached(&self) -> Vec<pixelfox_proto::NodeId> {
+    pub fn attached(&self) -> Vec<NodeId> {
         self.rooms.sessions.all().iter().map(|session| session.node().clone()).collect()
+    }
+
+    /// Whether `node` is attached and reports `pool` as healthy.
+    #[must_use]
+    pub fn serves(&self, node: &NodeId, pool: PoolId) -> bool {
+        self.rooms
+            .sessions
+            .of(node)
+            .and_then(|session| session.pool(pool))
+            .is_some_and(|health| health.problem.is_none())
     }
 
     /// Pools or settings were changed without the Admin service (by the caller at its start): tells every node.

@@ -1,13 +1,16 @@
 //! The PixelFox coordinator: knows every image, decides where its files live, moves them.
 
+pub mod app;
 pub mod books;
 pub mod catalog;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod dev;
 pub mod dispatch;
 pub mod events;
 pub mod grpc;
+pub mod http;
 pub mod moves;
 pub mod placement;
 pub mod schedule;

@@ -76,8 +76,18 @@ const PURE: &[&str] = &[
     "server/src/moves",
     "server/src/placement.rs",
 ];
-const IMPURE: &[&str] =
-    &["tokio::", "sqlx::", "axum::", "tonic::", "std::fs", "rustix::", "fastrand::", "getrandom::", "Instant::now", "SystemTime::now"];
+const IMPURE: &[&str] = &[
+    "tokio::",
+    "sqlx::",
+    "axum::",
+    "tonic::",
+    "std::fs",
+    "rustix::",
+    "fastrand::",
+    "getrandom::",
+    "Instant::now",
+    "SystemTime::now",
+];
 
 const BANNED_ROOMS: &[&str] = &["utils", "util", "common", "helpers", "types", "manager", "misc", "handler", "data"];
 
@@ -209,7 +219,9 @@ fn pure_rooms_are_pure() {
     for (name, text) in all_sources() {
         if PURE.iter().any(|room| name.starts_with(room)) {
             let code = product(&text);
-            faults.extend(IMPURE.iter().filter(|word| code.contains(**word)).map(|word| format!("{name}: names `{word}`")));
+            faults.extend(
+                IMPURE.iter().filter(|word| code.contains(**word)).map(|word| format!("{name}: names `{word}`")),
+            );
         }
     }
     assert_none(&faults);
@@ -223,7 +235,13 @@ fn each_outside_thing_is_touched_in_one_room() {
         ("tokio::fs", &[]),
         (
             "std::fs",
-            &["node-agent/src/disk/", "node-agent/src/config.rs", "node-agent/src/state.rs", "server/src/dev/", "server/src/store/open.rs"],
+            &[
+                "node-agent/src/disk/",
+                "node-agent/src/config.rs",
+                "node-agent/src/state.rs",
+                "server/src/dev/",
+                "server/src/store/open.rs",
+            ],
         ),
         ("rustix::fs", &["node-agent/src/disk/"]),
         (
@@ -263,7 +281,9 @@ fn every_variable_of_the_environment_is_known_and_explained() {
     let text = |name: &str| fs::read_to_string(root().join(name)).unwrap();
     let (dev, readme) = (text(".env.dev"), text("README.md") + &text("docs/configuration.md"));
     let mut faults = Vec::new();
-    for name in dev.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('=')).map(|(n, _)| n) {
+    for name in
+        dev.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('=')).map(|(n, _)| n)
+    {
         if !known.contains(name) {
             faults.push(format!(".env.dev sets {name}, which no program reads"));
         }

@@ -1,9 +1,15 @@
-//! Tests of the coordinator over real ports.
+//! Tests of the coordinator over real ports, and stories over whole servers and clusters: one binary, because each
+//! further one links everything again.
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails where it stands")]
 
 mod admin;
 mod attach;
 mod dispatch;
+mod grpcurl;
+mod harness;
+mod house;
+mod moves;
 mod office;
+mod processes;
 mod store_books;
 mod store_moves;

@@ -1,0 +1,166 @@
+//! One server process: the books, the embedded node and one port for both. Builds and runs rooms, decides nothing.
+
+use std::{net::SocketAddr, time::Duration};
+
+use axum::{Router, body::Body};
+use pixelfox_node::{
+    coordinator::Transport,
+    http as node_http,
+    listen::{self, Routes},
+    node::{GRACE, Node, StartError, add_diagnostics},
+    plane::Plane,
+    secret::SecretPair,
+};
+use pixelfox_proto::NodeId;
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+use tower::BoxError;
+use tracing::{info, warn};
+
+use crate::{
+    books::{Books, BooksSpec},
+    catalog::{PoolDraft, SettingsPatch},
+    clock,
+    config::ServerConfig,
+    http,
+    store::{AutoPools, Store, StoreError},
+};
+
+/// How long commands of other nodes that are out at the stop may take, after the embedded node's own have ended.
+const BOOKS_GRACE: Duration = Duration::from_secs(5);
+
+/// Why a server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The books.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The embedded node.
+    #[error(transparent)]
+    Node(#[from] StartError),
+    /// No secret for the way between the two in this process.
+    #[error("the system gives no random bytes: {0}")]
+    Random(getrandom::Error),
+    /// The environment.
+    #[error(transparent)]
+    Config(#[from] pixelfox_node::config::Problems),
+}
+
+/// A running server.
+pub struct App {
+    address: SocketAddr,
+    books: Books,
+    store: Store,
+    stop_node: CancellationToken,
+    stop_port: CancellationToken,
+    node: JoinHandle<()>,
+    port: JoinHandle<()>,
+}
+
+impl App {
+    /// Opens the books, starts the embedded node, serves both on `listener`.
+    ///
+    /// # Errors
+    /// [`AppError`]; nothing is left running.
+    pub async fn start(config: ServerConfig, listener: TcpListener, plane: Plane) -> Result<Self, AppError> {
+        let address = listener.local_addr().unwrap_or(config.node.listen);
+        let store = open_books(&config).await?;
+        let books = Books::start(BooksSpec {
+            store: store.clone(),
+            replication_secret: config.node.secrets.replication.clone(),
+            admin_token: config.admin_token.clone(),
+            auto_pools: if config.auto_pools { AutoPools::Make } else { AutoPools::ByHand },
+        })
+        .await?;
+        let (stop_node, stop_port) = (CancellationToken::new(), CancellationToken::new());
+        let inner_secret = inner_secret()?;
+        let inner = Routes::new(Router::new()).grpc(books.coordinator_in_process(inner_secret.clone()));
+        let node = Node::build(&config.node, vec![in_process(inner)], Some(inner_secret), &plane, &stop_port).await?;
+        let routes = Routes::new(node_http::finish(node.http().merge(http::router(store.clone()))));
+        let routes = node.grpc(routes.grpc(books.coordinator()).grpc(books.admin()));
+        let routes = add_diagnostics(routes)?;
+        info!(node = %config.node.node_id, "listening on {address}");
+        let stopped = stop_port.clone();
+        #[expect(clippy::disallowed_methods, reason = "the app owns both tasks and joins them in `shutdown`")]
+        let (node, port) =
+            (tokio::spawn(node.run(stop_node.clone())), tokio::spawn(listen::serve(listener, routes, plane, stopped)));
+        Ok(Self { address, books, store, stop_node, stop_port, node, port })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Returns when `node` is attached and one of its pools is healthy.
+    pub async fn wait_for_pool_of(&self, node: &NodeId) {
+        let mut watcher = self.books.watch();
+        loop {
+            let pools = self.store.list_pools().await.unwrap_or_default();
+            if pools.iter().any(|pool| pool.node == *node && self.books.serves(node, pool.id)) {
+                return;
+            }
+            watcher.next().await;
+        }
+    }
+
+    /// Takes no more work, lets what runs end within the grace, says goodbye to the nodes, closes port and books.
+    pub async fn shutdown(self) {
+        self.stop_node.cancel();
+        join("the embedded node", self.node).await;
+        self.books.shut_down(BOOKS_GRACE).await;
+        self.stop_port.cancel();
+        join("the port", self.port).await;
+        self.store.close().await;
+    }
+}
+
+/// Why the server needs a longer stop than a node: its own transfers, those of others, open requests.
+#[must_use]
+pub const fn longest_shutdown() -> Duration {
+    GRACE.saturating_add(BOOKS_GRACE).saturating_add(GRACE)
+}
+
+async fn join(what: &str, task: JoinHandle<()>) {
+    if let Err(error) = task.await {
+        warn!("{what} ended badly: {error}");
+    }
+}
+
+/// Opens the books; at the first start with the default pool on the server's own disk and the first settings.
+async fn open_books(config: &ServerConfig) -> Result<Store, AppError> {
+    if let Some(dir) = config.database.parent().filter(|dir| !dir.as_os_str().is_empty()) {
+        let writable = pixelfox_node::config::require_writable("DATABASE_URL", dir);
+        writable.map_err(|problem| pixelfox_node::config::Problems(vec![problem]))?;
+    }
+    let store = Store::open(&format!("sqlite://{}", config.database.display())).await?;
+    let node = &config.node;
+    let uploads_dir = node.uploads_dir.display().to_string();
+    let first = PoolDraft::first(&node.node_id, &uploads_dir, &node.node_url, &node.public_domain);
+    if let Some(pool) = store.first_pool(first, clock::now()).await? {
+        info!("made the default pool {} in {}", pool.name, pool.base_path);
+    }
+    let settings = SettingsPatch { public_uploads: Some(config.public_uploads), ..SettingsPatch::default() };
+    store.first_settings(settings, clock::now()).await?;
+    Ok(store)
+}
+
+/// The way of the embedded node to the coordinator beside it.
+fn in_process(routes: Routes) -> Transport {
+    Transport::new(tower::service_fn(move |request: ::http::Request<tonic::body::Body>| {
+        let routes = routes.clone();
+        async move {
+            let answer = routes.answer(request.map(Body::new)).await;
+            Ok::<_, BoxError>(answer.map(tonic::body::Body::new))
+        }
+    }))
+}
+
+/// A secret that no other process knows.
+fn inner_secret() -> Result<SecretPair, AppError> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(AppError::Random)?;
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(SecretPair::new(hex, None))
+}

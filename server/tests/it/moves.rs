@@ -1,0 +1,144 @@
+//! Whole moves, from upload to the link that still works, over a whole cluster.
+
+use pixelfox_proto::v1::MoveImagesRequest;
+
+use crate::harness::{TestCluster, files_below, png};
+
+/// The files of a pool that a visitor could see.
+fn stored(cluster: &TestCluster, pool: u64) -> Vec<String> {
+    files_below(&cluster.pool_dir(pool)).into_iter().filter(|path| !path.starts_with(".pixelfox")).collect()
+}
+
+fn trashed(cluster: &TestCluster, pool: u64) -> Vec<String> {
+    files_below(&cluster.pool_dir(pool).join(".pixelfox/trash"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_image_moves_to_another_node_and_back_and_its_link_keeps_working() {
+    // The main job: upload at the app, move to s01, to s02 and back home; after each move the first link answers.
+    let cluster = TestCluster::start().await;
+    let bytes = png(1, 700_000);
+    let upload = cluster.upload(1, bytes.clone()).await;
+    let (uuid, url) = (upload["image_uuid"].as_str().unwrap(), upload["url"].as_str().unwrap());
+    assert_eq!(cluster.follow(url).await, (200, 0, bytes.clone()));
+    for (target, redirects) in [(2, 1), (3, 1), (1, 0), (2, 1)] {
+        let source = cluster.image(uuid).await.pool_id;
+        let batch = cluster.move_images(&[uuid], target).await;
+        assert_eq!((batch.images, batch.files, batch.bytes), (1, 1, bytes.len() as u64));
+        let parent = cluster.wait_for_end(batch.job_id).await;
+        assert_eq!((parent.state.as_str(), parent.children_done, parent.children_total), ("completed", 1, 1));
+        let image = cluster.image(uuid).await;
+        assert_eq!((image.pool_id, image.files[0].state.as_str()), (target, "live"));
+        assert_eq!(
+            cluster.follow(url).await,
+            (200, redirects, bytes.clone()),
+            "the first link, with the image in {target}"
+        );
+        assert_eq!(cluster.follow(&image.url).await, (200, 0, bytes.clone()), "its own link");
+        assert_eq!((stored(&cluster, target).len(), stored(&cluster, source).len()), (1, 0), "{source} to {target}");
+        assert_eq!(trashed(&cluster, source).len(), 1, "the old copy waits in the trash of {source}");
+    }
+    let share = format!("http://{}{}", cluster.app(), upload["view_url"].as_str().unwrap());
+    assert_eq!(cluster.follow(&share).await, (200, 1, bytes));
+    cluster.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_images_move_at_once_and_one_bad_one_stops_none() {
+    // 60 images in one order: one has lost its file, one has rotten on the disk, one is there already.
+    let cluster = TestCluster::start().await;
+    let mut uuids = Vec::new();
+    for seed in 0..60 {
+        let upload = cluster.upload(1, png(seed, 20_000)).await;
+        uuids.push(upload["image_uuid"].as_str().unwrap().to_owned());
+    }
+    let there = cluster.upload(2, png(1000, 10)).await["image_uuid"].as_str().unwrap().to_owned();
+    uuids.push(there.clone());
+    let path_of = async |uuid: &str| cluster.pool_dir(1).join(&cluster.image(uuid).await.files[0].stored_path);
+    std::fs::remove_file(path_of(&uuids[7]).await).unwrap();
+    let rotten = path_of(&uuids[9]).await;
+    let mut bytes = std::fs::read(&rotten).unwrap();
+    bytes[500] ^= 1;
+    std::fs::write(&rotten, &bytes).unwrap();
+
+    let names: Vec<&str> = uuids.iter().map(String::as_str).collect();
+    let batch = cluster.move_images(&names, 2).await;
+    assert_eq!((batch.images, batch.skipped_total), (60, 1), "{:?}", batch.skipped);
+    assert!(batch.skipped[0].contains(&there), "{:?}", batch.skipped);
+    let parent = cluster.wait_for_end(batch.job_id).await;
+    assert_eq!((parent.children_done, parent.children_failed, parent.children_total), (59, 1, 60), "{parent:?}");
+
+    let children = cluster.children(&batch).await;
+    let of = |uuid: &str| children.iter().find(|job| job.image_uuid == uuid).unwrap();
+    let lost = of(&uuids[7]);
+    assert_eq!((lost.state.as_str(), lost.files_missing), ("completed", 1), "{lost:?}");
+    let image = cluster.image(&uuids[7]).await;
+    assert_eq!((image.pool_id, image.files[0].state.as_str()), (1, "lost"));
+    let suspect = of(&uuids[9]);
+    assert_eq!(suspect.state, "failed", "{suspect:?}");
+    assert!(!suspect.last_error.is_empty());
+    let image = cluster.image(&uuids[9]).await;
+    assert_eq!((image.pool_id, image.files[0].state.as_str()), (1, "suspect"));
+    assert_eq!(std::fs::read(&rotten).unwrap(), bytes, "what is suspect stays as it is");
+    assert_eq!(stored(&cluster, 2).len(), 59);
+    assert_eq!(stored(&cluster, 1).len(), 1);
+    for uuid in &uuids {
+        let image = cluster.image(uuid).await;
+        let want = if uuid == &uuids[7] { 404 } else { 200 };
+        assert_eq!(cluster.follow(&image.url).await.0, want, "{uuid}");
+    }
+    cluster.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_move_for_a_node_that_is_away_waits_at_no_cost_and_goes_on_when_it_is_back() {
+    let mut cluster = TestCluster::start().await;
+    let bytes = png(5, 100);
+    let upload = cluster.upload(1, bytes.clone()).await;
+    let (uuid, url) = (upload["image_uuid"].as_str().unwrap(), upload["url"].as_str().unwrap());
+    assert!(cluster.cluster().stop_storage_node("s01").await);
+    let batch = cluster.move_images(&[uuid], 2).await;
+    let child = cluster.children(&batch).await[0].id;
+    let waiting = cluster.wait_for_job(child, |job| !job.waiting_for.is_empty()).await;
+    assert_eq!((waiting.state.as_str(), waiting.attempt), ("pending", 0), "{waiting:?}");
+    assert!(waiting.waiting_for.contains("s01"), "{}", waiting.waiting_for);
+    assert_eq!(cluster.follow(url).await, (200, 0, bytes.clone()));
+    cluster.restart().await;
+    assert_eq!(cluster.wait_for_end(child).await.state, "completed");
+    assert_eq!(cluster.follow(url).await, (200, 1, bytes));
+    cluster.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn started_again_the_cluster_goes_on_where_it_was() {
+    let mut cluster = TestCluster::start().await;
+    let upload = cluster.upload(2, png(3, 100)).await;
+    let uuid = upload["image_uuid"].as_str().unwrap();
+    let (image, token) = (cluster.image(uuid).await, cluster.cluster().secrets().get("ADMIN_TOKEN").to_owned());
+    cluster.restart().await;
+    assert_eq!((cluster.image(uuid).await, cluster.cluster().secrets().get("ADMIN_TOKEN")), (image, token.as_str()));
+    assert_eq!(cluster.follow(upload["url"].as_str().unwrap()).await.0, 200);
+    let batch = cluster.move_images(&[uuid], 3).await;
+    assert_eq!(cluster.wait_for_end(batch.job_id).await.state, "completed");
+    cluster.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn asking_first_writes_nothing_and_asking_twice_does_it_once() {
+    let cluster = TestCluster::start().await;
+    let upload = cluster.upload(1, png(4, 100)).await;
+    let request = MoveImagesRequest {
+        uuids: vec![upload["image_uuid"].as_str().unwrap().into()],
+        target_pool_id: 2,
+        dry_run: true,
+        request_id: "evening".into(),
+    };
+    let asked = cluster.admin().move_images(request.clone()).await.unwrap().into_inner();
+    assert_eq!((asked.job_id, asked.images), (0, 1));
+    let done = MoveImagesRequest { dry_run: false, ..request };
+    let first = cluster.admin().move_images(done.clone()).await.unwrap().into_inner();
+    let again = cluster.admin().move_images(done).await.unwrap().into_inner();
+    assert!(first.job_id != 0 && again.job_id == first.job_id, "{first:?} {again:?}");
+    assert_eq!(cluster.wait_for_end(first.job_id).await.children_total, 1);
+    cluster.shutdown().await;
+}
