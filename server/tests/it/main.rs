@@ -12,4 +12,7 @@ mod moves;
 mod office;
 mod processes;
 mod store_books;
+mod store_crash;
+mod store_images;
 mod store_moves;
+mod store_pools;

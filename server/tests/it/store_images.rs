@@ -1,0 +1,174 @@
+//! The store's suite: uploads become images, paths become places, lists.
+
+use pixelfox_proto::{ImageId, ShareToken};
+use pixelfox_server::{
+    catalog::{
+        ImageFilter, ImageTotals, LostSession, NewUpload, PageAsk, ReplicaState, Setback, SetbackKind, SourceFault,
+        UploadDecision,
+    },
+    store::StoreError,
+};
+
+use crate::store_books::{Books, SIZE, at, digest, image, node, path, pool, suite, upload};
+
+suite! {
+    an_upload_becomes_an_image_and_the_same_answer_again,
+    the_same_bytes_of_the_same_user_are_a_duplicate,
+    visitors_share_nothing,
+    a_lost_original_is_healed_by_the_same_users_next_upload,
+    an_upload_that_can_not_be_kept_is_dropped_or_asked_again,
+    a_path_is_located_where_it_is_now,
+    images_are_listed_newest_first_and_found,
+}
+
+fn of_user(number: u64, user_id: u64, bytes: u64) -> NewUpload {
+    let mut upload = upload(number);
+    upload.sha256 = digest(bytes);
+    upload.meta.user_id = user_id;
+    upload
+}
+
+fn kept(decision: UploadDecision) -> ImageId {
+    match decision {
+        UploadDecision::Keep(image) => image.id,
+        other => panic!("{other:?} instead of Keep"),
+    }
+}
+
+async fn an_upload_becomes_an_image_and_the_same_answer_again(books: Books) {
+    let first = books.store.commit_upload(upload(1), at(0)).await.unwrap();
+    let UploadDecision::Keep(answer) = &first else { panic!("{first:?}") };
+    assert_eq!(answer.url, format!("http://local.local:8080/uploads/{}", path(1)));
+    assert_eq!(books.store.commit_upload(upload(1), at(9)).await.unwrap(), first);
+    let shown = books.store.get_image(image(1)).await.unwrap();
+    assert_eq!((shown.original_name.as_str(), shown.width, shown.size), ("Bild 1.jpg", 40, SIZE));
+    assert_eq!((shown.created, shown.files[0].generation.0), (at(0), 1));
+    assert_eq!(shown.url(), answer.url);
+    assert_eq!(books.store.image_totals().await.unwrap(), ImageTotals { images: 1, files: 1, bytes: SIZE });
+    books.assert_counted().await;
+    // After a move it is answered with where the image is now.
+    books.moved(1..2, 1, 2).await;
+    let UploadDecision::Keep(answer) = books.store.commit_upload(upload(1), at(9)).await.unwrap() else { panic!() };
+    assert_eq!(answer.url, format!("http://s01.local:8080/uploads/{}", path(1)));
+}
+
+async fn the_same_bytes_of_the_same_user_are_a_duplicate(books: Books) {
+    books.store.commit_upload(of_user(1, 5, 1), at(0)).await.unwrap();
+    let again = books.store.commit_upload(of_user(2, 5, 1), at(1)).await.unwrap();
+    let UploadDecision::DropDuplicate(earlier) = again else { panic!("{again:?}") };
+    assert_eq!(earlier.id, image(1));
+    kept(books.store.commit_upload(of_user(3, 6, 1), at(1)).await.unwrap());
+    kept(books.store.commit_upload(of_user(4, 5, 2), at(1)).await.unwrap());
+    assert_eq!(books.store.image_totals().await.unwrap().images, 3);
+    books.assert_counted().await;
+}
+
+async fn visitors_share_nothing(books: Books) {
+    for number in 1..4 {
+        assert_eq!(kept(books.store.commit_upload(of_user(number, 0, 1), at(0)).await.unwrap()), image(number));
+    }
+}
+
+/// Image 1 of user 5 as one whose original was found missing.
+async fn lose_the_original(books: &Books) {
+    books.store.commit_upload(of_user(1, 5, 1), at(0)).await.unwrap();
+    books.plan(1..2, 2).await;
+    let job = books.lease(1, 2).await.jobs.remove(0);
+    let sources = vec![(path(1), SourceFault::Lost)];
+    let kind = SetbackKind::WithoutOriginal;
+    let word = Setback { job: job.job, lease: job.lease, epoch: job.epoch, kind, cause: String::new(), sources };
+    books.store.set_back(vec![word], at(3)).await.unwrap();
+}
+
+async fn a_lost_original_is_healed_by_the_same_users_next_upload(books: Books) {
+    // The new file is kept under its own path and answers for the old link too; the image has moved to its pool.
+    lose_the_original(&books).await;
+    let mut second = of_user(2, 5, 1);
+    (second.node, second.pool) = (node("s01"), pool(2));
+    let decision = books.store.commit_upload(second.clone(), at(4)).await.unwrap();
+    assert_eq!(kept(decision.clone()), image(1), "the earlier image");
+    assert_eq!(books.store.commit_upload(second, at(5)).await.unwrap(), decision);
+    let shown = books.store.get_image(image(1)).await.unwrap();
+    assert_eq!((shown.pool, shown.files.len(), shown.files[0].state), (pool(2), 2, ReplicaState::Live));
+    let located = books.store.locate(&path(1)).await.unwrap().unwrap();
+    assert_eq!(located.url, format!("http://s01.local:8080/uploads/{}", path(2)));
+    assert_eq!(books.store.commit_upload(of_user(3, 5, 1), at(6)).await.unwrap(), {
+        let UploadDecision::Keep(earlier) = decision else { panic!() };
+        UploadDecision::DropDuplicate(earlier)
+    });
+    assert_eq!((books.pool(1).await.usage.images, books.pool(2).await.usage.images), (0, 1));
+    books.assert_counted().await;
+}
+
+async fn an_upload_that_can_not_be_kept_is_dropped_or_asked_again(books: Books) {
+    books.store.commit_upload(upload(1), at(0)).await.unwrap();
+    let dropped = async |upload| match books.store.commit_upload(upload, at(1)).await.unwrap() {
+        UploadDecision::DropRefused(why) => why,
+        other => panic!("{other:?} instead of a refusal"),
+    };
+    assert!(dropped(NewUpload { sha256: digest(9), ..upload(1) }).await.contains("with other bytes"));
+    assert!(dropped(NewUpload { path: path(2), ..upload(1) }).await.contains("is on record as"));
+    let mut same_share = upload(2);
+    same_share.meta.share_token = "000000000001".into();
+    assert!(dropped(same_share).await.contains("share token"));
+    for (upload, want) in [
+        (NewUpload { pool: pool(9), ..upload(3) }, "no pool 9"),
+        (NewUpload { node: node("s01"), ..upload(3) }, "is on node local, not on s01"),
+    ] {
+        let error = books.store.commit_upload(upload, at(1)).await.unwrap_err();
+        assert!(error.to_string().contains(want), "{error}");
+    }
+    assert_eq!(books.store.image_totals().await.unwrap().images, 1, "nothing half done");
+    books.assert_counted().await;
+}
+
+async fn a_path_is_located_where_it_is_now(books: Books) {
+    // Through every step of a move there is one answer, the old place until the commit, the new one from then on.
+    books.uploaded(1..2).await;
+    let place = async || books.store.locate(&path(1)).await.unwrap().map(|located| located.pool.get());
+    assert_eq!(place().await, Some(1));
+    books.plan(1..2, 2).await;
+    let job = books.lease(1, 2).await.jobs.remove(0);
+    assert_eq!(place().await, Some(1));
+    books.store.return_lost(LostSession::Every, at(2)).await.unwrap();
+    assert_eq!(place().await, Some(1));
+    let job = { drop(job); books.lease(1, 2).await.jobs.remove(0) };
+    books.store.commit_moves(vec![crate::store_books::done(&job)], at(3)).await.unwrap();
+    assert_eq!(place().await, Some(2));
+    assert_eq!(books.store.locate(&path(2)).await.unwrap(), None);
+}
+
+async fn images_are_listed_newest_first_and_found(books: Books) {
+    books.uploaded(1..8).await;
+    books.moved(3..5, 1, 2).await;
+    let list = async |filter, size, token: &str| {
+        books.store.list_images(filter, PageAsk { size, token: token.into() }).await.unwrap()
+    };
+    let in_pool = |number| ImageFilter { pool: Some(pool(number)), ..ImageFilter::default() };
+    let words = |query: &str| ImageFilter { query: query.into(), ..ImageFilter::default() };
+    let ids = |page: &pixelfox_server::catalog::Page<pixelfox_server::catalog::Image>| {
+        page.items.iter().map(|image| image.id).collect::<Vec<_>>()
+    };
+    let first = list(in_pool(1), 3, "").await;
+    assert_eq!((ids(&first), first.total), (vec![image(7), image(6), image(5)], 5));
+    let second = list(in_pool(1), 3, &first.next_page_token).await;
+    assert_eq!((ids(&second), second.next_page_token.as_str()), (vec![image(2), image(1)], ""));
+    let moved = list(in_pool(2), 0, "").await;
+    assert_eq!((ids(&moved), moved.items[0].files[0].generation.0), (vec![image(4), image(3)], 2));
+    for (query, want) in [
+        ("bild 6", vec![image(6)]),
+        ("BILD", (1..8).rev().map(image).collect()),
+        (&image(2).to_string(), vec![image(2)]),
+        (&image(2).to_string().to_uppercase(), vec![image(2)]),
+        ("000000000005", vec![image(5)]),
+        ("100%", vec![]),
+    ] {
+        let page = list(words(query), 0, "").await;
+        assert_eq!((ids(&page), page.total), (want.clone(), want.len() as u64), "{query}");
+    }
+    let error = books.store.list_images(words("x"), PageAsk { size: 3, token: first.next_page_token }).await.unwrap_err();
+    assert!(matches!(error, StoreError::Refused(_)), "a token of another list: {error}");
+    let share: ShareToken = "000000000003".parse().unwrap();
+    assert_eq!(books.store.image_by_share(&share).await.unwrap().id, image(3));
+    assert!(books.store.get_image(image(99)).await.unwrap_err().to_string().starts_with("no image"));
+}

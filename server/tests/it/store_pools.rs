@@ -1,0 +1,204 @@
+//! The store's suite: pools, nodes, settings and what is news.
+
+use pixelfox_server::{
+    catalog::{
+        LostSession, PoolDraft, PoolPatch, PoolSaved, RefusalKind, SaveRule, Settings, SettingsPatch, StorageTier,
+    },
+    store::{AutoPools, StoreError, Topic},
+};
+
+use crate::store_books::{Books, at, done, draft, hello, node, pool, suite};
+
+suite! {
+    the_first_pool_is_made_once_and_is_the_default,
+    a_pool_with_the_same_name_node_and_path_is_updated,
+    pools_do_not_share_names_or_directories,
+    a_second_editor_sees_the_first_ones_change,
+    exactly_one_pool_is_the_default,
+    a_change_of_some_fields_leaves_the_others,
+    pending_work_follows_its_pool_to_another_node,
+    a_healthy_report_ends_initialize_once,
+    a_node_without_a_pool_gets_one_and_only_once,
+    an_automatic_pool_that_can_not_be_made_does_not_refuse_the_node,
+    epochs_and_leases_only_rise,
+    signs_of_life_of_an_older_session_are_ignored,
+    settings_are_kept_and_first_values_set_once,
+    news_are_written_with_what_they_tell,
+}
+
+fn refusal(error: StoreError) -> (RefusalKind, String) {
+    match error {
+        StoreError::Refused(refusal) => (refusal.kind, refusal.message),
+        other => panic!("{other:?} is no refusal"),
+    }
+}
+
+async fn the_first_pool_is_made_once_and_is_the_default(books: Books) {
+    let default = books.pool(1).await;
+    assert_eq!((default.name.as_str(), default.priority, default.is_default), ("Default", 99, true));
+    assert!(default.initialize && default.is_active && default.identity.len() == 32);
+    assert_eq!(default.target_url(), "http://local:4000");
+    let again = PoolDraft { name: "other".into(), base_path: "/other".into(), ..default.draft() };
+    assert_eq!(books.store.first_pool(again, at(1)).await.unwrap(), None);
+    let names: Vec<String> = books.store.list_pools().await.unwrap().into_iter().map(|pool| pool.name).collect();
+    assert_eq!(names, ["Default", "img1"]);
+}
+
+async fn a_pool_with_the_same_name_node_and_path_is_updated(books: Books) {
+    // The same form again with another priority and a path that is written differently: updated, and said so.
+    let before = books.pool(2).await;
+    let changed = PoolDraft { priority: 5, base_path: "/app//uploads_s01/".into(), ..draft("img1", "s01") };
+    let saved = books.store.create_pool(changed, SaveRule::Checked, at(1)).await.unwrap();
+    let PoolSaved::Updated(after) = saved else { panic!("{saved:?}") };
+    assert_eq!((after.id, after.priority, after.revision), (before.id, 5, before.revision + 1));
+    assert_eq!(after.identity, before.identity);
+    // A form of the default pool that leaves `is_default` out does not take it away.
+    let form = PoolDraft { is_default: false, priority: 3, ..books.pool(1).await.draft() };
+    let saved = books.store.create_pool(form, SaveRule::Checked, at(1)).await.unwrap().into_pool();
+    assert_eq!((saved.is_default, saved.priority), (true, 3));
+}
+
+async fn pools_do_not_share_names_or_directories(books: Books) {
+    let base = draft("img9", "s01");
+    for (draft, want) in [
+        (PoolDraft { name: "img1".into(), base_path: "/x".into(), ..base.clone() }, "name: pool 2 on node s01 is called img1"),
+        (base.clone(), "base_path: /app/uploads_s01 and /app/uploads_s01 of pool img1 (2)"),
+        (PoolDraft { base_path: "/app/uploads_s01/a".into(), ..base.clone() }, "or one in the other"),
+        (PoolDraft { base_path: "/app".into(), ..base.clone() }, "or one in the other"),
+    ] {
+        let (kind, message) = refusal(books.store.create_pool(draft, SaveRule::Anyway, at(1)).await.unwrap_err());
+        assert!(kind == RefusalKind::Exists && message.contains(want), "{message}");
+    }
+    let elsewhere = PoolDraft { node_id: "s02".into(), ..base };
+    assert!(books.store.create_pool(elsewhere, SaveRule::Checked, at(1)).await.is_ok(), "another machine's directory");
+}
+
+async fn a_second_editor_sees_the_first_ones_change(books: Books) {
+    let shown = books.pool(2).await.revision;
+    let change = |priority| PoolPatch { priority: Some(priority), ..PoolPatch::default() };
+    let save = async |priority, expected| {
+        books.store.update_pool(pool(2), change(priority), expected, SaveRule::Checked, at(1)).await
+    };
+    assert_eq!(save(1, shown).await.unwrap().priority, 1);
+    let (kind, message) = refusal(save(2, shown).await.unwrap_err());
+    assert!(kind == RefusalKind::Changed && message.contains("look at it again"), "{message}");
+    assert_eq!(save(2, 0).await.unwrap().priority, 2, "0: no check");
+    let revision = books.pool(2).await.revision;
+    assert_eq!(save(2, 0).await.unwrap().revision, revision, "the same again is no change");
+    let unknown = books.store.update_pool(pool(9), change(1), 0, SaveRule::Checked, at(1)).await.unwrap_err();
+    assert_eq!(refusal(unknown), (RefusalKind::NotFound, "no pool 9 in this cluster".into()));
+}
+
+async fn exactly_one_pool_is_the_default(books: Books) {
+    let default = |is_default| PoolPatch { is_default: Some(is_default), ..PoolPatch::default() };
+    let refused = books.store.update_pool(pool(1), default(false), 0, SaveRule::Checked, at(1)).await.unwrap_err();
+    assert!(refusal(refused).1.contains("make another one the default"));
+    books.store.update_pool(pool(2), default(true), 0, SaveRule::Checked, at(1)).await.unwrap();
+    let third = PoolDraft { is_default: true, ..draft("img2", "s02") };
+    books.store.create_pool(third, SaveRule::Checked, at(1)).await.unwrap();
+    let defaults: Vec<u64> =
+        books.store.list_pools().await.unwrap().iter().filter(|p| p.is_default).map(|p| p.id.get()).collect();
+    assert_eq!(defaults, [3]);
+}
+
+async fn a_change_of_some_fields_leaves_the_others(books: Books) {
+    let before = books.pool(2).await;
+    let typed = PoolDraft { storage_tier: "cold".into(), max_size: 7, ..PoolDraft::default() };
+    let patch = PoolPatch::masked(typed, &["storage_tier".into(), "max_size".into()]).unwrap();
+    let after = books.store.update_pool(pool(2), patch, 0, SaveRule::Checked, at(1)).await.unwrap();
+    assert_eq!((after.storage_tier, after.max_size), (StorageTier::Cold, 7));
+    assert_eq!((after.name, after.upload_api_url, after.priority), (before.name, before.upload_api_url, before.priority));
+    let bad = PoolPatch { storage_type: Some("s3".into()), ..PoolPatch::default() };
+    let error = books.store.update_pool(pool(2), bad, 0, SaveRule::Anyway, at(1)).await.unwrap_err();
+    assert_eq!(refusal(error).0, RefusalKind::Invalid);
+}
+
+async fn pending_work_follows_its_pool_to_another_node(books: Books) {
+    books.uploaded(1..2).await;
+    books.plan(1..2, 2).await;
+    let patch = PoolPatch { node_id: Some("s05".into()), ..PoolPatch::default() };
+    books.store.update_pool(pool(1), patch, 0, SaveRule::Checked, at(1)).await.unwrap();
+    assert_eq!(books.store.lanes(at(1)).await.unwrap()[0].node, node("s05"));
+}
+
+async fn a_healthy_report_ends_initialize_once(books: Books) {
+    let both = vec![pool(1), pool(2), pool(9)];
+    assert_eq!(books.store.pools_reported_healthy(both.clone()).await.unwrap(), [pool(1), pool(2)]);
+    assert_eq!(books.store.pools_reported_healthy(both).await.unwrap(), []);
+    assert!(!books.pool(1).await.initialize);
+}
+
+async fn a_node_without_a_pool_gets_one_and_only_once(books: Books) {
+    // s07 gets img7; s01 had one already; a node that had one by hand gets none; by hand nobody does.
+    let attach = async |name, auto| books.store.attach_node(hello(name), auto, at(1)).await.unwrap().auto_pool;
+    assert_eq!(attach("s06", AutoPools::ByHand).await, None);
+    let made = attach("s07", AutoPools::Make).await.unwrap();
+    assert_eq!((made.name.as_str(), made.priority, made.base_path.as_str()), ("img7", 10, "/app/uploads_s07"));
+    assert_eq!(made.upload_api_url, "http://s07:4000/api/internal/upload");
+    assert_eq!(made.public_base_url, "http://s07.local:8080");
+    assert_eq!(attach("s07", AutoPools::Make).await, None);
+    assert_eq!(attach("s01", AutoPools::Make).await, None);
+    assert_eq!(attach("x01", AutoPools::Make).await.unwrap().name, "img2", "img1 is taken: the next free number");
+}
+
+async fn an_automatic_pool_that_can_not_be_made_does_not_refuse_the_node(books: Books) {
+    let odd = pixelfox_server::catalog::Hello { uploads_dir: "relative".into(), ..hello("s08") };
+    let attached = books.store.attach_node(odd, AutoPools::Make, at(1)).await.unwrap();
+    assert_eq!(attached.auto_pool, None);
+    let later = books.store.attach_node(hello("s08"), AutoPools::Make, at(2)).await.unwrap();
+    assert_eq!(later.auto_pool.unwrap().name, "img8", "tried again when it can be");
+}
+
+async fn epochs_and_leases_only_rise(mut books: Books) {
+    books.uploaded(1..2).await;
+    books.plan(1..2, 2).await;
+    let (mut epoch, mut lease) = (books.s01, books.store.last_lease().await.unwrap());
+    for _ in 0..3 {
+        books.attach().await;
+        let job = books.lease(1, 2).await.jobs.remove(0);
+        assert!(books.local > epoch && books.s01 > books.local && job.lease > lease);
+        (epoch, lease) = (books.s01, job.lease);
+        books = books.reopen().await;
+        books.store.return_lost(LostSession::Every, at(2)).await.unwrap();
+        assert!(books.store.commit_moves(vec![done(&job)], at(3)).await.unwrap().moved.is_empty());
+    }
+}
+
+async fn signs_of_life_of_an_older_session_are_ignored(mut books: Books) {
+    let old = books.local;
+    books.attach().await;
+    let seen = vec![(node("s01"), books.s01), (node("local"), old)];
+    books.store.nodes_seen(seen, at(50)).await.unwrap();
+    let nodes = books.store.list_nodes().await.unwrap();
+    let seen: Vec<_> = nodes.iter().map(|n| (n.node.as_str(), n.last_seen)).collect();
+    assert_eq!(seen, [("local", at(0)), ("s01", at(50))]);
+    assert_eq!((nodes[1].epoch, nodes[1].slots, nodes[1].version.as_str()), (books.s01, 4, "0.1.0"));
+}
+
+async fn settings_are_kept_and_first_values_set_once(books: Books) {
+    assert_eq!(books.store.settings().await.unwrap(), Settings::default());
+    let first = SettingsPatch { public_uploads: Some(true), ..SettingsPatch::default() };
+    assert!(books.store.first_settings(first.clone(), at(1)).await.unwrap().public_uploads);
+    let off = SettingsPatch { public_uploads: Some(false), reserve_bytes: Some(5), ..SettingsPatch::default() };
+    books.store.update_settings(off, at(2)).await.unwrap();
+    books.store.first_settings(first, at(3)).await.unwrap();
+    let bad = SettingsPatch { move_slots_per_node: Some(0), trash_hours: Some(1), ..SettingsPatch::default() };
+    assert_eq!(refusal(books.store.update_settings(bad, at(3)).await.unwrap_err()).0, RefusalKind::Invalid);
+    let books = books.reopen().await;
+    let want = Settings { reserve_bytes: Some(5), revision: 2, ..Settings::default() };
+    assert_eq!(books.store.settings().await.unwrap(), want);
+}
+
+async fn news_are_written_with_what_they_tell(books: Books) {
+    // What a move leaves in the outbox, after everything before it was forgotten.
+    books.uploaded(1..2).await;
+    let before = books.store.happenings_after(0, 1000).await.unwrap();
+    let last = before.last().unwrap().number;
+    books.moved(1..2, 1, 2).await;
+    let news = books.store.happenings_after(last, 1000).await.unwrap();
+    let topics: Vec<_> = news.iter().map(|news| (news.topic, news.subjects.len())).collect();
+    let (job, image) = (Topic::Job, Topic::Image);
+    assert_eq!(topics, [(job, 1), (job, 1), (image, 1), (job, 1), (job, 2)], "plan, lease, commit, end with its parent");
+    books.store.forget_happenings(news.last().unwrap().number).await.unwrap();
+    assert_eq!(books.store.happenings_after(0, 10).await.unwrap(), vec![]);
+}
