@@ -16,3 +16,4 @@ mod store_crash;
 mod store_images;
 mod store_moves;
 mod store_pools;
+mod store_random;

@@ -132,7 +132,10 @@ async fn a_path_is_located_where_it_is_now(books: Books) {
     assert_eq!(place().await, Some(1));
     books.store.return_lost(LostSession::Every, at(2)).await.unwrap();
     assert_eq!(place().await, Some(1));
-    let job = { drop(job); books.lease(1, 2).await.jobs.remove(0) };
+    let job = {
+        drop(job);
+        books.lease(1, 2).await.jobs.remove(0)
+    };
     books.store.commit_moves(vec![crate::store_books::done(&job)], at(3)).await.unwrap();
     assert_eq!(place().await, Some(2));
     assert_eq!(books.store.locate(&path(2)).await.unwrap(), None);
@@ -166,7 +169,8 @@ async fn images_are_listed_newest_first_and_found(books: Books) {
         let page = list(words(query), 0, "").await;
         assert_eq!((ids(&page), page.total), (want.clone(), want.len() as u64), "{query}");
     }
-    let error = books.store.list_images(words("x"), PageAsk { size: 3, token: first.next_page_token }).await.unwrap_err();
+    let error =
+        books.store.list_images(words("x"), PageAsk { size: 3, token: first.next_page_token }).await.unwrap_err();
     assert!(matches!(error, StoreError::Refused(_)), "a token of another list: {error}");
     let share: ShareToken = "000000000003".parse().unwrap();
     assert_eq!(books.store.image_by_share(&share).await.unwrap().id, image(3));

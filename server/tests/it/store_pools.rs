@@ -61,7 +61,10 @@ async fn a_pool_with_the_same_name_node_and_path_is_updated(books: Books) {
 async fn pools_do_not_share_names_or_directories(books: Books) {
     let base = draft("img9", "s01");
     for (draft, want) in [
-        (PoolDraft { name: "img1".into(), base_path: "/x".into(), ..base.clone() }, "name: pool 2 on node s01 is called img1"),
+        (
+            PoolDraft { name: "img1".into(), base_path: "/x".into(), ..base.clone() },
+            "name: pool 2 on node s01 is called img1",
+        ),
         (base.clone(), "base_path: /app/uploads_s01 and /app/uploads_s01 of pool img1 (2)"),
         (PoolDraft { base_path: "/app/uploads_s01/a".into(), ..base.clone() }, "or one in the other"),
         (PoolDraft { base_path: "/app".into(), ..base.clone() }, "or one in the other"),
@@ -107,7 +110,10 @@ async fn a_change_of_some_fields_leaves_the_others(books: Books) {
     let patch = PoolPatch::masked(typed, &["storage_tier".into(), "max_size".into()]).unwrap();
     let after = books.store.update_pool(pool(2), patch, 0, SaveRule::Checked, at(1)).await.unwrap();
     assert_eq!((after.storage_tier, after.max_size), (StorageTier::Cold, 7));
-    assert_eq!((after.name, after.upload_api_url, after.priority), (before.name, before.upload_api_url, before.priority));
+    assert_eq!(
+        (after.name, after.upload_api_url, after.priority),
+        (before.name, before.upload_api_url, before.priority)
+    );
     let bad = PoolPatch { storage_type: Some("s3".into()), ..PoolPatch::default() };
     let error = books.store.update_pool(pool(2), bad, 0, SaveRule::Anyway, at(1)).await.unwrap_err();
     assert_eq!(refusal(error).0, RefusalKind::Invalid);
@@ -198,7 +204,11 @@ async fn news_are_written_with_what_they_tell(books: Books) {
     let news = books.store.happenings_after(last, 1000).await.unwrap();
     let topics: Vec<_> = news.iter().map(|news| (news.topic, news.subjects.len())).collect();
     let (job, image) = (Topic::Job, Topic::Image);
-    assert_eq!(topics, [(job, 1), (job, 1), (image, 1), (job, 1), (job, 2)], "plan, lease, commit, end with its parent");
+    assert_eq!(
+        topics,
+        [(job, 1), (job, 1), (image, 1), (job, 1), (job, 2)],
+        "plan, lease, commit, end with its parent"
+    );
     books.store.forget_happenings(news.last().unwrap().number).await.unwrap();
     assert_eq!(books.store.happenings_after(0, 10).await.unwrap(), vec![]);
 }

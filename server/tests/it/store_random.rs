@@ -1,0 +1,235 @@
+//! The store's suite: whatever happens in whatever order, the books stay true.
+
+use std::collections::BTreeMap;
+
+use pixelfox_proto::NodeId;
+use pixelfox_server::{
+    catalog::{
+        ImageFilter, JobFilter, JobState, LeasedJob, LostSession, PageAsk, ReplicaState, Setback, SetbackKind,
+        SourceFault, TrashOrder, TrashOutcome,
+    },
+    store::AutoPools,
+};
+use proptest::prelude::*;
+
+use crate::store_books::{Books, ask, at, done, hello, node, pool, result, upload};
+
+/// One thing that happens. Numbers choose among what there is.
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    Upload,
+    Plan { first: u64, count: u64, back: bool },
+    Lease { back: bool, jobs: u32 },
+    Commit { which: usize },
+    SetBack { which: usize, how: u8 },
+    Trash { which: usize, how: u8 },
+    LoseSession { of_s01: bool },
+    Attach { s01: bool },
+    Crash,
+}
+
+fn any_event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        3 => Just(Event::Upload),
+        3 => (0_u64..12, 1_u64..5, any::<bool>()).prop_map(|(first, count, back)| Event::Plan { first, count, back }),
+        6 => (any::<bool>(), 1_u32..5).prop_map(|(back, jobs)| Event::Lease { back, jobs }),
+        6 => any::<usize>().prop_map(|which| Event::Commit { which }),
+        3 => (any::<usize>(), 0_u8..6).prop_map(|(which, how)| Event::SetBack { which, how }),
+        6 => (any::<usize>(), 0_u8..5).prop_map(|(which, how)| Event::Trash { which, how }),
+        1 => any::<bool>().prop_map(|of_s01| Event::LoseSession { of_s01 }),
+        2 => any::<bool>().prop_map(|s01| Event::Attach { s01 }),
+        1 => Just(Event::Crash),
+    ]
+}
+
+/// The books with what is under way outside of them.
+struct World {
+    books: Books,
+    uploaded: u64,
+    now: i64,
+    /// Every lease ever, so that late words come too.
+    leased: Vec<LeasedJob>,
+    orders: Vec<TrashOrder>,
+    /// Highest generation that each path ever had.
+    generations: BTreeMap<String, u64>,
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, max_shrink_iters: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_books_stay_true_whatever_happens(events in proptest::collection::vec(any_event(), 1..70)) {
+        // Uploads, plans, leases, commits early and late, failures, lost sessions and crashes in any order. After each
+        // the counters are those of a recount and every image is in one place; in the end all work comes to its end.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut world = World::new().await;
+            for event in events {
+                world = world.happen(event).await;
+            }
+            world.assert_true().await;
+            world.settle_everything().await;
+        });
+    }
+}
+
+fn chosen<T>(from: &[T], which: usize) -> Option<&T> {
+    from.get(which.checked_rem(from.len())?)
+}
+
+impl World {
+    async fn new() -> Self {
+        let books = Books::sqlite().await;
+        Self { books, uploaded: 0, now: 1, leased: Vec::new(), orders: Vec::new(), generations: BTreeMap::new() }
+    }
+
+    async fn happen(mut self, event: Event) -> Self {
+        self.now += 1;
+        let store = self.books.store.clone();
+        match event {
+            Event::Upload => {
+                self.uploaded += 1;
+                store.commit_upload(upload(self.uploaded), at(self.now)).await.unwrap();
+            }
+            Event::Plan { first, count, back } => {
+                let plan = ask(first..first + count, if back { 1 } else { 2 });
+                drop(store.plan_move_images(plan, at(self.now)).await); // refused where none is known
+            }
+            Event::Lease { back, jobs } => self.lease(back, jobs).await,
+            Event::Commit { which } => {
+                if let Some(job) = chosen(&self.leased, which) {
+                    let committed = store.commit_moves(vec![done(job)], at(self.now)).await.unwrap();
+                    self.orders.extend(committed.trash);
+                }
+            }
+            Event::SetBack { which, how } => {
+                if let Some(job) = chosen(&self.leased, which) {
+                    store.set_back(vec![setback(job, how, self.now)], at(self.now)).await.unwrap();
+                }
+            }
+            Event::Trash { which, how } => {
+                if let Some(order) = chosen(&self.orders, which) {
+                    let word = match how {
+                        0..=2 => TrashOutcome::Trashed,
+                        3 => TrashOutcome::Missing,
+                        _ => TrashOutcome::Again(at(self.now + 5)),
+                    };
+                    store.finish_trash(vec![result(order, word)], at(self.now)).await.unwrap();
+                }
+                self.due().await;
+            }
+            Event::LoseSession { of_s01 } => {
+                let (node, epoch) =
+                    if of_s01 { (node("s01"), self.books.s01) } else { (node("local"), self.books.local) };
+                store.return_lost(LostSession::Of { node, epoch }, at(self.now)).await.unwrap();
+            }
+            Event::Attach { s01 } => self.attach(s01).await,
+            Event::Crash => {
+                drop(store);
+                self.books = self.books.reopen().await;
+                self.books.store.return_lost(LostSession::Every, at(self.now)).await.unwrap();
+                self.attach(true).await;
+                self.attach(false).await;
+            }
+        }
+        self.books.assert_counted().await;
+        self
+    }
+
+    async fn attach(&mut self, s01: bool) {
+        let name = if s01 { "s01" } else { "local" };
+        let attached = self.books.store.attach_node(hello(name), AutoPools::ByHand, at(self.now)).await.unwrap();
+        *(if s01 { &mut self.books.s01 } else { &mut self.books.local }) = attached.epoch;
+        self.due().await;
+    }
+
+    async fn lease(&mut self, back: bool, jobs: u32) {
+        let mut order = if back { self.books.order(2, 1) } else { self.books.order(1, 2) };
+        order.jobs = jobs;
+        for job in self.books.store.lease_jobs(order, at(self.now)).await.unwrap().jobs {
+            for file in &job.files {
+                let highest = self.generations.entry(file.path.to_string()).or_insert(1);
+                assert!(file.generation.0 > *highest, "a generation never comes twice");
+                *highest = file.generation.0;
+            }
+            self.leased.push(job);
+        }
+    }
+
+    /// Orders that the nodes are told now.
+    async fn due(&mut self) {
+        let nodes: [(NodeId, _); 2] = [(node("local"), self.books.local), (node("s01"), self.books.s01)];
+        for (node, epoch) in nodes {
+            let due = self.books.store.delete_orders_due(node, epoch, 100, at(self.now)).await.unwrap();
+            self.orders.extend(due);
+        }
+    }
+
+    /// Every image is in the pool that the books say, live, but for those that were found lost or suspect there.
+    async fn assert_true(&self) {
+        let everything = PageAsk { size: 1000, token: String::new() };
+        let images = self.books.store.list_images(ImageFilter::default(), everything.clone()).await.unwrap();
+        assert_eq!(images.items.len() as u64, self.uploaded);
+        for image in images.items {
+            let file = &image.files[0];
+            assert_eq!(file.pool, image.pool, "image {}", image.id);
+            assert!(!matches!(file.state, ReplicaState::Writing | ReplicaState::Condemned | ReplicaState::Trashed));
+            let served = self.books.store.locate(&file.path).await.unwrap().map(|located| located.pool);
+            assert_eq!(served, (file.state != ReplicaState::Lost).then_some(image.pool));
+        }
+        let jobs = self.books.store.list_jobs(JobFilter::default(), everything).await.unwrap().items;
+        for parent in jobs.iter().filter(|job| job.parent.is_none()) {
+            let children = || jobs.iter().filter(|job| job.parent == Some(parent.id));
+            let ended = |state| children().filter(|job| job.state == state).count() as u64;
+            assert_eq!(parent.children_total, children().count() as u64);
+            assert_eq!(parent.children_done, ended(JobState::Completed));
+            assert_eq!(parent.children_failed, ended(JobState::Failed));
+            assert_eq!(parent.files_missing, children().map(|job| job.files_missing).sum::<u64>());
+            assert_eq!(
+                parent.finished.is_some(),
+                parent.children_total == parent.children_done + parent.children_failed
+            );
+        }
+    }
+
+    /// Nodes that do what they are told, until nothing is left to do.
+    async fn settle_everything(mut self) {
+        self.attach(true).await;
+        self.attach(false).await;
+        for round in 0..100 {
+            self.now += 3600;
+            for back in [false, true] {
+                let known = self.leased.len();
+                self.lease(back, 50).await;
+                let words = self.leased[known..].iter().map(done).collect();
+                let committed = self.books.store.commit_moves(words, at(self.now)).await.unwrap();
+                assert!(committed.stale.is_empty(), "{committed:?}");
+                self.orders.extend(committed.trash);
+            }
+            self.due().await;
+            let words = self.orders.drain(..).map(|order| result(&order, TrashOutcome::Trashed)).collect();
+            self.books.store.finish_trash(words, at(self.now)).await.unwrap();
+            let open = self.books.store.job_totals().await.unwrap();
+            if open.iter().all(|(state, _)| matches!(state, JobState::Completed | JobState::Failed)) {
+                break;
+            }
+            assert!(round < 99, "jobs that never end: {open:?}");
+        }
+        self.assert_true().await;
+        self.books.assert_counted().await;
+        for number in [1, 2] {
+            assert_eq!(self.books.pool(number).await.usage.reserved_bytes, 0, "pool {}", pool(number));
+        }
+    }
+}
+
+fn setback(job: &LeasedJob, how: u8, now: i64) -> Setback {
+    let path = job.files[0].path.clone();
+    let (kind, sources) = match how {
+        0 => (SetbackKind::Failed, vec![(path, SourceFault::Suspect)]),
+        1 => (SetbackKind::WithoutOriginal, vec![(path, SourceFault::Lost)]),
+        2 => (SetbackKind::Failed, Vec::new()),
+        how => (SetbackKind::Again { not_before: at(now + 2), counted: how % 2 == 0 }, Vec::new()),
+    };
+    Setback { job: job.job, lease: job.lease, epoch: job.epoch, kind, cause: "a test".into(), sources }
+}
