@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pixelfox_node::secret::SecretPair;
-use pixelfox_proto::v1::{admin_server::AdminServer, coordinator_server::CoordinatorServer};
 use pixelfox_proto::{NodeId, PoolId};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -18,10 +17,11 @@ use tokio_util::task::TaskTracker;
 
 use crate::dispatch::Dispatch;
 use crate::events::{Events, Watcher};
-use crate::grpc::{self, AdminService, CoordinatorService, Rooms, Trailing};
+use crate::grpc::{self, AdminServing, CoordinatorServing, Rooms};
 use crate::sessions::{Sessions, Work};
 use crate::settle::Settle;
 use crate::store::{AutoPools, Store, StoreError};
+use crate::upkeep::Upkeep;
 
 /// Between two looks at what is still under way while shutting down.
 const SHUTDOWN_LOOK: Duration = Duration::from_millis(50);
@@ -44,6 +44,7 @@ pub struct BooksSpec {
 pub struct Books {
     rooms: Rooms,
     dispatch: Dispatch,
+    upkeep: Upkeep,
     replication_secret: Option<SecretPair>,
     admin_token: Option<SecretPair>,
 }
@@ -60,32 +61,33 @@ impl Books {
         let settle = Settle::start(store.clone(), Arc::clone(&sessions), events.clone(), Arc::clone(&wake));
         settle.nobody_is_attached().await?;
         let dispatch = Dispatch::start(store.clone(), Arc::clone(&sessions), settle.clone(), Arc::clone(&wake));
+        let upkeep = Upkeep::start(store.clone(), events.clone());
         let rooms = Rooms { store, sessions, settle, events, wake, readers: TaskTracker::new() };
-        Ok(Self { rooms, dispatch, replication_secret, admin_token })
+        Ok(Self { rooms, dispatch, upkeep, replication_secret, admin_token })
     }
 
     /// `pixelfox.v1.Coordinator` for the port, and for the embedded node in this process.
     #[must_use]
-    pub fn coordinator(&self) -> CoordinatorServer<CoordinatorService> {
+    pub fn coordinator(&self) -> CoordinatorServing {
         grpc::coordinator(self.rooms.clone(), self.replication_secret.clone())
     }
 
     /// `pixelfox.v1.Coordinator` for the embedded node alone: by `secret`, which only this process knows. So the
     /// server's own node works without a `REPLICATION_SECRET` too. Never mount it on a port.
     #[must_use]
-    pub fn coordinator_in_process(&self, secret: SecretPair) -> CoordinatorServer<CoordinatorService> {
+    pub fn coordinator_in_process(&self, secret: SecretPair) -> CoordinatorServing {
         grpc::coordinator(self.rooms.clone(), Some(secret))
     }
 
     /// `pixelfox.v1.Admin` for the port: by `ADMIN_TOKEN`.
     #[must_use]
-    pub fn admin(&self) -> Trailing<AdminServer<AdminService>> {
+    pub fn admin(&self) -> AdminServing {
         grpc::admin(self.rooms.clone(), self.admin_token.clone())
     }
 
     /// `pixelfox.v1.Admin` for the pages of this process, which check themselves who asks. Never mount it on a port.
     #[must_use]
-    pub fn admin_in_process(&self) -> Trailing<AdminServer<AdminService>> {
+    pub fn admin_in_process(&self) -> AdminServing {
         grpc::admin_in_process(self.rooms.clone())
     }
 
@@ -121,6 +123,7 @@ impl Books {
     /// UNAVAILABLE, so that nodes attach again at once, and writes down what was heard. Jobs that are still under way
     /// are pending again. Call it while the port is still served.
     pub async fn shut_down(&self, grace: Duration) {
+        self.upkeep.shut_down().await;
         self.dispatch.shut_down().await;
         let until = Instant::now() + grace;
         while self.is_at_work() && Instant::now() < until {

@@ -17,3 +17,4 @@ pub mod schedule;
 pub mod sessions;
 pub mod settle;
 pub mod store;
+pub mod upkeep;

@@ -29,6 +29,11 @@ pub const CONTROL_BYTES: usize = 1 << 20;
 /// Bytes of a message of the Admin service at most, in either direction.
 pub const ADMIN_BYTES: usize = 8 << 20;
 
+/// The service that nodes dial, for a port or in process.
+pub type CoordinatorServing = CoordinatorServer<CoordinatorService>;
+/// The service for operators, for a port or in process.
+pub type AdminServing = Trailing<AdminServer<AdminService>>;
+
 /// The rooms that the services ask.
 #[derive(Clone, Debug)]
 pub struct Rooms {
@@ -47,23 +52,23 @@ pub struct Rooms {
 }
 
 /// The service that nodes dial. `secret`: `REPLICATION_SECRET`; without one everybody is refused.
-pub fn coordinator(rooms: Rooms, secret: Option<SecretPair>) -> CoordinatorServer<CoordinatorService> {
+pub fn coordinator(rooms: Rooms, secret: Option<SecretPair>) -> CoordinatorServing {
     CoordinatorServer::new(CoordinatorService::new(rooms, NodesOnly(secret)))
         .max_decoding_message_size(CONTROL_BYTES)
         .max_encoding_message_size(CONTROL_BYTES)
 }
 
 /// The service for operators. `token`: `ADMIN_TOKEN`; without one everybody is refused.
-pub fn admin(rooms: Rooms, token: Option<SecretPair>) -> Trailing<AdminServer<AdminService>> {
+pub fn admin(rooms: Rooms, token: Option<SecretPair>) -> AdminServing {
     admin_server(AdminService::new(rooms, OperatorsOnly::ByToken(token)))
 }
 
 /// The same for the pages of this process, which have checked who asks. Never mount it on a port.
-pub fn admin_in_process(rooms: Rooms) -> Trailing<AdminServer<AdminService>> {
+pub fn admin_in_process(rooms: Rooms) -> AdminServing {
     admin_server(AdminService::new(rooms, OperatorsOnly::InProcess))
 }
 
-fn admin_server(service: AdminService) -> Trailing<AdminServer<AdminService>> {
+fn admin_server(service: AdminService) -> AdminServing {
     let server = AdminServer::new(service);
     Trailing(server.max_decoding_message_size(ADMIN_BYTES).max_encoding_message_size(ADMIN_BYTES))
 }

@@ -73,6 +73,9 @@ impl Settle {
         let message = format!("[Coordinator] Node {node} left: {end}");
         tracing::info!(%node, epoch = %session.epoch(), "{message}");
         self.rooms.events.publish(&Event { subject: Subject::Node(node.clone()), message });
+        if let Err(cause) = self.rooms.store.nodes_seen(vec![(node.clone(), session.epoch())], clock::now()).await {
+            tracing::warn!(%node, "could not note when a node left: {cause}");
+        }
         let lost = LostSession::Of { node: node.clone(), epoch: session.epoch() };
         for _ in 0..TRIES {
             match self.rooms.store.return_lost(lost.clone(), clock::now()).await {

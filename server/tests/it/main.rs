@@ -10,6 +10,7 @@ mod harness;
 mod house;
 mod moves;
 mod office;
+mod outcomes;
 mod processes;
 mod store_books;
 mod store_crash;

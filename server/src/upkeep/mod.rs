@@ -1,0 +1,34 @@
+//! Chores: what keeps the books small and true while nobody asks. Each is idempotent, woken by what happens and by a
+//! timer, and costs nothing while nothing happens.
+
+mod outbox;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::events::Events;
+use crate::store::Store;
+
+/// The chores' tasks.
+#[derive(Debug)]
+pub struct Upkeep {
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Upkeep {
+    /// Starts them. `events` wakes them.
+    #[must_use]
+    pub fn start(store: Store, events: Events) -> Self {
+        let upkeep = Self { tasks: TaskTracker::new(), stop: CancellationToken::new() };
+        upkeep.tasks.spawn(outbox::run(store, events, upkeep.stop.clone()));
+        upkeep
+    }
+
+    /// Ends them; a chore that is under way ends first.
+    pub async fn shut_down(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
