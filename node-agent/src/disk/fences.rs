@@ -73,6 +73,12 @@ impl Fences {
         attempt.lease <= self.floor || self.fences.get(path).is_some_and(|f| attempt.generation <= f.generation)
     }
 
+    /// The highest generation that was deleted at `path`, as far as it is remembered.
+    #[must_use]
+    pub fn deleted(&self, path: &StoredPath) -> Option<Generation> {
+        self.fences.get(path).map(|fence| fence.generation)
+    }
+
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -312,6 +312,14 @@ impl Disk {
         site::read_marker(&self.shared.root, Path::new(""))
     }
 
+    /// Replaces the marker's text, in one step and durably. Blocking.
+    ///
+    /// # Errors
+    /// What the system says; the old marker stays then.
+    pub fn replace_marker(&self, text: &str) -> Result<(), DiskError> {
+        site::replace_marker(&self.shared.root, text).map_err(|e| DiskError::new("replace", "the marker", e))
+    }
+
     async fn ask<T: Send + 'static>(&self, order: impl FnOnce(publish::Answer<T>) -> Order) -> Result<T, DiskError> {
         let (tell, told) = oneshot::channel();
         // Who no longer waits for the outcome does not need it.

@@ -181,7 +181,11 @@ impl Committer {
         let trusted = self.shared.trust().and_then(|()| failure.map_or(Ok(()), Err));
         match order {
             Order::Place(placing, answer) => {
+                let pending = placing.pending;
                 let outcome = trusted.and_then(|()| self.place(*placing));
+                if !matches!(outcome, Ok(Placed::Durable)) {
+                    self.withdraw_pending(pending);
+                }
                 self.settle_later(outcome, answer);
             }
             Order::Trash(removal, answer) => {
@@ -214,6 +218,13 @@ impl Committer {
                 _ => outcome,
             });
         }));
+    }
+
+    /// The upload did not come to its file: nobody has to ask about it.
+    fn withdraw_pending(&self, pending: Option<ImageId>) {
+        if let Some(Err(e)) = pending.map(|id| self.shared.forget_pending(id)) {
+            tracing::warn!("{e}; the next start will");
+        }
     }
 
     fn place(&mut self, mut placing: Placing) -> Result<Placed, DiskError> {

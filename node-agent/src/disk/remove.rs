@@ -9,7 +9,7 @@ use std::os::fd::AsFd as _;
 
 use pixelfox_proto::{Generation, ImageId, Lease, StoredPath};
 
-use super::error::DiskError;
+use super::error::{DiskError, is_missing};
 use super::mark::Mark;
 use super::publish::Committer;
 use super::read::Stored;
@@ -110,7 +110,7 @@ impl Committer {
         Ok(Trashed::Trashed { size: there.size(), moved: Moved::Now })
     }
 
-    fn trashed_before(&self, removal: &Removal) -> Result<Trashed, DiskError> {
+    fn trashed_before(&mut self, removal: &Removal) -> Result<Trashed, DiskError> {
         let mut generations = vec![removal.generation];
         if removal.reason == Reason::GivenUp {
             generations.push(Generation(0));
@@ -121,7 +121,49 @@ impl Committer {
                 return Ok(Trashed::Trashed { size: there.size(), moved: Moved::Before });
             }
         }
+        self.take_back_half_restored(removal)
+    }
+
+    /// A restore that was cut short after its first step, and is given up now, has left its copy in the trash with
+    /// the new generation under the old one's place: it goes where purges will look for it.
+    fn take_back_half_restored(&mut self, removal: &Removal) -> Result<Trashed, DiskError> {
+        let Removal { path, generation, .. } = removal;
+        for older in self.trashed_generations()? {
+            let (trash, place) = trash_place(path, older);
+            let Some(there) = self.shared.open_place(&trash, &place)? else { continue };
+            if there.generation() != *generation {
+                continue;
+            }
+            let (into, into_place) = trash_place(path, *generation);
+            let failed = |e| DiskError::new("put into the trash", path.as_str(), e);
+            let (from_dir, into_dir) = (root::split(&trash).0, root::split(&into).0);
+            let to = self.ensure_dir(into_dir)?;
+            if let Some(mark) = there.mark() {
+                self.write_mark(there.file(), &into_place, mark)?;
+            }
+            let from = self.shared.root.dir(from_dir).map_err(failed)?;
+            root::rename_new(from.as_fd(), path.file_name(), to.as_fd(), path.file_name()).map_err(failed)?;
+            self.shared.marks.forget(&self.shared.root, &place).map_err(failed)?;
+            self.touch(from_dir);
+            self.touch(into_dir);
+            return Ok(Trashed::Trashed { size: there.size(), moved: Moved::Before });
+        }
         Ok(Trashed::Missing)
+    }
+
+    /// The generations that anything in the trash was put there with.
+    fn trashed_generations(&self) -> Result<Vec<Generation>, DiskError> {
+        let failed = |e: std::io::Error| DiskError::new("list", root::TRASH, e);
+        let trash = match self.shared.root.dir(root::TRASH) {
+            Err(e) if is_missing(&e) => return Ok(Vec::new()),
+            other => other.map_err(failed)?,
+        };
+        let mut generations = Vec::new();
+        for entry in rustix::fs::Dir::read_from(&trash).map_err(|e| failed(e.into()))? {
+            let entry = entry.map_err(|e| failed(e.into()))?;
+            generations.extend(entry.file_name().to_str().ok().and_then(|name| name.parse().ok()).map(Generation));
+        }
+        Ok(generations)
     }
 
     fn move_to_trash(&mut self, path: &StoredPath, there: &Stored, to: Generation) -> Result<(), DiskError> {

@@ -48,7 +48,11 @@ pub enum Restored {
 
 impl Committer {
     pub(crate) fn restore(&mut self, restore: &Restore) -> Result<Restored, DiskError> {
-        let Restore { path, generation, .. } = restore;
+        let Restore { path, generation, new_generation, .. } = restore;
+        // Given up in the meantime: a delete of what this would bring back has been here already.
+        if let Some(deleted) = self.shared.fences.lock().deleted(path).filter(|deleted| deleted >= new_generation) {
+            return Ok(Restored::Stale(deleted));
+        }
         let (trash, place) = trash_place(path, *generation);
         let named = self.shared.open(path)?;
         let trashed = self.shared.open_place(&trash, &place)?;

@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, Mode, OFlags};
@@ -112,12 +112,8 @@ impl Site {
     pub fn write_marker(&self, text: &str) -> Result<bool, SiteError> {
         let failed = |e| self.failed("write", MARKER, e);
         let dir = self.root.ensure_dir(root::PRIVATE, &mut |_| ()).map_err(failed)?;
-        let fresh = format!("pool.json.{:016x}", fastrand::u64(..));
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(&dir, &fresh, flags, Mode::from_raw_mode(0o644)).map_err(|e| failed(e.into()))?;
-        let mut file = File::from(file);
-        let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
-        let named = written.and_then(|()| root::rename_new(dir.as_fd(), &fresh, dir.as_fd(), "pool.json"));
+        let fresh = write_fresh_marker(&dir, text).map_err(failed)?;
+        let named = root::rename_new(dir.as_fd(), &fresh, dir.as_fd(), "pool.json");
         match named {
             Ok(()) => {
                 rustix::fs::fsync(&dir).map_err(|e| failed(e.into()))?;
@@ -156,10 +152,7 @@ impl Site {
     }
 
     /// Makes our own directories and finds out where marks go. `force`: marks go there whatever the disk can.
-    pub(crate) fn furnish(
-        &self,
-        force: Option<MarkKind>,
-    ) -> Result<(rustix::fd::OwnedFd, rustix::fd::OwnedFd, Marks), SiteError> {
+    pub(crate) fn furnish(&self, force: Option<MarkKind>) -> Result<(OwnedFd, OwnedFd, Marks), SiteError> {
         let make = |dir: &str| self.root.ensure_dir(dir, &mut |_| ()).map_err(|e| self.failed("make", dir, e));
         let (incoming, pending) = (make(root::INCOMING)?, make(root::PENDING)?);
         let lock = self.root.open_at(LOCK, OFlags::RDONLY, Mode::empty()).map_err(|e| self.failed("open", LOCK, e))?;
@@ -190,4 +183,26 @@ pub(crate) fn read_marker(root: &Root, path: &Path) -> Result<Option<String>, Si
     let mut text = String::new();
     file.take(MARKER_MOST_BYTES).read_to_string(&mut text).map_err(|e| failed("read", e))?;
     Ok(Some(text))
+}
+
+/// Replaces the marker below `root` by another text of the same pool, in one step and durably.
+pub(crate) fn replace_marker(root: &Root, text: &str) -> io::Result<()> {
+    let dir = root.dir(root::PRIVATE)?;
+    let fresh = write_fresh_marker(&dir, text)?;
+    root::rename_over(dir.as_fd(), &fresh, dir.as_fd(), "pool.json")?;
+    Ok(rustix::fs::fsync(&dir)?)
+}
+
+/// A whole marker on the disk under a name that means nothing; the name.
+fn write_fresh_marker(dir: &OwnedFd, text: &str) -> io::Result<String> {
+    let fresh = format!("pool.json.{:016x}", fastrand::u64(..));
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mut file = File::from(rustix::fs::openat(dir, &fresh, flags, Mode::from_raw_mode(0o644))?);
+    match file.write_all(text.as_bytes()).and_then(|()| file.sync_all()) {
+        Ok(()) => Ok(fresh),
+        Err(e) => {
+            root::unlink(dir.as_fd(), &fresh)?;
+            Err(e)
+        }
+    }
 }

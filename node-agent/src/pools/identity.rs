@@ -40,6 +40,10 @@ impl Marker {
             legacy_pool_id: told.legacy_pool_id.unwrap_or(0),
         }
     }
+
+    fn text(&self) -> String {
+        serde_json::to_string_pretty(self).expect("words and numbers are always JSON")
+    }
 }
 
 /// What is to be done with a directory.
@@ -118,7 +122,7 @@ pub(crate) fn open(
         Verdict::Ours => {}
         Verdict::Refused(why) => return refused(why),
         Verdict::New => {
-            let text = serde_json::to_string_pretty(&Marker::of(told)).unwrap_or_default();
+            let text = Marker::of(told).text();
             // Where another node was first, its marker decides.
             if !site.write_marker(&text)? && judge(told, site.marker()?.as_deref()) != Verdict::Ours {
                 return refused(format!("{} has just become another pool's", resolved.display()));
@@ -137,9 +141,21 @@ pub(crate) fn still_ours(told: &NodePool, disk: &Disk) -> Result<(), IdentityErr
     let marker = disk.marker()?;
     // Only at the start may it be written.
     match judge(&NodePool { initialize: false, ..told.clone() }, marker.as_deref()) {
-        Verdict::Ours => Ok(()),
+        Verdict::Ours => {
+            refresh(told, disk, marker.as_deref());
+            Ok(())
+        }
         Verdict::New => refused(format!("the marker .pixelfox/pool.json is missing in {path}")),
         Verdict::Refused(why) => refused(why),
+    }
+}
+
+/// Brings what the marker says of the pool up to date, for a database that has to be made again from the disks.
+fn refresh(told: &NodePool, disk: &Disk, marker: Option<&str>) {
+    let is_current =
+        marker.is_some_and(|text| serde_json::from_str(text).is_ok_and(|old: Marker| old == Marker::of(told)));
+    if !is_current && let Err(e) = disk.replace_marker(&Marker::of(told).text()) {
+        tracing::warn!("{e}; it still names the pool");
     }
 }
 

@@ -150,6 +150,19 @@ async fn a_pool_that_is_not_active_serves_and_takes_nothing() {
 }
 
 #[tokio::test]
+async fn the_marker_says_what_the_books_say() {
+    // Renamed and limited by the coordinator: the marker follows, and still names the same pool.
+    let ground = Ground::new().await;
+    let mut told = ground.told(1);
+    (told.name, told.max_size, told.initialize) = ("hot".into(), 5000, false);
+    let marker = || String::from_utf8(ground.read(".pixelfox/pool.json").unwrap()).unwrap();
+    assert!(marker().contains("img1") && marker().contains("identity-1"));
+    until(&ground, vec![told], |report| report.healthy && marker().contains("\"hot\"")).await;
+    assert!(marker().contains("5000") && marker().contains("identity-1"));
+    assert_eq!(ground.names(".pixelfox").iter().filter(|name| name.starts_with("pool.json")).count(), 1);
+}
+
+#[tokio::test]
 async fn a_restart_finds_everything_without_a_walk() {
     // Closed and opened again: files, marks and pending uploads are there; nothing was initialized twice.
     let ground = Ground::new().await;

@@ -266,6 +266,11 @@ async fn an_upload_is_remembered_until_the_coordinator_has_answered() {
     assert_eq!(disk.drop_upload(&path(AT), id).await.unwrap(), pixelfox_node::disk::Dropped::Dropped);
     assert_eq!((ground.read(AT), disk.pending_uploads().unwrap().len()), (None, 0));
     disk.forget_upload(id).unwrap();
+    // One whose name is taken never was pending.
+    ground.put(AT, b"someone's").await.unwrap();
+    let taken = Publish { sha256: None, origin: Origin::Upload(id), ..by_hand(AT, b"png") };
+    assert!(matches!(ground.publish(b"png", taken).await, Err(LandingError::Conflict(_))));
+    assert!(disk.pending_uploads().unwrap().is_empty());
 }
 
 #[tokio::test]

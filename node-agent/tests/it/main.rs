@@ -6,6 +6,7 @@ mod listen_limits;
 
 mod disk_faults;
 mod disk_ground;
+mod disk_model;
 mod disk_pools;
 mod disk_store;
 mod disk_trash;
