@@ -60,7 +60,7 @@ const SERVER_FLOORS: &[(&str, u8)] = &[
     ("config", 0),
 ];
 /// Uses between rooms of one floor that the architecture knows: user, used.
-const NEIGHBOURS: &[(&str, &str)] = &[("intake", "receive")];
+const NEIGHBOURS: &[(&str, &str)] = &[("intake", "receive"), ("app", "books"), ("dispatch", "settle")];
 
 /// Rooms that know no runtime, database, wire, disk, clock or random source.
 const PURE: &[&str] = &[
