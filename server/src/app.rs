@@ -5,9 +5,10 @@ use std::{net::SocketAddr, time::Duration};
 use axum::{Router, body::Body};
 use pixelfox_node::{
     coordinator::Transport,
+    grpc::add_diagnostics,
     http as node_http,
     listen::{self, Routes},
-    node::{GRACE, Node, StartError, add_diagnostics},
+    node::{GRACE, Node, StartError},
     plane::Plane,
     secret::SecretPair,
 };
@@ -78,7 +79,7 @@ impl App {
         let node = Node::build(&config.node, vec![in_process(inner)], Some(inner_secret), &plane, &stop_port).await?;
         let routes = Routes::new(node_http::finish(node.http().merge(http::router(store.clone()))));
         let routes = node.grpc(routes.grpc(books.coordinator()).grpc(books.admin()));
-        let routes = add_diagnostics(routes)?;
+        let routes = add_diagnostics(routes).map_err(StartError::reflection)?;
         info!(node = %config.node.node_id, "listening on {address}");
         let stopped = stop_port.clone();
         #[expect(clippy::disallowed_methods, reason = "the app owns both tasks and joins them in `shutdown`")]

@@ -3,6 +3,7 @@
 //! It translates, asks `receive` or a pool's disk, and answers; it decides nothing about files. Everything that reads
 //! or writes a file runs on a data worker. Source of every rule: replication.proto.
 
+mod diagnostics;
 mod fetch;
 mod on_plane;
 mod replicate;
@@ -23,6 +24,7 @@ use pixelfox_proto::{
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
+pub use self::diagnostics::add_diagnostics;
 use self::on_plane::Answers;
 use crate::{
     disk::{Disk, DiskError},

@@ -9,18 +9,21 @@ mod wire;
 
 use std::{sync::Arc, time::Duration};
 
-use pixelfox_proto::{SessionEpoch, v1};
+use pixelfox_proto::SessionEpoch;
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, Interval, MissedTickBehavior, interval, timeout},
 };
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
-use tonic::{Code, Status, Streaming};
+use tonic::{Code, Status};
 use tracing::{error, info, warn};
-use v1::coordinator_client::CoordinatorClient;
 
-use self::{backoff::Backoff, status::Nagging, wire::Incoming};
+use self::{
+    backoff::Backoff,
+    status::Nagging,
+    wire::{Client, Commands, Incoming, Message, Word},
+};
 pub use self::{status::SessionStatus, wire::About};
 use crate::{
     clock,
@@ -123,7 +126,7 @@ impl Session {
         if let Ok(node_id) = self.about.node_id.as_str().parse() {
             request.metadata_mut().insert("x-node-id", node_id);
         }
-        let mut client = CoordinatorClient::new(transport);
+        let mut client = Client::new(transport);
         let answer = tokio::select! {
             () = stop.cancelled() => return (false, End::Stopped),
             answer = timeout(PEER_PATIENCE, client.attach(request)) => answer,
@@ -156,8 +159,8 @@ fn refused(status: &Status) -> End {
 /// One established stream.
 struct Link<'a> {
     session: &'a mut Session,
-    incoming: Streaming<v1::NodeCommand>,
-    outgoing: mpsc::Sender<v1::NodeEvent>,
+    incoming: Commands,
+    outgoing: mpsc::Sender<Word>,
     welcomed: Option<SessionEpoch>,
     kept: Option<Vec<u8>>,
 }
@@ -187,7 +190,7 @@ impl Link<'_> {
         }
     }
 
-    async fn obey(&mut self, message: v1::NodeCommand) -> Result<(), End> {
+    async fn obey(&mut self, message: Message) -> Result<(), End> {
         match wire::incoming(message) {
             Incoming::Welcome(welcome) => {
                 let epoch = welcome.epoch;
@@ -238,7 +241,7 @@ impl Link<'_> {
         self.say(wire::heartbeat(reports, running, clock::now())).await
     }
 
-    async fn say(&mut self, event: v1::NodeEvent) -> Result<(), End> {
+    async fn say(&mut self, event: Word) -> Result<(), End> {
         match timeout(PEER_PATIENCE, self.outgoing.send(event)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(lost("the connection to the coordinator broke")),

@@ -5,15 +5,26 @@ use std::time::SystemTime;
 use pixelfox_proto::{
     Attempt, Generation, JobId, Lease, NodeId, PROTOCOL, PoolId, RefusalReason, SessionEpoch, Sha256, v1,
 };
-use v1::{file_result, node_command::Command as Wire, node_event::Event};
+use tonic::Streaming;
+use v1::{coordinator_client::CoordinatorClient, file_result, node_command::Command as Wire, node_event::Event};
 
 use crate::{
+    coordinator::Way,
     pools::{NodePool, NodeSettings, PoolHome, PoolReport, Welcome},
     work::{
         Check, Command, CommandId, FileAt, FileEnd, Outcome, PoolFiles, PushFile, PushFiles, Reason, Report,
         RestoreFiles, VerifyFiles,
     },
 };
+
+/// The client's end of the Coordinator service.
+pub(super) type Client = CoordinatorClient<Way>;
+/// What comes from the coordinator.
+pub(super) type Commands = Streaming<v1::NodeCommand>;
+/// A word to the coordinator.
+pub(super) type Word = v1::NodeEvent;
+/// A word from the coordinator, not yet understood.
+pub(super) type Message = v1::NodeCommand;
 
 /// What this node says of itself when it attaches.
 #[derive(Clone, Debug)]

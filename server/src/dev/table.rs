@@ -1,5 +1,7 @@
 //! What `server dev` prints when it is ready: where it listens, who may log in, and three commands to try.
 
+use std::path::Path;
+
 use super::Cluster;
 
 /// The table, for a terminal or for a pipe: secrets are shown on a terminal only, and never those of the environment.
@@ -7,6 +9,7 @@ use super::Cluster;
 pub fn table(cluster: &Cluster, stdout_is_terminal: bool) -> String {
     let app = cluster.app_address();
     let secrets = cluster.secrets();
+    let file = shown(secrets.file());
     let mut text = String::from("\n");
     let mut row = |name: &str, value: String| text.push_str(&format!("  {name:<9} {value}\n"));
     row("app", format!("http://{app}   (node local, pool Default)"));
@@ -15,7 +18,7 @@ pub fn table(cluster: &Cluster, stdout_is_terminal: bool) -> String {
     }
     row("login", format!("admin / {}", secrets.shown("ADMIN_PASSWORD", stdout_is_terminal)));
     row("token", secrets.shown("ADMIN_TOKEN", stdout_is_terminal));
-    row("secrets", secrets.file().display().to_string());
+    row("secrets", file.clone());
     text.push_str(&format!(
         r#"
   To try, in another terminal:
@@ -27,7 +30,12 @@ pub fn table(cluster: &Cluster, stdout_is_terminal: bool) -> String {
     curl -IL "URL"    # the url of the upload's answer: it still works, by a redirect to s01
 
 "#,
-        file = secrets.file().display(),
     ));
     text
+}
+
+/// Relative to where the reader's shell is, where it is below that.
+fn shown(file: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    file.strip_prefix(here).unwrap_or(file).display().to_string()
 }

@@ -62,16 +62,16 @@ impl TestCluster {
         let spec = Spec { data_dir: folder.path().to_owned(), ports: [0; 3] };
         let plane = Plane::one_per_core().unwrap();
         let cluster = Cluster::start(&spec, &mut Env::new(no_environment), plane.clone()).await.unwrap();
+        let mut ports = vec![cluster.app_address().port()];
+        ports.extend(cluster.storage_nodes().map(|(_, address, _)| address.port()));
+        let spec = Spec { ports: ports.try_into().unwrap(), ..spec };
         Self { cluster: Some(cluster), folder, spec, plane, http: http_client() }
     }
 
     /// Ends everything and starts it again on the same ports and disks.
     pub(crate) async fn restart(&mut self) {
         let cluster = self.cluster.take().unwrap();
-        let mut ports = vec![cluster.app_address().port()];
-        ports.extend(cluster.storage_nodes().map(|(_, address, _)| address.port()));
         cluster.shutdown().await;
-        self.spec.ports = ports.try_into().unwrap();
         let started = Cluster::start(&self.spec, &mut Env::new(no_environment), self.plane.clone()).await;
         self.cluster = Some(started.unwrap());
     }
@@ -96,10 +96,6 @@ impl TestCluster {
     pub(crate) fn storage_node(&self, name: &str) -> String {
         let found = self.running().storage_nodes().find(|(node, _, _)| *node == name);
         found.unwrap().1.to_string()
-    }
-
-    pub(crate) fn http(&self) -> &reqwest::Client {
-        &self.http
     }
 
     pub(crate) fn admin(&self) -> Admin {

@@ -1,0 +1,159 @@
+//! Reading variables: typed, with every problem noted instead of only the first.
+
+use std::{ffi::OsString, fmt, str::FromStr};
+
+use url::Url;
+
+use crate::secret::SecretPair;
+
+/// One thing that is wrong with the environment: the variable, and a sentence with the cure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Its name.
+    pub variable: String,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.variable, self.message)
+    }
+}
+
+/// Everything that is wrong, one line each.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+pub struct Problems(pub Vec<Problem>);
+
+/// Reads variables by name and gathers what is wrong with them. A variable that is set but empty counts as absent,
+/// as compose files leave it.
+pub struct Env<'a> {
+    lookup: Box<dyn Fn(&str) -> Option<OsString> + 'a>,
+    problems: Vec<Problem>,
+}
+
+impl Env<'static> {
+    /// Of this process.
+    #[must_use]
+    pub fn process() -> Self {
+        Self::new(|name| std::env::var_os(name))
+    }
+}
+
+impl<'a> Env<'a> {
+    /// Of any source, for tests and for `dev`.
+    pub fn new(lookup: impl Fn(&str) -> Option<OsString> + 'a) -> Self {
+        Self { lookup: Box::new(lookup), problems: Vec::new() }
+    }
+
+    /// Notes that `variable` is wrong.
+    pub fn problem(&mut self, variable: &str, message: impl Into<String>) {
+        self.problems.push(Problem { variable: variable.into(), message: message.into() });
+    }
+
+    /// Its text, where it is set and not empty.
+    pub fn text(&mut self, name: &str) -> Option<String> {
+        match (self.lookup)(name)?.into_string() {
+            Ok(text) if text.trim().is_empty() => None,
+            Ok(text) => Some(text),
+            Err(_) => {
+                self.problem(name, "is not UTF-8");
+                None
+            }
+        }
+    }
+
+    /// Its value, or `default` where it is absent or wrong (then noted, with `expected` as what it should be).
+    pub fn parse<T: FromStr>(&mut self, name: &str, default: T, expected: &str) -> T {
+        let Some(text) = self.text(name) else { return default };
+        text.trim().parse().unwrap_or_else(|_| {
+            self.problem(name, format!("`{text}` is not {expected}"));
+            default
+        })
+    }
+
+    /// `0` or `1` (also `false`, `true`, `no`, `yes`, `off`, `on`).
+    pub fn flag(&mut self, name: &str, default: bool) -> bool {
+        let Some(text) = self.text(name) else { return default };
+        match text.trim().to_ascii_lowercase().as_str() {
+            "1" | "true" | "yes" | "on" => true,
+            "0" | "false" | "no" | "off" => false,
+            _ => {
+                self.problem(name, format!("`{text}` is neither 0 nor 1"));
+                default
+            }
+        }
+    }
+
+    /// `http://` or `https://` with a host and perhaps a port, without a `/` at its end.
+    pub fn base_url(&mut self, name: &str, default: &str) -> String {
+        let text = self.text(name).unwrap_or_else(|| default.to_owned());
+        match check_base_url(&text) {
+            Ok(url) => url,
+            Err(why) => {
+                self.problem(name, why);
+                default.to_owned()
+            }
+        }
+    }
+
+    /// A secret from the variable or from the file that `<name>_FILE` names; never quoted in a message.
+    pub fn secret(&mut self, name: &str) -> Option<String> {
+        let file_variable = format!("{name}_FILE");
+        let (inline, file) = (self.text(name), self.text(&file_variable));
+        match (inline, file) {
+            (Some(_), Some(_)) => {
+                self.problem(name, format!("is set, and so is {file_variable}: keep one of them"));
+                None
+            }
+            (inline, None) => inline.map(|secret| secret.trim().to_owned()),
+            (None, Some(file)) => match std::fs::read_to_string(&file) {
+                Ok(secret) if secret.trim().is_empty() => {
+                    self.problem(&file_variable, format!("the file {file} is empty"));
+                    None
+                }
+                Ok(secret) => Some(secret.trim().to_owned()),
+                Err(error) => {
+                    self.problem(&file_variable, format!("could not read {file}: {error}"));
+                    None
+                }
+            },
+        }
+    }
+
+    /// A secret with the one before it.
+    pub fn secret_pair(&mut self, name: &str) -> Option<SecretPair> {
+        let previous = self.secret(&format!("{name}_PREVIOUS"));
+        let current = self.secret(name);
+        if current.is_none() && previous.is_some() {
+            self.problem(name, format!("is missing, but {name}_PREVIOUS is set: set the new one too"));
+        }
+        Some(SecretPair::new(current?, previous))
+    }
+
+    /// `value` where nothing was wrong.
+    ///
+    /// # Errors
+    /// All [`Problems`] noted so far.
+    pub fn finish<T>(self, value: T) -> Result<T, Problems> {
+        if self.problems.is_empty() { Ok(value) } else { Err(Problems(self.problems)) }
+    }
+}
+
+/// A base URL without its last `/`, or why it is none.
+///
+/// # Errors
+/// A sentence with the cure.
+pub fn check_base_url(text: &str) -> Result<String, String> {
+    let url =
+        Url::parse(text.trim()).map_err(|error| format!("`{text}` is not a URL ({error}): write http://host:port"))?;
+    let plain = matches!(url.scheme(), "http" | "https") && url.has_host() && url.username().is_empty();
+    if !plain || url.password().is_some() {
+        return Err(format!("`{}` must be http://host:port or https://host:port", url.host_str().unwrap_or(text)));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(format!("`{text}` must have neither `?` nor `#`"));
+    }
+    Ok(text.trim().trim_end_matches('/').to_owned())
+}

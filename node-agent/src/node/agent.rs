@@ -1,0 +1,94 @@
+//! A storage node with its own port, and its ways to the coordinators.
+
+use std::{net::SocketAddr, time::Duration};
+
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
+use tracing::{info, warn};
+
+use super::{Node, StartError, spawn};
+use crate::{
+    config::{NodeConfig, Problems, read_certificates},
+    coordinator::Transport,
+    grpc::add_diagnostics,
+    http,
+    listen::{self, Routes},
+    plane::Plane,
+};
+
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+
+/// A storage node with its own port.
+pub struct Agent {
+    address: SocketAddr,
+    stop: CancellationToken,
+    life: JoinHandle<()>,
+    port: JoinHandle<()>,
+}
+
+impl Agent {
+    /// Starts a node that serves on `listener` and attaches to one of `coordinators`, for ever.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start(
+        config: NodeConfig,
+        coordinators: &[String],
+        listener: TcpListener,
+        plane: Plane,
+    ) -> Result<Self, StartError> {
+        let stop = CancellationToken::new();
+        let ways = coordinators.iter().map(|url| way_to(url, &config)).collect::<Result<_, _>>()?;
+        let bearer = config.secrets.replication.clone();
+        let node = Node::build(&config, ways, bearer, &plane, &stop).await?;
+        let routes =
+            add_diagnostics(node.grpc(Routes::new(http::finish(node.http())))).map_err(StartError::reflection)?;
+        let address =
+            listener.local_addr().map_err(|cause| StartError::Io { doing: "ask for the port".into(), cause })?;
+        info!(node = %config.node_id, "listening on {address}");
+        let stopped = stop.clone();
+        let life = spawn(node.run(stopped.clone()));
+        let port = spawn(listen::serve(listener, routes, plane, stopped));
+        Ok(Self { address, stop, life, port })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Takes no more work, lets running transfers and requests end within [`GRACE`], and returns when all is quiet.
+    pub async fn shutdown(self) {
+        self.stop.cancel();
+        for ended in [self.life.await, self.port.await] {
+            if let Err(error) = ended {
+                warn!("the node ended badly: {error}");
+            }
+        }
+    }
+}
+
+/// A lazy connection to a coordinator, for control alone: transfers have connections of their own.
+fn way_to(url: &str, config: &NodeConfig) -> Result<Transport, StartError> {
+    let failed = |cause| StartError::Transport { url: url.to_owned(), cause };
+    let mut endpoint = Endpoint::from_shared(url.to_owned())
+        .map_err(failed)?
+        .connect_timeout(CONNECT_WITHIN)
+        .tcp_nodelay(true)
+        .http2_keep_alive_interval(Duration::from_secs(10))
+        .keep_alive_timeout(Duration::from_secs(5))
+        .keep_alive_while_idle(true);
+    if url.starts_with("https://") {
+        endpoint = endpoint.tls_config(tls(config)?).map_err(failed)?;
+    }
+    let channel = endpoint.connect_lazy();
+    Ok(Transport::new(tower::ServiceExt::map_err(channel, Into::into)))
+}
+
+fn tls(config: &NodeConfig) -> Result<ClientTlsConfig, StartError> {
+    let Some(file) = &config.tls_ca_file else { return Ok(ClientTlsConfig::new().with_native_roots()) };
+    let pem = read_certificates(file).map_err(|problem| Problems(vec![problem]))?;
+    Ok(ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem)))
+}
