@@ -161,7 +161,6 @@ CREATE TABLE jobs (
     finished INTEGER
 );
 CREATE INDEX jobs_ready ON jobs (node_id, kind, source_pool_id, target_pool_id, not_before, id) WHERE state = 'pending';
-CREATE INDEX jobs_held ON jobs (node_id, epoch) WHERE state = 'processing' AND committed = 0 AND lease > 0;
 CREATE INDEX jobs_by_state ON jobs (state, id);
 CREATE INDEX jobs_by_kind ON jobs (kind, id);
 CREATE INDEX jobs_by_node ON jobs (node_id, id);

@@ -43,7 +43,7 @@ pub(super) struct HeldRow {
     pub(super) target_name: String,
 }
 
-const HELD: &str = "
+pub(super) const HELD: &str = "
 SELECT j.id, j.parent_id, j.image_id, j.image_uuid, j.node_id, j.source_pool_id, j.target_pool_id, j.epoch,
     s.name AS source_name, t.name AS target_name
 FROM json_each($1) AS a
@@ -218,30 +218,30 @@ impl Changes {
     }
 }
 
-const LANDED: &str = "
+pub(super) const LANDED: &str = "
 UPDATE replicas SET state = 'live', job_id = NULL, trash_generation = NULL, verified = $2, since = $2
 FROM json_each($1) AS a WHERE replicas.file_id = (a.value ->> 0) AND replicas.pool_id = (a.value ->> 1)";
-const CONDEMNED: &str = "
+pub(super) const CONDEMNED: &str = "
 UPDATE replicas SET state = 'condemned', job_id = a.value ->> 2, ordered_epoch = a.value ->> 3, since = $2,
     not_before = 0, failures = 0
 FROM json_each($1) AS a WHERE replicas.file_id = (a.value ->> 0) AND replicas.pool_id = (a.value ->> 1)";
-const LOST: &str = "
+pub(super) const LOST: &str = "
 UPDATE replicas SET state = 'lost', since = $2
 FROM json_each($1) AS a WHERE replicas.file_id = (a.value ->> 0) AND replicas.pool_id = (a.value ->> 1)";
 const BACK_IN_TRASH: &str = "
 UPDATE replicas SET state = 'trashed', generation = trash_generation, trash_generation = NULL, job_id = NULL, since = $2
 FROM json_each($1) AS a WHERE replicas.file_id = (a.value ->> 0) AND replicas.pool_id = (a.value ->> 2)
     AND replicas.trash_generation IS NOT NULL";
-const DROPPED: &str = "
+pub(super) const DROPPED: &str = "
 DELETE FROM replicas WHERE state = 'writing' AND $2 = $2
     AND (file_id, pool_id) IN (SELECT value ->> 0, value ->> 2 FROM json_each($1))";
-const PLACED: &str = "
+pub(super) const PLACED: &str = "
 UPDATE images SET pool_id = a.value ->> 1, entry = a.value ->> 2
 FROM json_each($1) AS a WHERE images.id = (a.value ->> 0) AND $2 = $2";
-const COMMITTED: &str = "
+pub(super) const COMMITTED: &str = "
 UPDATE jobs SET committed = 1, bytes_done = a.value ->> 1, files_missing = files_missing + (a.value ->> 2)
 FROM json_each($1) AS a WHERE jobs.id = (a.value ->> 0) AND $2 = $2";
-const PROGRESS: &str = "
+pub(super) const PROGRESS: &str = "
 UPDATE jobs SET bytes_done = bytes_done + (a.value ->> 1), files_missing = files_missing + (a.value ->> 2)
 FROM json_each($1) AS a WHERE jobs.id = (a.value ->> 0) AND $2 = $2";
 

@@ -32,18 +32,18 @@ struct EndedRow {
     last_error: String,
 }
 
-const END: &str = "
+pub(super) const END: &str = "
 UPDATE jobs SET state = e.value ->> 1, last_error = e.value ->> 2, files_missing = files_missing + (e.value ->> 3),
     finished = $2, epoch = 0, target_epoch = 0, not_before = 0
 FROM json_each($1) AS e WHERE jobs.id = (e.value ->> 0)
 RETURNING jobs.id, jobs.parent_id, jobs.image_id, jobs.image_uuid, jobs.state, jobs.last_error";
-const UNLOCK: &str = "
+pub(super) const UNLOCK: &str = "
 UPDATE images SET job_id = NULL FROM json_each($1) AS e WHERE images.id = (e.value ->> 0) AND images.job_id = (e.value ->> 1)";
-const COUNT: &str = "
+pub(super) const COUNT: &str = "
 UPDATE jobs SET children_done = children_done + (c.value ->> 1), children_failed = children_failed + (c.value ->> 2),
     files_missing = files_missing + (c.value ->> 3)
 FROM json_each($1) AS c WHERE jobs.id = (c.value ->> 0)";
-const END_PARENTS: &str = "
+pub(super) const END_PARENTS: &str = "
 UPDATE jobs SET state = CASE WHEN children_failed = 0 THEN 'completed' ELSE 'failed' END, finished = $2,
     last_error = CASE WHEN children_failed = 0 THEN '' ELSE children_failed || ' of ' || children_total || ' failed' END
 WHERE id IN (SELECT value FROM json_each($1)) AND state = 'processing' AND cursor >= cursor_end
@@ -98,7 +98,7 @@ impl TryFrom<EndedRow> for SettledJob {
     }
 }
 
-const DONE: &str = "
+pub(super) const DONE: &str = "
 SELECT id FROM jobs WHERE id IN (SELECT value FROM json_each($1)) AND state = 'processing' AND committed = 1
     AND NOT EXISTS (SELECT 1 FROM replicas r WHERE r.job_id = jobs.id AND r.state = 'condemned')";
 
@@ -117,12 +117,12 @@ pub(super) async fn end_settled(
     end_jobs(conn, done.into_iter().map(ending).collect(), now).await
 }
 
-const WRITING: &str = "
+pub(super) const WRITING: &str = "
 SELECT r.file_id, r.pool_id, f.size, r.trash_generation IS NOT NULL
 FROM json_each($1) AS a
     CROSS JOIN replicas r ON r.job_id = a.value AND r.state = 'writing'
     CROSS JOIN files f ON f.id = r.file_id";
-const CONDEMN: &str = "
+pub(super) const CONDEMN: &str = "
 UPDATE replicas SET state = 'condemned', since = $2, ordered_epoch = 0, not_before = 0, failures = 0
 FROM json_each($1) AS a WHERE replicas.file_id = (a.value ->> 0) AND replicas.pool_id = (a.value ->> 1)";
 

@@ -102,7 +102,7 @@ impl Store {
     }
 }
 
-const LOCATE: &str = "
+pub(super) const LOCATE: &str = "
 SELECT p.id, p.node_id, p.public_base_url, f.stored_path
 FROM files asked
     JOIN images i ON i.id = asked.image_id AND i.deleting = 0
@@ -201,7 +201,7 @@ struct FileRow {
 }
 
 /// All copies, best first: files with a live one, originals, then per file live before suspect before lost.
-const FILES: &str = "
+pub(super) const FILES: &str = "
 SELECT f.image_id, f.stored_path, f.kind, f.size, f.sha256, r.generation, r.state, r.pool_id, p.public_base_url
 FROM json_each($1) AS a
     CROSS JOIN files f ON f.image_id = a.value

@@ -111,16 +111,18 @@ fn narrow(sql: &mut QueryBuilder<Sqlite>, filter: &JobFilter) {
     }
 }
 
-/// Jumps along `jobs_ready` from lane to lane instead of reading every job.
-const LANES: &str = "
+/// Jumps along `jobs_ready` from lane to lane instead of reading every job: SQLite takes all columns of a row value
+/// for its seek only against values without an affinity of their own (hence the `+`), and seeks to the first row that
+/// is not below it (hence the last column, which puts it behind the lane).
+pub(super) const LANES: &str = "
 WITH RECURSIVE hop(id) AS (
-    SELECT (SELECT n.id FROM jobs n WHERE n.state = 'pending'
-        ORDER BY n.node_id, n.kind, n.source_pool_id, n.target_pool_id LIMIT 1)
+    SELECT (SELECT n.id FROM jobs n INDEXED BY jobs_ready WHERE n.state = 'pending'
+        ORDER BY n.node_id, n.kind, n.source_pool_id, n.target_pool_id, n.not_before LIMIT 1)
     UNION ALL
-    SELECT (SELECT n.id FROM jobs n WHERE n.state = 'pending'
-        AND (n.node_id, n.kind, n.source_pool_id, n.target_pool_id)
-            > (j.node_id, j.kind, j.source_pool_id, j.target_pool_id)
-        ORDER BY n.node_id, n.kind, n.source_pool_id, n.target_pool_id LIMIT 1)
+    SELECT (SELECT n.id FROM jobs n INDEXED BY jobs_ready WHERE n.state = 'pending'
+        AND (n.node_id, n.kind, n.source_pool_id, n.target_pool_id, n.not_before)
+            > (+j.node_id, +j.kind, +j.source_pool_id, +j.target_pool_id, 9223372036854775807)
+        ORDER BY n.node_id, n.kind, n.source_pool_id, n.target_pool_id, n.not_before LIMIT 1)
     FROM hop JOIN jobs j ON j.id = hop.id)
 SELECT j.node_id, j.kind, j.source_pool_id, j.target_pool_id,
     (SELECT COUNT(*) FROM (SELECT 1 FROM jobs d WHERE d.state = 'pending' AND d.node_id = j.node_id AND d.kind = j.kind
@@ -156,11 +158,11 @@ impl TryFrom<LaneRow> for Lane {
     }
 }
 
-const AGAIN: &str = "
+pub(super) const AGAIN: &str = "
 UPDATE jobs SET state = 'pending', epoch = 0, target_epoch = 0, not_before = a.value ->> 1,
     failures = failures + (a.value ->> 2), last_error = a.value ->> 3
 FROM json_each($1) AS a WHERE jobs.id = (a.value ->> 0)";
-const FAULTY: &str = "
+pub(super) const FAULTY: &str = "
 SELECT r.file_id, r.pool_id, f.size, (a.value ->> 2) AS fault
 FROM json_each($1) AS a
     CROSS JOIN files f ON f.stored_path = (a.value ->> 1)

@@ -74,8 +74,8 @@ macro_rules! candidates {
         )
     };
 }
-const RETRIES: &str = candidates!("j.not_before > 0 AND j.not_before <= $4");
-const FRESH: &str = candidates!("j.not_before = 0 AND $4 = $4");
+pub(super) const RETRIES: &str = candidates!("j.not_before > 0 AND j.not_before <= $4");
+pub(super) const FRESH: &str = candidates!("j.not_before = 0 AND $4 = $4");
 
 async fn candidates(
     conn: &mut SqliteConnection,
@@ -184,13 +184,13 @@ struct Taken<'a> {
 }
 
 const PUT_OFF: &str = "UPDATE jobs SET not_before = $2 WHERE id IN (SELECT value FROM json_each($1))";
-const LEASE: &str = "
+pub(super) const LEASE: &str = "
 UPDATE jobs SET state = 'processing', attempt = attempt + 1, lease = a.value ->> 1, epoch = $2, target_epoch = $3,
     leased = $4, started = COALESCE(started, $4), not_before = 0
 FROM json_each($1) AS a WHERE jobs.id = (a.value ->> 0)";
-const GENERATION: &str = "
+pub(super) const GENERATION: &str = "
 UPDATE files SET generation = a.value ->> 1 FROM json_each($1) AS a WHERE files.id = (a.value ->> 0)";
-const WRITING: &str = "
+pub(super) const WRITING: &str = "
 INSERT INTO replicas (file_id, generation, job_id, trash_generation, pool_id, state, since)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, $2, 'writing', $3 FROM json_each($1) WHERE true
 ON CONFLICT (file_id, pool_id) DO UPDATE SET generation = excluded.generation, job_id = excluded.job_id,
@@ -308,11 +308,11 @@ macro_rules! give_back {
         )
     };
 }
-const OF_NODE: &str = give_back!(
+pub(super) const OF_NODE: &str = give_back!(
     "((node_id = $1 AND epoch <= $2)
         OR (target_epoch <= $2 AND target_pool_id IN (SELECT p.id FROM pools p WHERE p.node_id = $1)))"
 );
-const BEFORE: &str = give_back!("leased < $1");
+pub(super) const BEFORE: &str = give_back!("leased < $1");
 
 /// Returns what sessions of this node up to `epoch` hold, as source or as target.
 pub(super) async fn return_node(

@@ -23,6 +23,9 @@ mod trash;
 mod uploads;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 pub use nodes::AutoPools;
 pub use open::Store;
 pub use outbox::{Happening, Topic};

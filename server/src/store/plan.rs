@@ -108,7 +108,7 @@ struct CopyRow {
     state: Option<String>,
 }
 
-const COPIES: &str = "
+pub(super) const COPIES: &str = "
 SELECT i.id, i.uuid, i.pool_id, p.node_id, i.job_id, i.deleting, f.kind, f.size, r.state
 FROM json_each($1) AS a
     CROSS JOIN images i ON i.uuid = a.value
@@ -144,7 +144,9 @@ async fn find(conn: &mut SqliteConnection, images: &[ImageId]) -> Result<Vec<Fou
     Ok(found)
 }
 
-const EARLIER: &str = "SELECT asked, answer FROM requests WHERE request_id = $1";
+pub(super) const EARLIER: &str = "SELECT asked, answer FROM requests WHERE request_id = $1";
+/// How long a client's request id is remembered: a week.
+const REQUESTS_KEPT_MILLIS: i64 = 7 * 24 * 3600 * 1000;
 const REMEMBER: &str = "INSERT INTO requests (request_id, asked, answer, at) VALUES ($1, $2, $3, $4)";
 
 fn start(conn: &mut SqliteConnection, ask: MoveAsk, now: UnixMillis) -> super::writer::Work<'_, MoveBatch> {
@@ -164,6 +166,8 @@ fn start(conn: &mut SqliteConnection, ask: MoveAsk, now: UnixMillis) -> super::w
                 None => {}
             }
         }
+        let old = now.0.saturating_sub(REQUESTS_KEPT_MILLIS);
+        sqlx::query("DELETE FROM requests WHERE at < $1").bind(old).execute(&mut *conn).await?;
         let look = look(conn, &ask).await?;
         let parent = make_jobs(conn, &look, now).await?;
         let batch = look.batch(Some(job_id(parent)?));
@@ -192,7 +196,8 @@ INSERT INTO jobs (kind, state, parent_id, target_pool_id, created, image_id, ima
     bytes_total)
 SELECT 'move_image', 'pending', $2, $3, $4, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4
 FROM json_each($1)";
-const MARK: &str = "UPDATE images SET job_id = j.id FROM jobs j WHERE j.parent_id = $1 AND images.id = j.image_id";
+pub(super) const MARK: &str =
+    "UPDATE images SET job_id = j.id FROM jobs j WHERE j.parent_id = $1 AND images.id = j.image_id";
 
 /// A parent and its children; gives the parent.
 async fn make_jobs(conn: &mut SqliteConnection, look: &Look, now: UnixMillis) -> Result<i64, Trouble> {

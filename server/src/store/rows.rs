@@ -181,7 +181,7 @@ pub(super) struct MoveFileRow {
     pub(super) target_job: Option<i64>,
 }
 
-const MOVE_FILES: &str = "
+pub(super) const MOVE_FILES: &str = "
 SELECT j.id AS job, f.id AS file, f.stored_path, f.kind, f.content_type, f.width, f.height, f.size, f.sha256,
     f.generation, s.state AS source_state, s.generation AS source_generation,
     t.state AS target_state, t.generation AS target_generation, t.trash_generation AS target_trash,

@@ -98,17 +98,17 @@ impl OrderRow {
 }
 
 // `state <> 'live'` names the partial index.
-const DUE: &str = "
+pub(super) const DUE: &str = "
 SELECT r.file_id, r.pool_id, r.generation, r.job_id, r.failures, f.stored_path, f.size
 FROM pools p
     CROSS JOIN replicas r ON r.pool_id = p.id
     CROSS JOIN files f ON f.id = r.file_id
 WHERE p.node_id = $1 AND r.state = 'condemned' AND r.state <> 'live' AND r.not_before <= $3 AND r.ordered_epoch <> $2
 ORDER BY r.not_before, r.pool_id, r.file_id LIMIT $4";
-const NEXT: &str = "
+pub(super) const NEXT: &str = "
 SELECT MIN(r.not_before) FROM pools p CROSS JOIN replicas r ON r.pool_id = p.id
 WHERE p.node_id = $1 AND r.state = 'condemned' AND r.state <> 'live' AND r.ordered_epoch <> $2";
-const SENT: &str = "
+pub(super) const SENT: &str = "
 UPDATE replicas SET ordered_epoch = $2
 FROM json_each($1) AS a WHERE replicas.file_id = (a.value ->> 0) AND replicas.pool_id = (a.value ->> 1)";
 
@@ -123,13 +123,13 @@ struct CondemnedRow {
     size: i64,
 }
 
-const CONDEMNED: &str = "
+pub(super) const CONDEMNED: &str = "
 SELECT (a.value ->> 0) AS word, r.file_id, r.pool_id, r.job_id, r.trash_generation, f.size
 FROM json_each($1) AS a
     CROSS JOIN files f ON f.stored_path = (a.value ->> 2)
     CROSS JOIN replicas r ON r.file_id = f.id AND r.pool_id = (a.value ->> 1)
 WHERE r.state = 'condemned' AND r.generation = (a.value ->> 3)";
-const TRASHED: &str = "
+pub(super) const TRASHED: &str = "
 UPDATE replicas SET state = 'trashed', job_id = NULL, trash_generation = NULL, since = $2
 FROM json_each($1) AS a WHERE replicas.file_id = (a.value ->> 0) AND replicas.pool_id = (a.value ->> 1)";
 const STILL_TRASHED: &str = "
@@ -138,7 +138,7 @@ FROM json_each($1) AS a WHERE replicas.file_id = (a.value ->> 0) AND replicas.po
 const AGAIN: &str = "
 UPDATE replicas SET ordered_epoch = 0, not_before = a.value ->> 2, failures = failures + 1
 FROM json_each($1) AS a WHERE replicas.file_id = (a.value ->> 0) AND replicas.pool_id = (a.value ->> 1) AND $2 = $2";
-const OFF: &str = "
+pub(super) const OFF: &str = "
 DELETE FROM replicas WHERE (file_id, pool_id) IN (SELECT value ->> 0, value ->> 1 FROM json_each($1)) AND $2 = $2";
 
 type Key = (i64, i64);

@@ -62,9 +62,9 @@ macro_rules! earlier {
         )
     };
 }
-const BY_PATH: &str = earlier!("f.stored_path = $1");
-const BY_UUID: &str = earlier!("i.uuid = $1");
-const BY_BYTES: &str =
+pub(super) const BY_PATH: &str = earlier!("f.stored_path = $1");
+pub(super) const BY_UUID: &str = earlier!("i.uuid = $1");
+pub(super) const BY_BYTES: &str =
     earlier!("i.user_id = $1 AND i.user_id <> 0 AND i.sha256 = $2 AND f.sha256 = $2 AND i.deleting = 0");
 
 async fn commit(conn: &mut SqliteConnection, upload: NewUpload, now: UnixMillis) -> Result<UploadDecision, Trouble> {

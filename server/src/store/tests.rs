@@ -1,0 +1,78 @@
+//! The statements that meet a million rows read what they are about and nothing else.
+
+use sqlx::{AssertSqlSafe, Row as _};
+
+use super::{Store, commit, endings, images, jobs, lease, plan, rows, trash, uploads};
+
+#[tokio::test]
+async fn no_hot_statement_reads_a_whole_table() {
+    // SQLite's own word on each of them: rows are found by an index, or come from the batch that was given.
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let store = Store::open(&format!("sqlite://{}/plans.db", dir.path().display())).await.expect("opens");
+    let hot = [
+        ("lease::RETRIES", lease::RETRIES),
+        ("lease::FRESH", lease::FRESH),
+        ("lease::OF_NODE", lease::OF_NODE),
+        ("lease::BEFORE", lease::BEFORE),
+        ("lease::LEASE", lease::LEASE),
+        ("lease::GENERATION", lease::GENERATION),
+        ("lease::WRITING", lease::WRITING),
+        ("rows::MOVE_FILES", rows::MOVE_FILES),
+        ("commit::HELD", commit::HELD),
+        ("commit::LANDED", commit::LANDED),
+        ("commit::CONDEMNED", commit::CONDEMNED),
+        ("commit::LOST", commit::LOST),
+        ("commit::DROPPED", commit::DROPPED),
+        ("commit::PLACED", commit::PLACED),
+        ("commit::COMMITTED", commit::COMMITTED),
+        ("commit::PROGRESS", commit::PROGRESS),
+        ("trash::DUE", trash::DUE),
+        ("trash::NEXT", trash::NEXT),
+        ("trash::SENT", trash::SENT),
+        ("trash::CONDEMNED", trash::CONDEMNED),
+        ("trash::TRASHED", trash::TRASHED),
+        ("trash::OFF", trash::OFF),
+        ("endings::END", endings::END),
+        ("endings::UNLOCK", endings::UNLOCK),
+        ("endings::COUNT", endings::COUNT),
+        ("endings::END_PARENTS", endings::END_PARENTS),
+        ("endings::DONE", endings::DONE),
+        ("endings::WRITING", endings::WRITING),
+        ("endings::CONDEMN", endings::CONDEMN),
+        ("jobs::LANES", jobs::LANES),
+        ("jobs::FAULTY", jobs::FAULTY),
+        ("jobs::AGAIN", jobs::AGAIN),
+        ("images::LOCATE", images::LOCATE),
+        ("images::FILES", images::FILES),
+        ("plan::COPIES", plan::COPIES),
+        ("plan::MARK", plan::MARK),
+        ("plan::EARLIER", plan::EARLIER),
+        ("uploads::BY_PATH", uploads::BY_PATH),
+        ("uploads::BY_UUID", uploads::BY_UUID),
+        ("uploads::BY_BYTES", uploads::BY_BYTES),
+    ];
+    for (name, sql) in hot {
+        for step in steps(&store, sql).await {
+            let given = ["json_each", "VIRTUAL TABLE", "CONSTANT ROW", "hop", "(subquery"];
+            let scans = step.starts_with("SCAN") && !given.iter().any(|part| step.contains(part));
+            assert!(!scans || step.contains("jobs_ready"), "{name}: {step}");
+        }
+    }
+    let lanes = steps(&store, jobs::LANES).await;
+    assert!(!lanes.iter().any(|step| step.contains("TEMP B-TREE") || step.contains("jobs_by_state")), "{lanes:#?}");
+    for sql in [lease::RETRIES, lease::FRESH] {
+        let found = steps(&store, sql).await;
+        assert!(found.iter().any(|step| step.contains("INDEX jobs_ready (node_id=? AND kind=?")), "{found:#?}");
+        assert!(!found.iter().any(|step| step.contains("TEMP B-TREE")), "already in order: {found:#?}");
+    }
+    store.close().await;
+}
+
+async fn steps(store: &Store, sql: &'static str) -> Vec<String> {
+    let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+    let rows = store
+        .write("explain", move |conn| Box::pin(async move { Ok(sqlx::query(explain).fetch_all(conn).await?) }))
+        .await
+        .expect("explains");
+    rows.iter().map(|row| row.get::<String, _>("detail")).collect()
+}
