@@ -2,8 +2,6 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +11,7 @@ use pixelfox_proto::{FaultKind, FileMeta, Generation, ImageId, Lease, Sha256};
 use tokio::sync::oneshot;
 
 use crate::disk_ground::{Ground, attempt, begin, by_hand, bytes, path, send, tree};
+use crate::disk_mount::{Mount, run};
 
 /// Puts a file on a disk without a node around it.
 pub(crate) async fn place(disk: &Disk, at: &str, data: &[u8], generation: u64) -> Result<Placed, DiskError> {
@@ -29,41 +28,6 @@ pub(crate) async fn place(disk: &Disk, at: &str, data: &[u8], generation: u64) -
     let placing = Placing { incoming, path: path(at), mark, step: Step::Give, attempt: None, pending: None };
     disk.place(placing, move |outcome| drop(tell.send(outcome))).await;
     told.await.unwrap()
-}
-
-/// A small file system of its own, where the test may mount one.
-struct Mount(PathBuf);
-
-impl Mount {
-    /// `None`, said aloud, where this process may not mount.
-    fn tmpfs(at: &Path, size: &str) -> Option<Self> {
-        fs::create_dir_all(at).unwrap();
-        let options = format!("size={size},mode=755");
-        let mounted = run("mount", &["-t", "tmpfs", "-o", &options, "tmpfs", at.to_str().unwrap()]);
-        if !mounted {
-            eprintln!("skipped: this process may not mount a tmpfs");
-        }
-        mounted.then(|| Self(at.to_owned()))
-    }
-
-    fn bind(from: &Path, at: &Path) -> Option<Self> {
-        fs::create_dir_all(at).unwrap();
-        run("mount", &["--bind", from.to_str().unwrap(), at.to_str().unwrap()]).then(|| Self(at.to_owned()))
-    }
-
-    fn read_only(&self) {
-        assert!(run("mount", &["-o", "remount,ro", self.0.to_str().unwrap()]));
-    }
-}
-
-impl Drop for Mount {
-    fn drop(&mut self) {
-        run("umount", &["-l", self.0.to_str().unwrap()]);
-    }
-}
-
-fn run(program: &str, arguments: &[&str]) -> bool {
-    Command::new(program).args(arguments).output().is_ok_and(|out| out.status.success())
 }
 
 #[tokio::test]
