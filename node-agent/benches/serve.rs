@@ -46,15 +46,16 @@ fn main() {
     for set in SETS {
         let path = upload(&node, set.bytes);
         let (ours, theirs) = (node.url(&path), nginx.url(&path));
-        (wrk(&ours, 1), wrk(&theirs, 1)); // warm
+        let _warm = (wrk(&ours, 1), wrk(&theirs, 1));
         let rounds = (0..ROUNDS).map(|_| (wrk(&ours, SECONDS), wrk(&theirs, SECONDS)));
         let (ours, theirs): (Vec<f64>, Vec<f64>) = rounds.unzip();
-        let (ours, theirs) = (edge_node::median(ours), edge_node::median(theirs));
+        let (ours, theirs) = (median(ours), median(theirs));
         let goal = set.goal.map_or("reported".to_owned(), |goal| format!("≥ {goal}"));
         #[expect(clippy::cast_precision_loss, reason = "a file's size in MB")]
         let megabytes = ours * set.bytes as f64 / 1e6;
         println!("| {} | {ours:.0} | {theirs:.0} | {megabytes:.0} | {:.2} | {goal} |", set.name, ours / theirs);
     }
+    println!("\nThe node's peak memory: {} MiB.", node.memory_kib("VmHWM") / 1024);
 }
 
 /// The stored file's path below the server.
@@ -69,6 +70,12 @@ fn upload(node: &Node, bytes: usize) -> String {
         let answer: serde_json::Value = response.json().await.expect("JSON");
         answer["url"].as_str().unwrap_or_else(|| panic!("not taken: {answer}")).to_owned()
     })
+}
+
+/// The middle one.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
 }
 
 /// Requests a second, all of them answered with 200.
@@ -90,7 +97,7 @@ impl Nginx {
     fn start(dir: &Path) -> Self {
         let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
         let port = free.expect("a free port").port();
-        let (dir, pool) = (dir.display(), edge_node::pool_dir(dir));
+        let (dir, pool) = (dir.display(), dir.join("pool"));
         let config = format!(
             "worker_processes 2; daemon off; pid {dir}/nginx.pid; error_log {dir}/nginx.log; user root;\n\
              events {{ worker_connections 1024; }}\n\
@@ -102,13 +109,14 @@ impl Nginx {
         let file = format!("{dir}/nginx.conf");
         fs::write(&file, config).expect("the folder can be written");
         let process = Command::new("nginx").args(["-c", &file]).spawn().expect("nginx starts");
-        let address = std::net::SocketAddr::from(([127, 0, 0, 1], port));
-        let answers = || std::net::TcpStream::connect(address).is_ok();
-        assert!(
-            (0..200).any(|_| answers() || !std::thread::sleep(std::time::Duration::from_millis(20)).eq(&())),
-            "nginx"
-        );
-        Self { process, port }
+        let nginx = Self { process, port };
+        for _ in 0..200 {
+            if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                return nginx;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        panic!("nginx does not answer at port {port}");
     }
 
     fn url(&self, path: &str) -> String {

@@ -3,10 +3,7 @@
 
 mod edge_node;
 
-use std::{
-    fs,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use edge_node::Node;
@@ -31,7 +28,7 @@ fn main() {
 
 async fn measure(node: &Node) {
     upload(node, 1).await; // warm: every thread and connection has been there once
-    let before = resident_kib(node, "VmRSS");
+    let before = node.memory_kib("VmRSS");
     let start = start_of_time();
     let mut all = tokio::task::JoinSet::new();
     for _ in 0..UPLOADS {
@@ -41,7 +38,7 @@ async fn measure(node: &Node) {
         sent.expect("an upload ends");
     }
     let seconds = start.elapsed().as_secs_f64();
-    let peak = resident_kib(node, "VmHWM");
+    let peak = node.memory_kib("VmHWM");
     let rise = (peak - before) / 1024;
     #[expect(clippy::cast_precision_loss, reason = "bytes in MB")]
     let megabytes = (UPLOADS * CHUNKS * CHUNK) as f64 / 1e6;
@@ -74,10 +71,4 @@ async fn send(url: String, chunks: usize) {
     let response = client.post(url).bearer_auth(edge_node::token()).multipart(form).send().await.expect("an answer");
     let status = response.status();
     assert!(status.is_success(), "{status}: {}", response.text().await.unwrap_or_default());
-}
-
-fn resident_kib(node: &Node, line: &str) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", node.pid())).expect("the node lives");
-    let value = status.lines().find_map(|l| l.strip_prefix(line)).and_then(|rest| rest.split_whitespace().nth(1));
-    value.and_then(|kib| kib.parse().ok()).expect("Linux says it")
 }

@@ -4,7 +4,7 @@
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, ChildStdin, Command, Stdio},
     sync::Arc,
 };
@@ -58,13 +58,18 @@ impl Node {
         format!("http://{}{path}", self.address)
     }
 
-    pub(crate) fn pid(&self) -> u32 {
-        self.process.id()
+    /// A line of its `/proc/…/status`, in KiB.
+    pub(crate) fn memory_kib(&self, line: &str) -> u64 {
+        let path = format!("/proc/{}/status", self.process.id());
+        let status = std::fs::read_to_string(path).expect("the node lives");
+        let value = status.lines().find_map(|l| l.strip_prefix(line)).and_then(|rest| rest.split_whitespace().nth(1));
+        value.and_then(|kib| kib.parse().ok()).expect("Linux says it")
     }
 }
 
 impl Drop for Node {
     fn drop(&mut self) {
+        // Gone already is as good.
         drop(self.process.kill());
         drop(self.process.wait());
     }
@@ -83,12 +88,6 @@ pub(crate) fn picture_head() -> &'static [u8] {
 pub(crate) fn token() -> String {
     let exp = clock::unix_seconds() + 3600;
     Claims { user_id: 1, pool_id: 1, max_bytes: 1 << 30, exp, via: None }.mint(SECRET.as_bytes())
-}
-
-/// The middle one.
-pub(crate) fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
 
 pub(crate) fn runtime() -> tokio::runtime::Runtime {
@@ -193,9 +192,4 @@ impl v1::coordinator_server::Coordinator for Keeper {
     ) -> Result<tonic::Response<v1::LocateResponse>, tonic::Status> {
         Ok(tonic::Response::new(v1::LocateResponse { found: false, url: String::new() }))
     }
-}
-
-/// Where the pool of a node in `dir` has its files.
-pub(crate) fn pool_dir(dir: &Path) -> PathBuf {
-    dir.join("pool")
 }

@@ -39,7 +39,8 @@ pub(crate) async fn replicate(State(parts): State<Arc<Parts>>, request: Request)
         return fault.into_response();
     }
     let plane = parts.plane.clone();
-    let outcome = plane.run(Replication { parts, from, body: body.clone() }.take_in(head.headers)).await;
+    let replication = Replication { parts, from, body: body.clone() };
+    let outcome = plane.run(Box::pin(replication.take_in(head.headers))).await;
     match outcome {
         Ok(receipt) if receipt.skipped => {
             Json(json!({ "status": "ok", "skipped": true, "reason": "exists" })).into_response()

@@ -38,7 +38,8 @@ pub(crate) async fn upload(State(parts): State<Arc<Parts>>, request: Request) ->
     let (head, body) = request.into_parts();
     let body = RequestBody::new(body);
     let plane = parts.plane.clone();
-    let outcome = plane.run(Reception { parts, body: body.clone() }.take_in(head.headers)).await;
+    let reception = Reception { parts, body: body.clone() };
+    let outcome = plane.run(Box::pin(reception.take_in(head.headers))).await;
     match outcome {
         Ok(accepted) => Json(answer(&accepted)).into_response(),
         Err(fault) => {
@@ -134,7 +135,7 @@ impl Reception {
             None => Some(self.parts.intake.stranger().await?),
         };
         let (fault, part) = match self.copy(part, leave).await? {
-            Copied::Whole(upload) => return Ok(Received { upload, file_name }),
+            Copied::Whole(upload) => return Ok(Received { upload: *upload, file_name }),
             Copied::Refused(fault, part) => (fault, part),
         };
         if leave.is_some() {
@@ -142,7 +143,7 @@ impl Reception {
         }
         // The token may still come, and a bad one is the first thing to be said.
         let mut token = None;
-        let is_whole = hear_out(form, part, &self.body, |name, value| {
+        let is_whole = hear_out(form, *part, &self.body, |name, value| {
             if name == "token" {
                 token.get_or_insert(value);
             }
@@ -159,14 +160,14 @@ impl Reception {
         let opened = pool.and_then(|pool| Ok(self.parts.intake.open(&pool, self.limit(leave))?));
         let mut upload = match opened {
             Ok(upload) => upload,
-            Err(fault) => return Ok(Copied::Refused(fault, part)),
+            Err(fault) => return Ok(Copied::Refused(fault, Box::new(part))),
         };
         while let Some(chunk) = part.chunk().await? {
             if let Err(error) = upload.write(&chunk) {
-                return Ok(Copied::Refused(error.into(), part));
+                return Ok(Copied::Refused(error.into(), Box::new(part)));
             }
         }
-        Ok(Copied::Whole(upload))
+        Ok(Copied::Whole(Box::new(upload)))
     }
 }
 
@@ -176,6 +177,6 @@ struct Received {
 }
 
 enum Copied {
-    Whole(Upload),
-    Refused(Fault, Part),
+    Whole(Box<Upload>),
+    Refused(Fault, Box<Part>),
 }

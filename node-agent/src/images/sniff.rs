@@ -91,7 +91,7 @@ fn names_avif(head: &[u8]) -> bool {
     let length = u32::from_be_bytes([head[0], head[1], head[2], head[3]]) as usize;
     let brands = head.get(8..length.min(head.len())).unwrap_or_default();
     let mut words = brands.chunks_exact(4).enumerate().filter(|(index, _)| *index != 1); // 1: the minor version
-    length % 4 == 0 && words.any(|(_, word)| matches!(word, b"avif" | b"avis"))
+    length.is_multiple_of(4) && words.any(|(_, word)| matches!(word, b"avif" | b"avis"))
 }
 
 /// Whether the first bytes hold markup that a browser could take for a page: a polyglot.

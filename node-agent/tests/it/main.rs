@@ -2,8 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails where it stands")]
 
-mod listen_limits;
-
 mod disk_faults;
 mod disk_ground;
 mod disk_model;
@@ -12,4 +10,12 @@ mod disk_pools;
 mod disk_power;
 mod disk_store;
 mod disk_trash;
+mod edge_rig;
+mod http_replicate_forms;
+mod http_replicate_rows;
+mod listen_limits;
 mod session_attach;
+mod upload_refused;
+mod upload_taken;
+mod uploads_elsewhere;
+mod uploads_serve;

@@ -38,7 +38,7 @@ pub(crate) fn body(file: Stored, part: Range<u64>, lane: Lane) -> io::Result<Bod
     }
     let length = rest.length();
     Ok(match lane {
-        Lane::Worker => Body::new(Content { length, source: Source::File(rest) }),
+        Lane::Worker => Body::new(Content { length, source: Source::File(Box::new(rest)) }),
         Lane::Elsewhere(plane) => Body::new(Content { length, source: Source::queue(rest, &plane) }),
     })
 }
@@ -77,7 +77,7 @@ struct Content {
 }
 
 enum Source {
-    File(Rest),
+    File(Box<Rest>),
     Queue { chunks: mpsc::Receiver<io::Result<Bytes>>, _reader: AbortOnDropHandle<()> },
 }
 

@@ -1,0 +1,134 @@
+//! `/uploads/…` of a file that this node does not have, and the routes around it.
+
+use pixelfox_node::secret::Secrets;
+use serde_json::json;
+
+use crate::edge_rig::{Node, PHOTO, SECRET, Spec, answer};
+
+#[tokio::test]
+async fn a_moved_file_is_answered_with_its_place() {
+    // 307 to where the coordinator says, never to this node itself, and never to be kept.
+    let node = Node::start().await;
+    let there = "http://s09.local/uploads/original/2026/a.jpg";
+    node.coordinator.knows("original/2026/a.jpg", there);
+    let own = node.url("/uploads/original/2026/b.jpg");
+    node.coordinator.knows("original/2026/b.jpg", &own);
+    let moved = node.get("/uploads/original/2026/a.jpg").await;
+    assert_eq!(moved.status(), 307);
+    assert_eq!(moved.headers()["location"], there);
+    assert_eq!(moved.headers()["cache-control"], "no-store");
+    let head = node.client.head(node.url("/uploads/original/2026/a.jpg")).send().await.unwrap();
+    assert_eq!((head.status().as_u16(), head.headers()["location"].as_bytes()), (307, there.as_bytes()));
+    let (status, body) = answer(node.get("/uploads/original/2026/b.jpg").await).await;
+    assert_eq!((status, body["error"].as_str()), (404, Some("not_found")), "on record here, but lost");
+    let (status, body) = answer(node.get("/uploads/original/2026/c.jpg").await).await;
+    assert_eq!((status, body["error"].as_str()), (404, Some("not_found")), "nowhere");
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn without_the_coordinator_it_is_not_known() {
+    // What is here is served all the same; what is not may be anywhere.
+    let node = Node::start().await;
+    let (_, body) = node.upload(&Node::token(1, 1 << 20), "a.jpg", PHOTO.to_vec()).await;
+    node.coordinator.goes_away();
+    let here = body["url"].as_str().unwrap().replace("http://s01.local", "");
+    assert_eq!(node.get(&here).await.status(), 200);
+    let away = node.get("/uploads/original/2026/a.jpg").await;
+    assert_eq!(away.status(), 503);
+    assert_eq!(away.headers()["retry-after"], "5");
+    assert_eq!(answer(away).await.1["error"], "service_unavailable");
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_directory_name_is_no_route_and_the_answer_says_the_right_one() {
+    let node = Node::start().await;
+    let (status, body) = answer(node.get("/uploads_s01/original/2026/a.jpg").await).await;
+    assert_eq!((status, body["error"].as_str()), (404, Some("not_found")));
+    assert!(body["message"].as_str().unwrap().contains("/uploads/original/2026/a.jpg"), "{body}");
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn every_unknown_path_and_method_is_answered_in_json() {
+    let node = Node::start().await;
+    for (method, path, status, error) in [
+        ("GET", "/nothing", 404, "not_found"),
+        ("GET", "/uploads", 404, "not_found"),
+        ("GET", "/api/internal/nothing", 404, "not_found"),
+        ("POST", "/api/internal/replicate", 405, "method_not_allowed"),
+        ("GET", "/api/v1/upload", 405, "method_not_allowed"),
+        ("DELETE", "/uploads/original/a.jpg", 405, "method_not_allowed"),
+    ] {
+        let request = node.client.request(method.parse().unwrap(), node.url(path));
+        let response = request.send().await.unwrap();
+        let allow = response.headers().contains_key("allow");
+        let (got, body) = answer(response).await;
+        assert_eq!((got, body["error"].as_str()), (status, Some(error)), "{method} {path}: {body}");
+        assert_eq!(allow, status == 405, "{method} {path}");
+    }
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn pages_of_other_origins_may_call_us() {
+    // CORS on every answer of the covered routes, errors too; OPTIONS with and without Origin; nothing elsewhere.
+    let node = Node::start().await;
+    let plain = node.client.request("OPTIONS".parse().unwrap(), node.url("/api/v1/upload")).send().await.unwrap();
+    assert_eq!(plain.status(), 204);
+    for (method, path, status) in [
+        ("OPTIONS", "/api/internal/upload", 204),
+        ("OPTIONS", "/api/internal/replicate", 204),
+        ("HEAD", "/api/internal/upload", 204),
+        ("HEAD", "/api/v1/upload", 204),
+        ("POST", "/api/v1/upload", 400),
+        ("PUT", "/api/internal/replicate", 401),
+        ("GET", "/api/internal/nothing", 404),
+        ("GET", "/api/internal/upload", 405),
+    ] {
+        let request =
+            node.client.request(method.parse().unwrap(), node.url(path)).header("origin", "https://a.example");
+        let response = request.send().await.unwrap();
+        let header = |name: &str| response.headers().get(name).map_or("", |value| value.to_str().unwrap());
+        assert_eq!(
+            (response.status().as_u16(), header("access-control-allow-origin")),
+            (status, "*"),
+            "{method} {path}"
+        );
+        if method == "OPTIONS" {
+            assert_eq!(header("access-control-allow-methods"), "POST, PUT, PATCH, DELETE, HEAD, OPTIONS");
+            assert!(header("access-control-allow-headers").starts_with("Authorization, Content-Type, X-API-Key, Tus-"));
+            assert_eq!(header("access-control-max-age"), "600");
+        }
+    }
+    assert!(!node.get("/healthz").await.headers().contains_key("access-control-allow-origin"));
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_node_proves_who_it_is() {
+    // The proof is HMAC-SHA256 of `<nonce>.<node_id>`; RFC-style vector made with OpenSSL.
+    let node = Node::start().await;
+    let (status, body) = answer(node.get("/api/internal/identity?nonce=00ff").await).await;
+    let proof = pixelfox_node::secret::SecretPair::new(SECRET, None).identity_proof("00ff", "s01");
+    assert_eq!((status, body), (200, json!({ "node_id": "s01", "version": "0.0.0-test", "proof": proof })));
+    for query in ["", "?nonce=", "?nonce=xyz", "?other=00", &format!("?nonce={}", "0".repeat(129))] {
+        let (status, body) = answer(node.get(&format!("/api/internal/identity{query}")).await).await;
+        assert_eq!((status, body["error"].as_str()), (400, Some("bad_request")), "{query}");
+    }
+    node.stop().await;
+    let closed = Node::with(Spec { secrets: Secrets::default(), ..Spec::default() }).await;
+    let (status, body) = answer(closed.get("/api/internal/identity?nonce=00ff").await).await;
+    assert_eq!((status, body["message"].as_str()), (401, Some("replication disabled")));
+    closed.stop().await;
+}
+
+#[tokio::test]
+async fn a_node_says_how_it_does() {
+    let node = Node::start().await;
+    assert_eq!(answer(node.get("/healthz").await).await, (200, json!({ "status": "ok" })));
+    let (status, body) = answer(node.get("/readyz").await).await;
+    assert_eq!((status, &body["reasons"]), (503, &json!(["not attached", "pool 1 is offline"])));
+    node.stop().await;
+}
