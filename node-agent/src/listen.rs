@@ -218,6 +218,7 @@ fn builder(limits: &Limits, owned: Owned) -> auto::Builder<Owned> {
         .header_read_timeout(limits.head)
         .max_buf_size(H1_BUFFER_BYTES.max(limits.head_bytes as usize))
         .max_headers(100)
+        .half_close(true) // who has ended its sending side still gets its answer
         .keep_alive(true);
     builder
         .http2()
