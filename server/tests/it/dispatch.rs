@@ -80,7 +80,7 @@ async fn the_line_of_a_move_comes_after_its_commit() {
 
 #[tokio::test]
 async fn many_images_go_out_as_commands_of_32_within_the_slots() {
-    // 200 images, 4 slots: four commands of 32 at once, the next only when one has ended; in the end all have moved.
+    // 200 images, 4 slots: four commands of 32 and no job more until one has ended; in the end all have moved.
     let office = Office::open().await;
     let mut s01 = FakeNode::attach(&office, "s01").await;
     let s02 = FakeNode::attach(&office, "s02").await;
@@ -92,36 +92,31 @@ async fn many_images_go_out_as_commands_of_32_within_the_slots() {
     let mut watcher = office.books.watch();
     let batch = office.move_to(&uploads.values().collect::<Vec<_>>(), s02.pool()).await;
     assert_eq!(batch.images, 200);
-    let (mut open, mut most, mut pushed, mut trashed) = (Vec::new(), 0, 0, 0);
+    let mut open = Vec::new();
+    for _slot in 0..4 {
+        open.push(s01.push().await);
+    }
+    assert!(open.iter().all(|(_, push)| push.files.len() == 32));
+    let under_way = v1::ListJobsRequest { state: "processing".into(), kind: "move_image".into(), ..Default::default() };
+    let under_way = office.admin().await.list_jobs(admins(under_way)).await.unwrap().into_inner();
+    assert_eq!(under_way.total, 4 * 32);
+    let done = |path: &String| uploads[path].result(Outcome::Done);
+    for (id, push) in open {
+        s01.end(id, push.files.iter().map(|file| done(&file.stored_path)).collect()).await;
+    }
+    let mut trashed = 0;
     while trashed < 200 {
         match s01.next().await {
             (id, Command::Push(push)) => {
-                assert!(push.files.len() <= 32);
-                pushed += push.files.len();
-                open.push((id, push.files));
-                most = most.max(open.len());
-                assert!(open.len() <= 4, "more commands than slots");
-                if open.len() == 4 || pushed == 200 {
-                    let (id, files) = open.remove(0);
-                    s01.end(id, files.iter().map(|file| uploads[&file.stored_path].result(Outcome::Done)).collect())
-                        .await;
-                }
+                s01.end(id, push.files.iter().map(|file| done(&file.stored_path)).collect()).await;
             }
             (id, Command::Delete(delete)) => {
                 trashed += delete.files.len();
-                s01.end(id, delete.files.iter().map(|file| uploads[&file.stored_path].result(Outcome::Done)).collect())
-                    .await;
-                if pushed == 200
-                    && let Some((id, files)) = open.pop()
-                {
-                    s01.end(id, files.iter().map(|file| uploads[&file.stored_path].result(Outcome::Done)).collect())
-                        .await;
-                }
+                s01.end(id, delete.files.iter().map(|file| done(&file.stored_path)).collect()).await;
             }
             other => panic!("{other:?}"),
         }
     }
-    assert_eq!(most, 4);
     let parent = office.job_where(&mut watcher, batch.job_id, |job| job.state == "completed").await;
     assert_eq!((parent.children_done, parent.children_failed), (200, 0));
     office.close().await;

@@ -291,6 +291,24 @@ mod tests {
     }
 
     #[test]
+    fn what_a_target_refused_for_tells_which_attempts_count() {
+        // The same outcome, told apart by the target's reason.
+        use refusal::Reason;
+        for (reason, want) in [
+            (Reason::Busy, Outcome::Busy),
+            (Reason::InsufficientStorage, Outcome::Full),
+            (Reason::StaleAttempt, Outcome::Stale),
+            (Reason::PoolUnhealthy, Outcome::Retry),
+            (Reason::Unspecified, Outcome::Retry),
+        ] {
+            let mut file = v1::FileResult { stored_path: "original/a.jpg".into(), ..v1::FileResult::default() };
+            file.set_outcome(file_result::Outcome::Retry);
+            file.set_refusal(reason);
+            assert_eq!(results(vec![file])[0].outcome, want);
+        }
+    }
+
+    #[test]
     fn a_sentence_of_a_node_stays_one_short_line() {
         // Control characters and length can't reach logs and pages.
         let line = short("\u{1b}[31mä\n".repeat(5_000));
