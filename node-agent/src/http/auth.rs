@@ -1,7 +1,7 @@
 //! Who may replicate: those who know the secret. Compared in constant time, before anything else of a request is
 //! looked at. Source: CONTRACT.md, "PUT /api/internal/replicate".
 
-use http::{HeaderMap, header};
+use http::HeaderMap;
 use pixelfox_proto::Fault;
 
 use crate::secret::SecretPair;
@@ -17,11 +17,6 @@ pub(crate) fn replicator(secret: Option<&SecretPair>, headers: &HeaderMap) -> Re
     } else {
         Err(Fault::unauthorized("invalid replication secret"))
     }
-}
-
-/// Whether the sender waits for our word before it sends the body: it is refused without having sent anything.
-pub(crate) fn waits_for_word(headers: &HeaderMap) -> bool {
-    headers.get(header::EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use std::{
 
 use axum::body::Body;
 use bytes::Bytes;
+use http::{HeaderMap, header};
 use http_body::Body as _;
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -51,13 +52,17 @@ struct State {
     body: Body,
     taken: u64,
     ended: bool,
+    /// The sender sends nothing before somebody reads.
+    awaits_word: bool,
     /// Set once the request was refused: where and when reading on stops.
     refused: Option<(u64, Instant)>,
 }
 
 impl RequestBody {
-    pub(crate) fn new(body: Body) -> Self {
-        Self { state: Arc::new(Mutex::new(State { body, taken: 0, ended: false, refused: None })) }
+    /// The body of the request with `headers`.
+    pub(crate) fn new(body: Body, headers: &HeaderMap) -> Self {
+        let state = State { body, taken: 0, ended: false, refused: None, awaits_word: awaits_word(headers) };
+        Self { state: Arc::new(Mutex::new(state)) }
     }
 
     /// The next bytes, never empty; `None` at the end and after an error.
@@ -84,8 +89,12 @@ impl RequestBody {
         until
     }
 
-    /// Refuses the request, reads on and throws away, to the end or to the limits.
+    /// Refuses the request, reads on and throws away, to the end or to the limits. A sender that waits for our word
+    /// before it sends anything hears the answer alone.
     pub(crate) async fn drain(&self) {
+        if self.state.lock().has_nothing_under_way() {
+            return;
+        }
         let until = self.refuse();
         let rest = async { while let Some(Ok(_)) = std::future::poll_fn(|cx| self.poll_chunk(cx)).await {} };
         if tokio::time::timeout_at(until, rest).await.is_err() {
@@ -95,6 +104,10 @@ impl RequestBody {
 }
 
 impl State {
+    const fn has_nothing_under_way(&self) -> bool {
+        self.awaits_word && self.taken == 0
+    }
+
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyCut>>> {
         loop {
             if self.ended || self.refused.is_some_and(|(stop, _)| self.taken >= stop) {
@@ -113,6 +126,10 @@ impl State {
     }
 }
 
+fn awaits_word(headers: &HeaderMap) -> bool {
+    headers.get(header::EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+}
+
 #[cfg(test)]
 mod tests {
     use futures_util::{StreamExt as _, stream};
@@ -125,13 +142,16 @@ mod tests {
             tokio::time::sleep(every).await;
             Some((Ok::<_, Infallible>(Bytes::from(vec![0; bytes])), ()))
         });
-        RequestBody::new(Body::from_stream(drops))
+        RequestBody::new(Body::from_stream(drops), &HeaderMap::new())
     }
 
     #[tokio::test]
     async fn a_body_given_up_for_its_slowness_says_so() {
         for (kind, too_slow) in [(io::ErrorKind::TimedOut, true), (io::ErrorKind::ConnectionReset, false)] {
-            let body = RequestBody::new(Body::from_stream(stream::iter([Err::<Bytes, _>(io::Error::from(kind))])));
+            let body = RequestBody::new(
+                Body::from_stream(stream::iter([Err::<Bytes, _>(io::Error::from(kind))])),
+                &HeaderMap::new(),
+            );
             let Some(Err(cut)) = poll_fn(|cx| body.poll_chunk(cx)).await else { panic!("no error") };
             assert_eq!(cut.too_slow(), too_slow, "{kind}");
             assert!(poll_fn(|cx| body.poll_chunk(cx)).await.is_none());
@@ -149,10 +169,10 @@ mod tests {
     #[tokio::test]
     async fn a_drain_ends_by_size_or_with_the_body() {
         let endless = stream::repeat(Ok::<_, Infallible>(Bytes::from(vec![0; 1 << 20])));
-        let body = RequestBody::new(Body::from_stream(endless.clone()));
+        let body = RequestBody::new(Body::from_stream(endless.clone()), &HeaderMap::new());
         body.drain().await;
         assert_eq!(body.taken(), DRAIN_BYTES);
-        let short = RequestBody::new(Body::from_stream(endless.take(3)));
+        let short = RequestBody::new(Body::from_stream(endless.take(3)), &HeaderMap::new());
         short.drain().await;
         assert_eq!(short.taken(), 3 << 20);
     }

@@ -85,7 +85,8 @@ pub fn finish<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> 
 }
 
 async fn unknown_path(request: Request) -> Fault {
-    let path = request.uri().path();
+    let path = request.uri().path().to_owned();
+    drain(request).await;
     // `/uploads_s01/…` is the directory's name on the node, a frequent mistake.
     match path.strip_prefix("/uploads_").and_then(|rest| rest.split_once('/')) {
         Some((_, rest)) => Fault::not_found(format!(
@@ -93,13 +94,20 @@ async fn unknown_path(request: Request) -> Fault {
             uploads::PREFIX,
             shown(rest)
         )),
-        None => Fault::not_found(format!("no such page: {}", shown(path))),
+        None => Fault::not_found(format!("no such page: {}", shown(&path))),
     }
 }
 
 async fn wrong_method(request: Request) -> Response {
     let message = format!("{} is not for {}", shown(request.uri().path()), request.method());
+    drain(request).await;
     Fault::new(FaultKind::MethodNotAllowed, message).into_response()
+}
+
+/// So that whoever sends a body sees the answer.
+async fn drain(request: Request) {
+    let (head, body) = request.into_parts();
+    body::RequestBody::new(body, &head.headers).drain().await;
 }
 
 /// The beginning of a path, for a sentence.

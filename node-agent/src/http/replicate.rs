@@ -30,12 +30,10 @@ use crate::{
 pub(crate) async fn replicate(State(parts): State<Arc<Parts>>, request: Request) -> Response {
     let from = Sender::of(request.extensions());
     let (head, body) = request.into_parts();
-    let body = RequestBody::new(body);
+    let body = RequestBody::new(body, &head.headers);
     if let Err(fault) = auth::replicator(parts.secrets.replication.as_ref(), &head.headers) {
         log::unauthorized(&from);
-        if !auth::waits_for_word(&head.headers) {
-            body.drain().await;
-        }
+        body.drain().await;
         return fault.into_response();
     }
     let plane = parts.plane.clone();

@@ -36,7 +36,7 @@ pub(crate) async fn present() -> StatusCode {
 /// The route's handler.
 pub(crate) async fn upload(State(parts): State<Arc<Parts>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
-    let body = RequestBody::new(body);
+    let body = RequestBody::new(body, &head.headers);
     let plane = parts.plane.clone();
     let reception = Reception { parts, body: body.clone() };
     let outcome = plane.run(Box::pin(reception.take_in(head.headers))).await;

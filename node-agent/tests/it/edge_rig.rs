@@ -2,6 +2,7 @@
 //! test tells it to.
 
 mod coordinator;
+mod log;
 
 use std::{
     collections::BTreeMap,
@@ -34,7 +35,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::coordinator::{FakeCoordinator, Verdict};
+pub(crate) use self::{
+    coordinator::{FakeCoordinator, Verdict},
+    log::lines_about,
+};
 
 pub(crate) const SECRET: &str = "replication secret of the test";
 pub(crate) const TOKEN_SECRET: &str = "upload token secret of the test";
@@ -101,6 +105,7 @@ impl Node {
     }
 
     pub(crate) async fn with(spec: Spec) -> Self {
+        log::listen();
         let dir = tempfile::tempdir().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

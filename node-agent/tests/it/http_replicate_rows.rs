@@ -9,7 +9,7 @@ use pixelfox_node::{
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
-use crate::edge_rig::{Node, PHOTO, PNG, SECRET, Spec, answer, hex};
+use crate::edge_rig::{Node, PHOTO, PNG, SECRET, Spec, answer, hex, lines_about};
 
 const PATH: &str = "original/2025/08/31/test.jpg";
 
@@ -207,4 +207,46 @@ async fn an_equal_size_alone_proves_nothing() {
     node.welcome(Source::Coordinator).await;
     assert_eq!(node.files(1)[PATH], PHOTO);
     node.stop().await;
+}
+
+#[tokio::test]
+async fn each_outcome_has_its_line_in_the_log() {
+    // The texts of the contract, found by a path of this test's own. All other tests log beside it.
+    let path = "original/of/the/log.jpg";
+    let full = Node::with(Spec { tell: |told| told.is_active = false, ..Spec::default() }).await;
+    let offline = Node::with(Spec { tell: |told| told.initialize = false, ..Spec::default() }).await;
+    let node = Node::start().await;
+    let sha256 = hex(PHOTO);
+    let fields = [("pool_id", "1"), ("stored_path", path), ("size", "311"), ("sha256", sha256.as_str())];
+    for (node, form) in [
+        (&node, with_file(&fields, PHOTO)),
+        (&node, with_file(&fields, PHOTO)),
+        (&node, with_file(&[fields[0], fields[1], fields[3]], PNG)),
+        (&node, with_file(&fields[..3], PHOTO)),
+        (&node, with_file(&[fields[0], ("stored_path", "original/../log.jpg"), fields[3]], PHOTO)),
+        (&offline, with_file(&fields, PHOTO)),
+        (&full, with_file(&fields, PHOTO)),
+    ] {
+        node.replicate(form).await;
+    }
+    let about = [lines_about(path), lines_about("original/../log.jpg")].concat();
+    let facts = "(pool_id=1, path=original/of/the/log.jpg";
+    for (level, want) in [
+        ("INFO", format!("[Replicate] Stored file {facts}, size=311) from 127.0.0.1")),
+        ("INFO", format!("[Replicate] Skip existing file {facts}, size=311) from 127.0.0.1")),
+        ("WARN", format!("[Replicate] Checksum mismatch {facts}) from 127.0.0.1")),
+        ("WARN", format!("[Replicate] Missing required checksum {facts}) from 127.0.0.1")),
+        ("WARN", "[Replicate] Rejected traversal path from 127.0.0.1: original/../log.jpg".to_owned()),
+        ("WARN", format!("[Replicate] Target pool unhealthy {facts}) from 127.0.0.1")),
+        ("WARN", format!("[Replicate] Insufficient capacity {facts}, size=311) from 127.0.0.1")),
+    ] {
+        let lines = about.iter().filter(|line| line.contains(&want) && line.contains(level)).count();
+        assert_eq!(lines, 1, "{want}: {about:#?}");
+    }
+    let before = lines_about("[Replicate] Unauthorized attempt from 127.0.0.1").len();
+    node.client.put(node.url("/api/internal/replicate")).body("x").send().await.unwrap();
+    assert!(lines_about("[Replicate] Unauthorized attempt from 127.0.0.1").len() > before);
+    for node in [node, offline, full] {
+        node.stop().await;
+    }
 }

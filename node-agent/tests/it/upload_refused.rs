@@ -183,3 +183,32 @@ async fn a_client_that_vanishes_in_the_middle_leaves_nothing() {
     nothing_came_of_it(&node).await;
     node.stop().await;
 }
+
+#[tokio::test]
+async fn few_senders_without_a_token_are_heard_at_once() {
+    // Four strangers stall in the middle of their files; a fifth waits until one of them goes, while a sender with a
+    // token is not held up.
+    let node = Node::start().await;
+    let head = "POST /api/v1/upload HTTP/1.1\r\nhost: x\r\ncontent-type: multipart/form-data; boundary=B\r\n\
+        content-length: 4000000\r\n\r\n--B\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\n";
+    let mut strangers = Vec::new();
+    for _ in 0..4 {
+        let mut stream = TcpStream::connect(node.address).await.unwrap();
+        stream.write_all(&[head.as_bytes(), PNG].concat()).await.unwrap();
+        strangers.push(stream);
+    }
+    node.settles_at(1, 4).await;
+    let token = Node::token(1, 1 << 20);
+    let form = Form::new().part("file", Part::bytes(PHOTO)).text("token", token.clone());
+    let mut fifth = Box::pin(node.client.post(node.url("/api/v1/upload")).multipart(form).send());
+    tokio::select! {
+        early = &mut fifth => panic!("not its turn: {early:?}"),
+        (status, body) = node.upload(&token, "a.png", PNG.to_vec()) => assert_eq!(status, 200, "{body}"),
+    }
+    drop(strangers.pop());
+    let response = timeout(WITHIN, fifth).await.unwrap().unwrap();
+    assert_eq!(response.status(), 200);
+    drop(strangers);
+    node.settles_at(1, 2).await;
+    node.stop().await;
+}

@@ -18,7 +18,7 @@ fn headers(content_type: &str) -> HeaderMap {
 
 fn body(chunks: Vec<Vec<u8>>) -> RequestBody {
     let chunks = chunks.into_iter().map(|chunk| Ok::<_, Infallible>(Bytes::from(chunk)));
-    RequestBody::new(Body::from_stream(stream::iter(chunks)))
+    RequestBody::new(Body::from_stream(stream::iter(chunks)), &HeaderMap::new())
 }
 
 fn endless(chunk: &'static str) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
@@ -101,7 +101,10 @@ fn what_never_ends_is_given_up_after_few_bytes() {
         ("blanks behind the boundary", "--B", "      ", false),
     ] {
         let first = stream::once(async move { Ok(Bytes::from_static(before.as_bytes())) });
-        let body = RequestBody::new(Body::from_stream(futures_util::StreamExt::chain(first, endless(forever))));
+        let body = RequestBody::new(
+            Body::from_stream(futures_util::StreamExt::chain(first, endless(forever))),
+            &HeaderMap::new(),
+        );
         let error = read_now(&body, Limit::None).unwrap_err();
         assert_eq!(matches!(error, FormError::LongField), field, "{why}: {error}");
         assert!(body.taken() < 300 << 10, "{why}: {} bytes taken", body.taken());
@@ -111,14 +114,15 @@ fn what_never_ends_is_given_up_after_few_bytes() {
 #[test]
 fn fields_without_end_are_given_up() {
     let field = "--B\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\n1\r\n";
-    let body = RequestBody::new(Body::from_stream(endless(field)));
+    let body = RequestBody::new(Body::from_stream(endless(field)), &HeaderMap::new());
     assert!(matches!(read_now(&body, Limit::None), Err(FormError::TooManyFields)));
 }
 
 #[test]
 fn an_epilogue_without_end_is_given_up() {
     let first = stream::once(async { Ok(Bytes::from_static(FORM.as_bytes())) });
-    let body = RequestBody::new(Body::from_stream(futures_util::StreamExt::chain(first, endless("more"))));
+    let body =
+        RequestBody::new(Body::from_stream(futures_util::StreamExt::chain(first, endless("more"))), &HeaderMap::new());
     assert!(matches!(read_now(&body, Limit::None), Err(FormError::Stalled)));
 }
 
