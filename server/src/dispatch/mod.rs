@@ -17,7 +17,7 @@ pub use self::snapshot::snapshot;
 use crate::catalog::{LeaseOrder, Pool};
 use crate::clock;
 use crate::schedule;
-use crate::sessions::Sessions;
+use crate::sessions::{SessionEnd, Sessions};
 use crate::settle::Settle;
 use crate::store::{Store, StoreError};
 
@@ -101,7 +101,7 @@ impl Round {
 
     /// Whether any job was leased.
     async fn lease(&self, order: LeaseOrder, pools: &[Pool]) -> Result<bool, StoreError> {
-        let leased = self.store.lease_jobs(order.clone(), clock::now()).await?;
+        let leased = self.store.lease_jobs(order.clone(), clock::now()).await.inspect_err(|_| self.doubt(&order))?;
         self.settle.ended_unsent(leased.settled).await;
         if leased.jobs.is_empty() {
             return Ok(false);
@@ -109,6 +109,14 @@ impl Round {
         self.sessions.usage_changed();
         self.send(&order, leased.jobs, pools).await;
         Ok(true)
+    }
+
+    /// A lease whose answer was lost may have happened, and nobody would carry its jobs out: the end of the session
+    /// returns them.
+    fn doubt(&self, order: &LeaseOrder) {
+        if let Some(session) = self.sessions.of(&order.node) {
+            session.finish(SessionEnd::Books("a lease's answer was lost".into()));
+        }
     }
 }
 

@@ -1,9 +1,10 @@
 //! The task that commits moves: as many at once as have come, then their log lines, events and orders for the trash.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pixelfox_proto::{PoolId, StoredPath};
+use pixelfox_proto::{PoolId, SessionEpoch, StoredPath};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -13,6 +14,7 @@ use super::verdict::Verdict;
 use crate::catalog::{Committed, MoveDone, MovedJob, Setback, SetbackKind};
 use crate::clock;
 use crate::events::{Event, Subject};
+use crate::sessions::SessionEnd;
 
 /// Verdicts of one transaction at most.
 const BATCH: usize = 256;
@@ -56,18 +58,34 @@ pub(super) async fn run(
     }
 }
 
-/// Commits, again and again while the database fails: a commit that happened after all is `stale` the next time, and
-/// its old copies are found by [`super::trash`]. `None` where the process ends first.
+/// Commits, again and again while the database fails. `None` where the process ends first.
 async fn commit(rooms: &Rooms, done: &[MoveDone], stop: &CancellationToken) -> Option<Committed> {
+    let mut unsure = false;
     loop {
         match rooms.store.commit_moves(done.to_vec(), clock::now()).await {
-            Ok(committed) => return Some(committed),
+            Ok(committed) => {
+                if unsure {
+                    doubt(rooms, done, &committed);
+                }
+                return Some(committed);
+            }
             Err(cause) => tracing::error!("could not commit {} moves, trying again: {cause:?}", done.len()),
         }
+        unsure = true;
         tokio::select! {
             () = stop.cancelled() => return None,
             () = tokio::time::sleep(BOOKS_RETRY) => {}
         }
+    }
+}
+
+/// A commit whose answer was lost may have happened: then it is `stale` now, and its orders for the trash count as sent.
+/// The end of those sessions makes them due again.
+fn doubt(rooms: &Rooms, done: &[MoveDone], committed: &Committed) {
+    let stale = |job: &&MoveDone| committed.stale.contains(&job.job);
+    let epochs: HashSet<SessionEpoch> = done.iter().filter(stale).map(|job| job.epoch).collect();
+    for session in rooms.sessions.all().iter().filter(|session| epochs.contains(&session.epoch())) {
+        session.finish(SessionEnd::Books("a commit's answer was lost".into()));
     }
 }
 

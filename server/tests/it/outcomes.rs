@@ -155,6 +155,31 @@ async fn a_move_back_restores_from_the_trash_and_pushes_what_is_not_there() {
     office.close().await;
 }
 
+#[tokio::test]
+async fn a_database_that_fails_for_a_while_delays_a_commit_and_loses_nothing() {
+    // Another program holds the database for longer than a commit waits for it. The receipt came in the meantime: the
+    // move is committed afterwards, and its old copy goes to the trash. Real time, because the wait is SQLite's.
+    use sqlx::Connection as _;
+    let (office, mut s01, s02, upload) = two_nodes().await;
+    let mut watcher = office.books.watch();
+    let batch = office.move_to(&[&upload], s02.pool()).await;
+    let job = office.only_child(&batch).await.id;
+    let (id, _) = s01.push().await;
+    let url = format!("sqlite://{}", office.dir.path().join("pixelfox.db").display());
+    let mut thief = sqlx::SqliteConnection::connect(&url).await.unwrap();
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut thief).await.unwrap();
+    s01.end(id, vec![upload.result(Outcome::Done)]).await;
+    assert!(office.store.probe().await.is_err(), "the writer is not held up");
+    assert_eq!(image(&office, &upload).await.pool_id, s01.pool());
+    sqlx::query("ROLLBACK").execute(&mut thief).await.unwrap();
+
+    let (id, _) = s01.delete().await;
+    assert_eq!(image(&office, &upload).await.pool_id, s02.pool());
+    s01.end(id, vec![upload.result(Outcome::Done)]).await;
+    office.job_where(&mut watcher, job, |job| job.state == "completed").await;
+    office.close().await;
+}
+
 /// One whole move away from `source`.
 async fn move_over(office: &Office, source: &mut FakeNode, upload: &Upload, target: u64) {
     let mut watcher = office.books.watch();
