@@ -199,6 +199,12 @@ impl Coordinator {
         decision(answer)
     }
 
+    /// Forgets where `path` was: it has just left this node. Because every node does so, no two of them ever point at
+    /// each other.
+    pub async fn forget(&self, path: &StoredPath) {
+        self.shared.places.invalidate(path).await;
+    }
+
     /// Where `path` is served from now, as an absolute URL; `None`: nowhere. Answers are kept for some seconds, and
     /// at any time a path is asked for once.
     ///

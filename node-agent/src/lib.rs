@@ -17,6 +17,7 @@ pub mod pools;
 pub mod ranges;
 pub mod receive;
 pub mod secret;
+pub mod send;
 pub mod session;
 pub mod state;
 pub mod sys;

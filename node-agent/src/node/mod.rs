@@ -25,6 +25,7 @@ use crate::{
     pools::Pools,
     receive::Receiver,
     secret::SecretPair,
+    send::Pusher,
     session::{About, Session, SessionStatus},
     state::State,
     transfer::LeastRate,
@@ -100,7 +101,8 @@ impl Node {
         let pools = Pools::new(config.storage_roots.clone());
         let receiver = Arc::new(Receiver::new(Arc::clone(&pools)));
         let intake = Intake::new(plane.clone(), Arc::clone(&pools), Arc::clone(&receiver), coordinator.clone());
-        let (work, reports) = Work::new(Arc::clone(&pools), plane.clone());
+        let pusher = Pusher::new(plane.clone(), secret.cloned(), config.tls_ca_file.clone());
+        let (work, reports) = Work::new(Arc::clone(&pools), plane.clone(), pusher, coordinator.clone());
         let (status_sender, status) = watch::channel(SessionStatus::Waiting("this node is starting".into()));
         let session = Session {
             about: about(config, &state),

@@ -20,31 +20,49 @@ const HASHED_AT_ONCE: usize = 2;
 
 impl Shared {
     pub(super) async fn trash(&self, order: PoolFiles, reporter: Reporter, cancel: &Cancel) {
-        self.each(order, reporter, cancel, async |pool, file| trashed(pool.trash(removal(file)).await)).await;
+        let coordinator = self.coordinator.clone();
+        let one = move |pool: Arc<Pool>, file: FileAt| {
+            let coordinator = coordinator.clone();
+            async move {
+                let path = file.path.clone();
+                let end = trashed(pool.trash(removal(file)).await);
+                if end.outcome == Outcome::Done {
+                    coordinator.forget(&path).await;
+                }
+                end
+            }
+        };
+        self.each(order, reporter, cancel, one).await;
     }
 
     pub(super) async fn purge(&self, order: PoolFiles, reporter: Reporter, cancel: &Cancel) {
-        self.each(order, reporter, cancel, async |pool, file| purged(pool.purge(removal(file)).await)).await;
+        let one = |pool: Arc<Pool>, file: FileAt| async move { purged(pool.purge(removal(file)).await) };
+        self.each(order, reporter, cancel, one).await;
     }
 
     /// Does `what` with every file of the order; once it is called off with none that has not begun.
-    async fn each(
+    async fn each<F: Future<Output = End> + Send>(
         &self,
         order: PoolFiles,
         reporter: Reporter,
         cancel: &Cancel,
-        what: impl AsyncFn(Arc<Pool>, FileAt) -> End,
+        what: impl Fn(Arc<Pool>, FileAt) -> F,
     ) {
         let pool = match self.pools.hosted(order.pool) {
             Ok(pool) => pool,
             Err(fault) => return reporter.end(Some(fault.message().to_owned())).await,
         };
-        let one = async |file: FileAt| {
+        let one = |file: FileAt| {
             let path = file.path.clone();
-            let end = if cancel.is_whole() { called_off() } else { what(Arc::clone(&pool), file).await };
-            end.of(path)
+            let end = if cancel.is_whole() { None } else { Some(what(Arc::clone(&pool), file)) };
+            async move {
+                match end {
+                    Some(end) => end.await.of(path),
+                    None => called_off().of(path),
+                }
+            }
         };
-        reporter.tell_all(stream::iter(order.files).map(&one).buffer_unordered(AT_ONCE)).await;
+        reporter.tell_all(stream::iter(order.files).map(one).buffer_unordered(AT_ONCE)).await;
     }
 
     pub(super) async fn restore(&self, order: RestoreFiles, reporter: Reporter, cancel: &Cancel) {

@@ -5,6 +5,7 @@
 
 mod command;
 mod files;
+mod push;
 mod report;
 
 use std::{
@@ -28,8 +29,10 @@ pub use self::command::{
 };
 pub(crate) use self::report::Reporter;
 use crate::{
+    coordinator::Coordinator,
     plane::Plane,
     pools::{NodeSettings, Pools},
+    send::Pusher,
 };
 
 /// Words on their way to the session.
@@ -48,6 +51,9 @@ pub struct Work {
 struct Shared {
     pools: Arc<Pools>,
     plane: Plane,
+    send: Pusher,
+    /// Told when a file leaves this node.
+    coordinator: Coordinator,
     reports: mpsc::Sender<Report>,
     running: Mutex<HashMap<CommandId, Cancel>>,
     /// How many are running: for those who wait until none is.
@@ -106,13 +112,20 @@ impl Cancel {
 }
 
 impl Work {
-    /// Works in `pools`. What is to be told about the orders comes out of the receiver.
+    /// Works in `pools`, and pushes by `send`. What is to be told about the orders comes out of the receiver.
     #[must_use]
-    pub fn new(pools: Arc<Pools>, plane: Plane) -> (Self, mpsc::Receiver<Report>) {
+    pub fn new(
+        pools: Arc<Pools>,
+        plane: Plane,
+        send: Pusher,
+        coordinator: Coordinator,
+    ) -> (Self, mpsc::Receiver<Report>) {
         let (reports, told) = mpsc::channel(REPORTS);
         let shared = Shared {
             pools,
             plane,
+            send,
+            coordinator,
             reports,
             running: Mutex::default(),
             count: watch::Sender::new(0),
@@ -124,7 +137,9 @@ impl Work {
     }
 
     /// Takes the settings that concern it; they hold for what is under way too.
-    pub fn tune(&self, _settings: &NodeSettings) {}
+    pub fn tune(&self, settings: &NodeSettings) {
+        self.shared.send.pace().set(settings.move_bandwidth);
+    }
 
     /// Begins an order. One that is already under way, too many, or any while the node stops, is answered with the
     /// reason and costs nothing.
@@ -196,7 +211,7 @@ impl Work {
 impl Shared {
     async fn carry_out(&self, command: Command, reporter: Reporter, cancel: &Cancel) {
         match command {
-            Command::Push(_) => reporter.end(Some("this node can't push files yet".into())).await,
+            Command::Push(order) => self.push(order, reporter, cancel).await,
             Command::Trash(order) => self.trash(order, reporter, cancel).await,
             Command::Purge(order) => self.purge(order, reporter, cancel).await,
             Command::Restore(order) => self.restore(order, reporter, cancel).await,

@@ -61,6 +61,11 @@ impl Reporter {
         self.bytes_done = self.bytes_done.saturating_add(bytes);
     }
 
+    /// Whether a file has ended since the last word.
+    pub(crate) fn has_ends(&self) -> bool {
+        !self.ends.is_empty()
+    }
+
     /// Whether there is anything to tell.
     pub(crate) fn has_news(&self) -> bool {
         !self.ends.is_empty() || self.bytes_done != self.told_bytes

@@ -8,7 +8,7 @@ use std::{
 
 use pixelfox_node::{config::Env, plane::Plane};
 use pixelfox_proto::{
-    Claims,
+    Claims, Sha256,
     v1::{
         GetImageRequest, GetJobRequest, Image, Job, JobBatch, ListJobsRequest, MoveImagesRequest,
         admin_client::AdminClient,
@@ -185,14 +185,14 @@ impl TestCluster {
         self.wait_for_job(id, |job| matches!(job.state.as_str(), "completed" | "failed" | "cancelled")).await
     }
 
-    /// Status, number of redirects and body of a link, asked of `address` whatever host the link names.
-    pub(crate) async fn follow(&self, url: &str) -> (u16, usize, Vec<u8>) {
+    /// Status, number of redirects and digest of the body of a link.
+    pub(crate) async fn follow(&self, url: &str) -> (u16, usize, Sha256) {
         let mut url = url.to_owned();
         for redirects in 0..5 {
             let answer = self.http.get(&url).send().await.unwrap();
             let status = answer.status().as_u16();
             if status != 307 {
-                return (status, redirects, answer.bytes().await.unwrap().to_vec());
+                return (status, redirects, Sha256::of(&answer.bytes().await.unwrap()));
             }
             answer.headers()["location"].to_str().unwrap().clone_into(&mut url);
         }

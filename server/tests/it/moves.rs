@@ -1,6 +1,6 @@
 //! Whole moves, from upload to the link that still works, over a whole cluster.
 
-use pixelfox_proto::v1::MoveImagesRequest;
+use pixelfox_proto::{Sha256, v1::MoveImagesRequest};
 
 use crate::harness::{TestCluster, files_below, png};
 
@@ -18,10 +18,11 @@ async fn an_image_moves_to_another_node_and_back_and_its_link_keeps_working() {
     // The main job: upload at the app, move to s01, to s02 and back home; after each move the first link answers.
     let cluster = TestCluster::start().await;
     let bytes = png(1, 700_000);
+    let digest = Sha256::of(&bytes);
     let upload = cluster.upload(1, bytes.clone()).await;
     let (uuid, url) = (upload["image_uuid"].as_str().unwrap(), upload["url"].as_str().unwrap());
-    assert_eq!(cluster.follow(url).await, (200, 0, bytes.clone()));
-    for (target, redirects) in [(2, 1), (3, 1), (1, 0), (2, 1)] {
+    assert_eq!(cluster.follow(url).await, (200, 0, digest));
+    for target in [2, 3, 1, 2] {
         let source = cluster.image(uuid).await.pool_id;
         let batch = cluster.move_images(&[uuid], target).await;
         assert_eq!((batch.images, batch.files, batch.bytes), (1, 1, bytes.len() as u64));
@@ -29,17 +30,16 @@ async fn an_image_moves_to_another_node_and_back_and_its_link_keeps_working() {
         assert_eq!((parent.state.as_str(), parent.children_done, parent.children_total), ("completed", 1, 1));
         let image = cluster.image(uuid).await;
         assert_eq!((image.pool_id, image.files[0].state.as_str()), (target, "live"));
-        assert_eq!(
-            cluster.follow(url).await,
-            (200, redirects, bytes.clone()),
-            "the first link, with the image in {target}"
-        );
-        assert_eq!(cluster.follow(&image.url).await, (200, 0, bytes.clone()), "its own link");
+        let (status, redirects, served) = cluster.follow(url).await;
+        assert_eq!((status, served), (200, digest), "the first link, with the image in {target}");
+        // A node may remember for some seconds where the image was before: one more hop, never a circle.
+        assert!(redirects <= 2 && (redirects == 0) == (target == 1), "{redirects} redirects to {target}");
+        assert_eq!(cluster.follow(&image.url).await, (200, 0, digest), "its own link");
         assert_eq!((stored(&cluster, target).len(), stored(&cluster, source).len()), (1, 0), "{source} to {target}");
         assert_eq!(trashed(&cluster, source).len(), 1, "the old copy waits in the trash of {source}");
     }
     let share = format!("http://{}{}", cluster.app(), upload["view_url"].as_str().unwrap());
-    assert_eq!(cluster.follow(&share).await, (200, 1, bytes));
+    assert_eq!(cluster.follow(&share).await, (200, 1, digest));
     cluster.shutdown().await;
 }
 
@@ -93,8 +93,8 @@ async fn many_images_move_at_once_and_one_bad_one_stops_none() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_move_for_a_node_that_is_away_waits_at_no_cost_and_goes_on_when_it_is_back() {
     let mut cluster = TestCluster::start().await;
-    let bytes = png(5, 100);
-    let upload = cluster.upload(1, bytes.clone()).await;
+    let digest = Sha256::of(&png(5, 100));
+    let upload = cluster.upload(1, png(5, 100)).await;
     let (uuid, url) = (upload["image_uuid"].as_str().unwrap(), upload["url"].as_str().unwrap());
     assert!(cluster.cluster().stop_storage_node("s01").await);
     let batch = cluster.move_images(&[uuid], 2).await;
@@ -102,10 +102,10 @@ async fn a_move_for_a_node_that_is_away_waits_at_no_cost_and_goes_on_when_it_is_
     let waiting = cluster.wait_for_job(child, |job| !job.waiting_for.is_empty()).await;
     assert_eq!((waiting.state.as_str(), waiting.attempt), ("pending", 0), "{waiting:?}");
     assert!(waiting.waiting_for.contains("s01"), "{}", waiting.waiting_for);
-    assert_eq!(cluster.follow(url).await, (200, 0, bytes.clone()));
+    assert_eq!(cluster.follow(url).await, (200, 0, digest));
     cluster.restart().await;
     assert_eq!(cluster.wait_for_end(child).await.state, "completed");
-    assert_eq!(cluster.follow(url).await, (200, 1, bytes));
+    assert_eq!(cluster.follow(url).await, (200, 1, digest));
     cluster.shutdown().await;
 }
 

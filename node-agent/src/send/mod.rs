@@ -1,0 +1,249 @@
+//! Files go out to another node: one long Replicate stream, the next files under way while earlier ones are made
+//! durable there. It reads, hashes and sends inline on a data worker; it decides nothing about a move.
+
+mod buffers;
+mod pace;
+mod source;
+mod stream;
+mod wire;
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
+
+use pixelfox_proto::{Attempt, FileMeta, PoolId, RefusalReason, Sha256, StoredPath};
+use tokio::sync::mpsc;
+use tonic::{
+    Code, Status,
+    transport::{Certificate, Channel, ClientTlsConfig, Endpoint},
+};
+
+pub use self::pace::Pace;
+use crate::{
+    listen::{H2_FRAME_BYTES, H2_STREAM_WINDOW_BYTES},
+    plane::Plane,
+    pools::Pool,
+    secret::SecretPair,
+};
+
+const CONNECT: Duration = Duration::from_secs(5);
+const PING_EVERY: Duration = Duration::from_secs(10);
+const PING_ANSWER: Duration = Duration::from_secs(5);
+
+/// Sends files for this node. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Pusher {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    plane: Plane,
+    secret: Option<SecretPair>,
+    tls_ca_file: Option<PathBuf>,
+    pace: Pace,
+}
+
+/// Where files go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Base URL of the node, `http://host:port` or `https://…`.
+    pub url: String,
+    /// Its pool.
+    pub pool: PoolId,
+}
+
+/// A file to be sent, as it is on record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    /// In both pools.
+    pub path: StoredPath,
+    /// In bytes.
+    pub size: u64,
+    /// Of the whole file.
+    pub sha256: Sha256,
+    /// The move that it belongs to, if it does.
+    pub attempt: Option<Attempt>,
+    /// Goes into the target's mark.
+    pub meta: FileMeta,
+}
+
+/// Where a push tells what happens. Files are named by their place in the order that was given.
+#[derive(Clone, Debug)]
+pub struct Ears {
+    /// How each file ended.
+    pub ends: mpsc::Sender<(usize, Sent)>,
+    /// Bytes of files that went out so far: a counter, because frames are many.
+    pub bytes: Arc<AtomicU64>,
+}
+
+/// How a file ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// Durable at the target.
+    Received {
+        /// The same bytes were there already.
+        skipped: bool,
+        /// Bytes taken over from an earlier, interrupted transfer.
+        resumed_from: u64,
+    },
+    /// It is not in the source pool.
+    Missing,
+    /// The source's own bytes are not what is on record: they are not taken over there.
+    Differs {
+        /// Of the source, in bytes.
+        size: u64,
+        /// Of the source, where all of it was read.
+        sha256: Option<Sha256>,
+    },
+    /// The source could not be read.
+    Unreadable(String),
+    /// The target does not take it.
+    Refused {
+        /// What for, where this version knows it.
+        reason: Option<RefusalReason>,
+        /// The target's sentence.
+        message: String,
+    },
+    /// It was called off before its last frame.
+    CalledOff,
+}
+
+/// Why a stream ended before its files did.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// This node has none.
+    #[error("REPLICATION_SECRET is not set")]
+    NoSecret,
+    /// No node can be there.
+    #[error("`{url}` is no URL of a node")]
+    Url {
+        /// As it came.
+        url: String,
+        /// Why.
+        #[source]
+        cause: tonic::transport::Error,
+    },
+    /// The certificates for `https` can't be read.
+    #[error("could not read TLS_CA_FILE {path}")]
+    Certificates {
+        /// Where they should be.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        cause: std::io::Error,
+    },
+    /// The target does not answer.
+    #[error("could not reach {url}")]
+    Unreachable {
+        /// Where.
+        url: String,
+        /// Why.
+        #[source]
+        cause: tonic::transport::Error,
+    },
+    /// The target does not let us in.
+    #[error("{url} refused this node: {message}")]
+    Denied {
+        /// Where.
+        url: String,
+        /// Its sentence.
+        message: String,
+    },
+    /// The stream broke.
+    #[error("the stream to {url} ended: {message}")]
+    Broken {
+        /// Where.
+        url: String,
+        /// What is known of it.
+        message: String,
+    },
+}
+
+/// Tells at any time which files are called off.
+pub trait CallOff: Send + 'static {
+    /// Whether the file at this place shall not be sent, or not be sent on.
+    fn is_called_off(&mut self, index: usize) -> bool;
+}
+
+/// Nothing is.
+impl CallOff for () {
+    fn is_called_off(&mut self, _: usize) -> bool {
+        false
+    }
+}
+
+impl Pusher {
+    /// Sends with `secret`. `tls_ca_file`: certificates for `https` targets instead of the system's.
+    #[must_use]
+    pub fn new(plane: Plane, secret: Option<SecretPair>, tls_ca_file: Option<PathBuf>) -> Self {
+        Self { shared: Arc::new(Shared { plane, secret, tls_ca_file, pace: Pace::default() }) }
+    }
+
+    /// The limit that all transfers of this node share.
+    #[must_use]
+    pub fn pace(&self) -> &Pace {
+        &self.shared.pace
+    }
+
+    /// Sends `files` of `source` to `target` over one connection of its own, and tells `ears` how each one ended. Dropped, it breaks the connection off; what has come over is gone on with at the next try.
+    ///
+    /// # Errors
+    /// Where the stream ended early: files that were not told of by then have not ended.
+    pub async fn push(
+        &self,
+        source: Arc<Pool>,
+        target: Target,
+        files: Vec<Outgoing>,
+        ears: Ears,
+        call_off: impl CallOff,
+    ) -> Result<(), SendError> {
+        let shared = Arc::clone(&self.shared);
+        let work = async move {
+            let secret = shared.secret.as_ref().ok_or(SendError::NoSecret)?;
+            let channel = shared.connect(&target.url).await?;
+            stream::run(&shared.pace, secret, channel, source, &target, files, ears, call_off).await
+        };
+        self.shared.plane.run(work).await
+    }
+}
+
+impl Shared {
+    /// A connection whose tasks run on this worker, with the windows and frames of DESIGN.md, "Figures to build on".
+    async fn connect(&self, url: &str) -> Result<Channel, SendError> {
+        let bad = |cause| SendError::Url { url: url.to_owned(), cause };
+        let mut endpoint = Endpoint::from_shared(url.to_owned())
+            .map_err(bad)?
+            .connect_timeout(CONNECT)
+            .tcp_nodelay(true)
+            .max_frame_size(H2_FRAME_BYTES)
+            .initial_stream_window_size(H2_STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(4 * H2_STREAM_WINDOW_BYTES)
+            .http2_adaptive_window(false)
+            .http2_keep_alive_interval(PING_EVERY)
+            .keep_alive_timeout(PING_ANSWER)
+            .keep_alive_while_idle(true);
+        if url.starts_with("https:") {
+            endpoint = endpoint.tls_config(self.tls()?).map_err(bad)?;
+        }
+        endpoint.connect().await.map_err(|cause| SendError::Unreachable { url: url.to_owned(), cause })
+    }
+
+    fn tls(&self) -> Result<ClientTlsConfig, SendError> {
+        let Some(path) = &self.tls_ca_file else { return Ok(ClientTlsConfig::new().with_native_roots()) };
+        let pem = std::fs::read(path).map_err(|cause| SendError::Certificates { path: path.clone(), cause })?;
+        Ok(ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem)))
+    }
+}
+
+/// Why a stream broke, by the status that it broke with.
+fn broken(url: &str, status: &Status) -> SendError {
+    let (url, message) = (url.to_owned(), status.message().to_owned());
+    match status.code() {
+        Code::Unauthenticated | Code::PermissionDenied => SendError::Denied { url, message },
+        code if message.is_empty() => SendError::Broken { url, message: code.description().to_owned() },
+        _ => SendError::Broken { url, message },
+    }
+}
