@@ -81,6 +81,7 @@ impl Round {
     /// Leases and sends until nothing more may run. Comes back with how long to sleep unless woken; `None`: for ever.
     async fn carry_on(&self) -> Result<Option<Duration>, StoreError> {
         self.push_unrestored().await?;
+        let mut fruitless = None;
         while !self.stop.is_cancelled() {
             let (pools, seen) = snapshot(&self.store, &self.sessions).await?;
             let orders = schedule::decide(&seen);
@@ -88,27 +89,29 @@ impl Round {
             if orders.is_empty() {
                 return Ok(next);
             }
-            let mut leased = false;
-            for order in orders {
-                leased |= self.lease(order, &pools).await?;
-            }
-            if !leased {
+            if fruitless.as_ref() == Some(&seen.lanes) {
                 return Ok(Some(next.map_or(BLOCKED_RETRY, |next| next.min(BLOCKED_RETRY))));
             }
+            let mut got_on = false;
+            for order in orders {
+                got_on |= self.lease(order, &pools).await?;
+            }
+            fruitless = (!got_on).then_some(seen.lanes);
         }
         Ok(None)
     }
 
-    /// Whether any job was leased.
+    /// Whether any job went out or ended.
     async fn lease(&self, order: LeaseOrder, pools: &[Pool]) -> Result<bool, StoreError> {
         let leased = self.store.lease_jobs(order.clone(), clock::now()).await.inspect_err(|_| self.doubt(&order))?;
+        let got_on = !leased.jobs.is_empty() || !leased.settled.is_empty();
         self.settle.ended_unsent(leased.settled).await;
         if leased.jobs.is_empty() {
-            return Ok(false);
+            return Ok(got_on);
         }
         self.sessions.usage_changed();
         self.send(&order, leased.jobs, pools).await;
-        Ok(true)
+        Ok(got_on)
     }
 
     /// A lease whose answer was lost may have happened, and nobody would carry its jobs out: the end of the session

@@ -198,6 +198,37 @@ async fn a_job_says_what_it_waits_for_and_starts_when_that_comes() {
 }
 
 #[tokio::test]
+async fn a_full_target_is_waited_for_and_the_rest_goes_on() {
+    // Two images, room for one: the first is pushed, the second says why it waits, and starts when the limit is raised.
+    let (office, mut s01, s02, first) = two_nodes().await;
+    let second = office.upload(&s01, 2).await;
+    limit(&office, s02.pool(), 1500).await;
+    let mut watcher = office.books.watch();
+    office.move_to(&[&first], s02.pool()).await;
+    let (id, _) = s01.push().await;
+    let batch = office.move_to(&[&second], s02.pool()).await;
+    let job = office.only_child(&batch).await;
+    assert_eq!((job.state.as_str(), job.waiting_for.as_str()), ("pending", "pool img2 is full"));
+    s01.end(id, vec![first.result(Outcome::Done)]).await;
+    let (id, _) = s01.delete().await;
+    s01.end(id, vec![first.result(Outcome::Done)]).await;
+    let waits = office.job_where(&mut watcher, job.id, |job| job.attempt == 0).await;
+    assert_eq!(waits.waiting_for, "pool img2 is full");
+
+    limit(&office, s02.pool(), 2000).await;
+    let (_, push) = s01.push().await;
+    assert_eq!(push.files[0].stored_path, second.path);
+    office.close().await;
+}
+
+async fn limit(office: &Office, pool: u64, max_size: u64) {
+    let update_mask = Some(prost_types::FieldMask { paths: vec!["max_size".into()] });
+    let pool = Some(v1::Pool { id: pool, max_size, ..v1::Pool::default() });
+    let ask = v1::UpdatePoolRequest { pool, update_mask, ..Default::default() };
+    office.admin().await.update_pool(admins(ask)).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_node_with_its_workers_off_gets_no_jobs_but_receives() {
     // s01 attaches with no slots: its job waits and says why; a move to s01 goes out as ever.
     let office = Office::open().await;
