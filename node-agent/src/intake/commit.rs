@@ -119,7 +119,10 @@ impl Intake {
             let _one_at_a_time = intake.shared.recovering.lock().await;
             let mut recovered = Recovered::default();
             for pool in intake.shared.pools.all() {
-                let Some(disk) = pool.disk() else { continue };
+                let Some(disk) = pool.disk() else {
+                    recovered.left += 1; // it may come back
+                    continue;
+                };
                 match disk.pending_uploads() {
                     Ok(entries) => intake.ask_about(&pool, &disk, entries, &mut recovered).await,
                     Err(error) => {

@@ -15,6 +15,7 @@ mod http_replicate_forms;
 mod http_replicate_rows;
 mod listen_limits;
 mod session_attach;
+mod upload_lanes;
 mod upload_refused;
 mod upload_taken;
 mod uploads_elsewhere;
