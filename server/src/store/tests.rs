@@ -1,8 +1,9 @@
-//! The statements that meet a million rows read what they are about and nothing else.
+//! The writer undoes exactly what it must, and the statements that meet a million rows read nothing else.
 
 use sqlx::{AssertSqlSafe, Row as _};
 
-use super::{Store, commit, endings, images, jobs, lease, plan, rows, trash, uploads};
+use super::{Store, StoreError, Trouble, commit, endings, images, jobs, lease, outbox, plan, rows, trash, uploads};
+use crate::catalog::{Refusal, UnixMillis};
 
 #[tokio::test]
 async fn no_hot_statement_reads_a_whole_table() {
@@ -75,4 +76,52 @@ async fn steps(store: &Store, sql: &'static str) -> Vec<String> {
         .await
         .expect("explains");
     rows.iter().map(|row| row.get::<String, _>("detail")).collect()
+}
+
+/// What an intent does after it has written its row.
+#[derive(Clone, Copy, PartialEq)]
+enum Then {
+    Keeps,
+    Refuses,
+    Breaks,
+}
+
+/// Writes its row, then does as told.
+async fn row(store: Store, name: &'static str, then: Then) -> Result<(), StoreError> {
+    store
+        .write("write a row", move |conn| {
+            Box::pin(async move {
+                outbox::audit(conn, UnixMillis(0), name, "", "").await?;
+                match then {
+                    Then::Keeps => Ok(()),
+                    Then::Refuses => Err(Refusal::invalid("no").into()),
+                    Then::Breaks => Err(Trouble::Sql(sqlx::Error::Protocol("broken".into()))),
+                }
+            })
+        })
+        .await
+}
+
+#[tokio::test]
+async fn what_a_refused_or_broken_intent_wrote_is_undone() {
+    // Six wait together for the writer: a refusal undoes its own row only; a failure of the database undoes what was in
+    // the transaction until then, and says so to each; what waited behind it is done in the next one.
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let store = Store::open(&format!("sqlite://{}/rows.db", dir.path().display())).await.expect("opens");
+    let ask = |name, then| row(store.clone(), name, then);
+    let (a, b) = tokio::join!(ask("a", Then::Keeps), ask("b", Then::Refuses));
+    assert!(a.is_ok() && matches!(b, Err(StoreError::Refused(_))), "{a:?} {b:?}");
+    let (c, d, e, f) =
+        tokio::join!(ask("c", Then::Keeps), ask("d", Then::Breaks), ask("e", Then::Keeps), ask("f", Then::Keeps));
+    assert!(matches!(c, Err(StoreError::Undone { .. })), "{c:?}");
+    assert!(matches!(d, Err(StoreError::Database { .. })), "{d:?}");
+    assert!(e.is_ok() && f.is_ok(), "{e:?} {f:?}");
+    let kept: Vec<String> = store
+        .read("look", async |mut conn| {
+            Ok(sqlx::query_scalar("SELECT action FROM audit ORDER BY id").fetch_all(&mut *conn).await?)
+        })
+        .await
+        .expect("reads");
+    assert_eq!(kept, ["a", "e", "f"]);
+    store.close().await;
 }
