@@ -116,6 +116,7 @@ async fn what_a_refused_or_broken_intent_wrote_is_undone() {
     assert!(matches!(c, Err(StoreError::Undone { .. })), "{c:?}");
     assert!(matches!(d, Err(StoreError::Database { .. })), "{d:?}");
     assert!(e.is_ok() && f.is_ok(), "{e:?} {f:?}");
+    assert!(ask("g", Then::Refuses).await.is_err() && ask("h", Then::Breaks).await.is_err(), "alone as well");
     let kept: Vec<String> = store
         .read("look", async |mut conn| {
             Ok(sqlx::query_scalar("SELECT action FROM audit ORDER BY id").fetch_all(&mut *conn).await?)

@@ -133,14 +133,20 @@ async fn run_all(conn: &mut SqliteConnection, batch: &mut Vec<Box<dyn Errand>>, 
         ran.append(batch);
         return End::Undone;
     }
+    let alone = batch.len() == 1;
     let mut waiting = std::mem::take(batch).into_iter();
     while let Some(mut errand) = waiting.next() {
-        let outcome = run_one(conn, errand.as_mut()).await;
+        let goes_on = if alone {
+            Ok(matches!(errand.run(conn).await, Outcome::Keep))
+        } else {
+            behind_savepoint(conn, errand.as_mut()).await
+        };
         ran.push(errand);
-        if !outcome.unwrap_or_else(|error| {
+        let goes_on = goes_on.unwrap_or_else(|error| {
             tracing::error!("the database failed within a transaction: {error}");
             false
-        }) {
+        });
+        if !goes_on {
             batch.extend(waiting);
             return End::Undone;
         }
@@ -149,7 +155,7 @@ async fn run_all(conn: &mut SqliteConnection, batch: &mut Vec<Box<dyn Errand>>, 
 }
 
 /// Whether the transaction can go on.
-async fn run_one(conn: &mut SqliteConnection, errand: &mut dyn Errand) -> Result<bool, sqlx::Error> {
+async fn behind_savepoint(conn: &mut SqliteConnection, errand: &mut dyn Errand) -> Result<bool, sqlx::Error> {
     exec(conn, "SAVEPOINT intent").await?;
     match errand.run(conn).await {
         Outcome::Keep => exec(conn, "RELEASE intent").await?,
