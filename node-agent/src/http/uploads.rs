@@ -70,12 +70,12 @@ fn from_a_pool(parts: &Parts, path: &StoredPath, asked: &Asked, lane: Lane) -> R
     let Some(found) = found else { return Ok(None) };
     let file = found.file;
     let mark = file.mark();
-    let validators = match mark {
-        Some(mark) => Validators::strong(&mark.sha256, file.modified()),
-        None => Validators::weak(file.size(), file.modified()),
-    };
-    // A mark that does not fit its file: the copy is suspect, and nobody shall keep it.
+    // A mark that does not fit its file: the copy is suspect, nobody shall keep it, and the mark's digest is not its.
     let is_suspect = mark.is_some_and(|mark| mark.size != file.size());
+    let validators = match mark {
+        Some(mark) if !is_suspect => Validators::strong(&mark.sha256, file.modified()),
+        _ => Validators::weak(file.size(), file.modified()),
+    };
     let method = if asked.method == Method::HEAD { ranges::Method::Head } else { ranges::Method::Get };
     let answer = ranges::answer(method, &asked.headers, &validators, file.size());
     let mut response = answered(file, method, &answer, lane)
