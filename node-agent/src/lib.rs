@@ -22,5 +22,6 @@ pub mod session;
 pub mod state;
 pub mod sys;
 pub mod telemetry;
+pub mod tls;
 pub mod transfer;
 pub mod work;

@@ -4,17 +4,18 @@ use std::{net::SocketAddr, time::Duration};
 
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
-use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
+use tonic::transport::Endpoint;
 use tracing::{info, warn};
 
 use super::{Node, StartError, spawn};
 use crate::{
-    config::{NodeConfig, Problems, read_certificates},
+    config::{NodeConfig, Problems},
     coordinator::Transport,
     grpc::add_diagnostics,
     http,
     listen::{self, Routes},
     plane::Plane,
+    tls,
 };
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
@@ -81,14 +82,9 @@ fn way_to(url: &str, config: &NodeConfig) -> Result<Transport, StartError> {
         .keep_alive_timeout(Duration::from_secs(5))
         .keep_alive_while_idle(true);
     if url.starts_with("https://") {
-        endpoint = endpoint.tls_config(tls(config)?).map_err(failed)?;
+        let tls = tls::client(config.tls_ca_file.as_deref()).map_err(|problem| Problems(vec![problem]))?;
+        endpoint = endpoint.tls_config(tls).map_err(failed)?;
     }
     let channel = endpoint.connect_lazy();
     Ok(Transport::new(tower::ServiceExt::map_err(channel, Into::into)))
-}
-
-fn tls(config: &NodeConfig) -> Result<ClientTlsConfig, StartError> {
-    let Some(file) = &config.tls_ca_file else { return Ok(ClientTlsConfig::new().with_native_roots()) };
-    let pem = read_certificates(file).map_err(|problem| Problems(vec![problem]))?;
-    Ok(ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem)))
 }

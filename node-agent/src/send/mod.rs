@@ -17,15 +17,17 @@ use pixelfox_proto::{Attempt, FileMeta, PoolId, RefusalReason, Sha256, StoredPat
 use tokio::sync::mpsc;
 use tonic::{
     Code, Status,
-    transport::{Certificate, Channel, ClientTlsConfig, Endpoint},
+    transport::{Channel, Endpoint},
 };
 
 pub use self::pace::Pace;
 use crate::{
+    config::Problem,
     listen::{H2_FRAME_BYTES, H2_STREAM_WINDOW_BYTES},
     plane::Plane,
     pools::Pool,
     secret::SecretPair,
+    tls,
 };
 
 const CONNECT: Duration = Duration::from_secs(5);
@@ -127,14 +129,8 @@ pub enum SendError {
         cause: tonic::transport::Error,
     },
     /// The certificates for `https` can't be read.
-    #[error("could not read TLS_CA_FILE {path}")]
-    Certificates {
-        /// Where they should be.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        cause: std::io::Error,
-    },
+    #[error("{0}")]
+    Certificates(Problem),
     /// The target does not answer.
     #[error("could not reach {url}")]
     Unreachable {
@@ -188,7 +184,8 @@ impl Pusher {
         &self.shared.pace
     }
 
-    /// Sends `files` of `source` to `target` over one connection of its own, and tells `ears` how each one ended. Dropped, it breaks the connection off; what has come over is gone on with at the next try.
+    /// Sends `files` of `source` to `target` over one connection of its own, and tells `ears` how each one ended.
+    /// Dropped, it breaks the connection off; what has come over is gone on with at the next try.
     ///
     /// # Errors
     /// Where the stream ended early: files that were not told of by then have not ended.
@@ -226,15 +223,11 @@ impl Shared {
             .keep_alive_timeout(PING_ANSWER)
             .keep_alive_while_idle(true);
         if url.starts_with("https:") {
-            endpoint = endpoint.tls_config(self.tls()?).map_err(bad)?;
+            endpoint = endpoint
+                .tls_config(tls::client(self.tls_ca_file.as_deref()).map_err(SendError::Certificates)?)
+                .map_err(bad)?;
         }
         endpoint.connect().await.map_err(|cause| SendError::Unreachable { url: url.to_owned(), cause })
-    }
-
-    fn tls(&self) -> Result<ClientTlsConfig, SendError> {
-        let Some(path) = &self.tls_ca_file else { return Ok(ClientTlsConfig::new().with_native_roots()) };
-        let pem = std::fs::read(path).map_err(|cause| SendError::Certificates { path: path.clone(), cause })?;
-        Ok(ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem)))
     }
 }
 
