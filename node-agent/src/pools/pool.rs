@@ -209,6 +209,18 @@ impl Pool {
         let _due = self.nudge.try_send(());
     }
 
+    /// Looks at the pool now and returns after a look that began after this call.
+    pub async fn look(&self) {
+        let mut looks = self.looks.subscribe();
+        let before = *looks.borrow();
+        // The first may have begun before.
+        for more in 1..=2 {
+            self.look_now();
+            // The sender lives in `self`, so the wait can't fail.
+            drop(looks.wait_for(|looks| *looks >= before + more).await);
+        }
+    }
+
     /// Waits until the pool was looked at once.
     pub(crate) async fn first_look(&self) {
         // The sender lives in `self`, so the wait can't fail.

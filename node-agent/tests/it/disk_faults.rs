@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pixelfox_node::disk::{Disk, DiskError, Mark, Placed, Placing, Site, Step};
-use pixelfox_node::receive::LandingError;
-use pixelfox_proto::{FaultKind, FileMeta, Generation, ImageId, Lease, Sha256};
+use pixelfox_node::receive::{LandingError, Origin, Publish};
+use pixelfox_proto::{Attempt, FaultKind, FileMeta, Generation, ImageId, Lease, Sha256};
 use tokio::sync::oneshot;
 
 use crate::disk_ground::{Ground, attempt, begin, by_hand, bytes, path, send, tree};
@@ -15,17 +15,35 @@ use crate::disk_mount::{Mount, run};
 
 /// Puts a file on a disk without a node around it.
 pub(crate) async fn place(disk: &Disk, at: &str, data: &[u8], generation: u64) -> Result<Placed, DiskError> {
+    place_with(disk, at, data, Generation(generation), Step::Give, None).await
+}
+
+/// As `place`, by a step that was decided about what was seen.
+async fn place_by(
+    disk: &Disk,
+    at: &str,
+    data: &[u8],
+    step: Step,
+    attempt: Option<Attempt>,
+) -> Result<Placed, DiskError> {
+    let generation = attempt.map_or(Generation(0), |attempt| attempt.generation);
+    place_with(disk, at, data, generation, step, attempt).await
+}
+
+async fn place_with(
+    disk: &Disk,
+    at: &str,
+    data: &[u8],
+    generation: Generation,
+    step: Step,
+    attempt: Option<Attempt>,
+) -> Result<Placed, DiskError> {
     let mut incoming = disk.incoming()?;
     incoming.append(data)?;
-    let mark = Mark {
-        size: data.len() as u64,
-        sha256: Sha256::of(data),
-        generation: Generation(generation),
-        meta: FileMeta::default(),
-        was_unowned: false,
-    };
+    let (size, sha256) = (data.len() as u64, Sha256::of(data));
+    let mark = Mark { size, sha256, generation, meta: FileMeta::default(), was_unowned: false };
     let (tell, told) = oneshot::channel();
-    let placing = Placing { incoming, path: path(at), mark, step: Step::Give, attempt: None, pending: None };
+    let placing = Placing { incoming, path: path(at), mark, step, attempt, pending: None };
     disk.place(placing, move |outcome| drop(tell.send(outcome))).await;
     told.await.unwrap()
 }
@@ -162,6 +180,36 @@ async fn a_pending_entry_is_text_and_nothing_more() {
     let pending = ground.pool().disk().unwrap().pending_uploads().unwrap();
     assert_eq!((pending.len(), pending[0].id), (1, id));
     assert_eq!(fs::read_dir(&dir).unwrap().count(), 4);
+}
+
+#[tokio::test]
+async fn an_upload_that_never_got_its_name_is_not_pending() {
+    // A folder stands where the file must be: seen only when the name is given, after the entry was made.
+    let ground = Ground::new().await;
+    fs::create_dir_all(ground.on_disk("original/a")).unwrap();
+    let origin = Origin::Upload(ImageId::from_bytes([5; 16]));
+    let upload = Publish { sha256: None, origin, ..by_hand("original/a", b"png") };
+    assert_eq!(ground.publish(b"png", upload).await.unwrap_err().kind(), FaultKind::Conflict);
+    assert!(ground.pool().disk().unwrap().pending_uploads().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn the_committer_looks_again_at_what_a_decision_has_seen() {
+    // Decided about generation 4; generation 5 came in between, then other bytes: neither is touched.
+    let ground = Ground::new().await;
+    let disk = ground.pool().disk().unwrap();
+    place(&disk, "original/a", b"bytes", 5).await.unwrap();
+    let seen = disk.open(&path("original/a")).unwrap().unwrap().existing();
+    for (step, attempt) in [(Step::Raise(seen), attempt(11, 5)), (Step::Keep(seen), attempt(11, 5))] {
+        let outcome = place_by(&disk, "original/a", b"bytes", step, Some(attempt)).await.unwrap();
+        assert!(matches!(outcome, Placed::Stale), "{step:?}: {outcome:?}");
+    }
+    fs::write(ground.on_disk("original/a"), b"others").unwrap();
+    for step in [Step::Raise(seen), Step::Keep(seen), Step::Replace(seen), Step::Give] {
+        let outcome = place_by(&disk, "original/a", b"bytes", step, Some(attempt(12, 6))).await.unwrap();
+        assert!(matches!(outcome, Placed::Changed(_)), "{step:?}: {outcome:?}");
+        assert_eq!(ground.read("original/a").unwrap(), b"others");
+    }
 }
 
 #[tokio::test]

@@ -14,13 +14,14 @@ use crate::disk_ground::{Ground, bytes, path, welcome};
 /// Applies `pools` until pool 1's report is as wanted.
 pub(crate) async fn until(ground: &Ground, pools: Vec<NodePool>, wanted: impl Fn(&PoolReport) -> bool) {
     let seen = async {
+        ground.welcome(pools).await;
         loop {
-            ground.welcome(pools.clone()).await;
-            ground.pools.all().iter().for_each(|pool| pool.look_now());
+            for pool in ground.pools.all() {
+                pool.look().await;
+            }
             if ground.pools.reports().first().is_some_and(&wanted) {
                 return;
             }
-            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
     let waited = tokio::time::timeout(Duration::from_secs(20), seen).await;
@@ -46,7 +47,9 @@ async fn a_pool_is_made_while_that_is_allowed_and_never_after() {
     assert!(ground.names("").is_empty(), "nothing is made on an empty mount point");
     // Allowed again by an old Welcome: this process knows better.
     told.initialize = true;
-    until(&ground, vec![told.clone()], |report| report.problem.contains("is the pool's disk mounted")).await;
+    ground.welcome(vec![told.clone()]).await;
+    ground.pool().look().await;
+    assert!(ground.names("").is_empty() && !ground.pools.reports()[0].healthy);
     fs::remove_dir(ground.on_disk("")).unwrap();
     move_dir(&ground.folder.join("unmounted"), &ground.on_disk(""));
     until(&ground, vec![told], |report| report.healthy).await;

@@ -33,7 +33,7 @@ impl Powered {
     async fn new() -> Option<Self> {
         let temp = tempfile::tempdir().unwrap();
         let image = temp.path().join("image");
-        fs::File::create(&image).unwrap().set_len(24 << 20).unwrap();
+        fs::File::create(&image).unwrap().set_len(48 << 20).unwrap();
         if !run("mkfs.ext4", &["-q", "-I", "256", image.to_str().unwrap()]) {
             eprintln!("skipped: no mkfs.ext4");
             return None;
@@ -78,6 +78,9 @@ async fn a_receipt_outlives_the_power() {
     let ground = &powered.ground;
     ground.put("variants/webp/b", &bytes(2, 200_000)).await.unwrap();
     assert_eq!(powered.cut("new folders").whole("variants/webp/b").await, Some(0));
+    // Large enough that the disk is still writing when its folder could be synced.
+    ground.put("original/large", &bytes(4, 7 << 20)).await.unwrap();
+    assert_eq!(powered.cut("large").whole("original/large").await, Some(0));
     ground.moved(AT, &bytes(1, 50_000), attempt(11, 2)).await.unwrap();
     assert_eq!(powered.cut("moved").whole(AT).await, Some(2));
     assert!(ground.moved(AT, &bytes(1, 50_000), attempt(12, 3)).await.unwrap().skipped);
