@@ -94,6 +94,38 @@ async fn without_the_right_secret_nobody_gets_in() {
 }
 
 #[tokio::test]
+async fn a_refused_secret_is_logged_with_the_node_that_sent_it_and_without_the_secret() {
+    // The name comes from `x-node-id`, before any Hello; the line has the peer too. Handlers run on this very thread.
+    let (lines, heard) = std::sync::mpsc::sync_channel(64);
+    let line = move || Line(lines.clone());
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(line).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let office = Office::open().await;
+    let mut ask = with_bearer(tokio_stream::pending(), "hush-hush");
+    ask.metadata_mut().insert("x-node-id", "s07".parse().unwrap());
+    office.coordinator().await.attach(ask).await.unwrap_err();
+    let text: String = heard.try_iter().collect();
+    let line = text.lines().find(|line| line.contains("Unauthorized")).unwrap_or_default();
+    assert!(line.contains("[Coordinator] Unauthorized attempt of node s07 from 127.0.0.1:"), "{text}");
+    assert!(!text.contains("hush"), "{text}");
+    office.close().await;
+}
+
+/// A line of the log on its way to the test; what does not fit is dropped.
+struct Line(std::sync::mpsc::SyncSender<String>);
+
+impl std::io::Write for Line {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let _full = self.0.try_send(String::from_utf8_lossy(bytes).into_owned());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
 async fn a_bad_first_word_is_refused_in_a_sentence_and_harms_nobody() {
     // Each gets its reason; a node that was there before and one that comes after go on.
     let office = Office::open().await;
