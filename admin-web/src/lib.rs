@@ -6,7 +6,6 @@ use axum::{Router, routing::any};
 use pixelfox_proto::{Fault, FaultKind};
 
 /// Answers `/admin` and everything below it.
-#[must_use]
 pub fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new().route("/admin", any(not_yet)).route("/admin/{*page}", any(not_yet))
 }

@@ -196,7 +196,7 @@ impl Coordinator {
         let request = self.request(message, Some(COMMIT_DEADLINE));
         let mut client = self.client()?;
         let answer = within(COMMIT_DEADLINE, client.commit_upload(request)).await?;
-        decision(answer)
+        decision(&answer)
     }
 
     /// Forgets where `path` was: it has just left this node. Because every node does so, no two of them ever point at
@@ -232,7 +232,7 @@ async fn within<T>(
     }
 }
 
-fn decision(answer: v1::CommitUploadResponse) -> Result<Committed, CoordinatorError> {
+fn decision(answer: &v1::CommitUploadResponse) -> Result<Committed, CoordinatorError> {
     use v1::commit_upload_response::Decision;
     let decision = answer.decision();
     let place = || -> Result<ImagePlace, CoordinatorError> {

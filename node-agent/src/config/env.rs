@@ -26,10 +26,13 @@ impl fmt::Display for Problem {
 #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
 pub struct Problems(pub Vec<Problem>);
 
+/// Where a variable's value comes from.
+type Lookup<'a> = dyn Fn(&str) -> Option<OsString> + 'a;
+
 /// Reads variables by name and gathers what is wrong with them. A variable that is set but empty counts as absent,
 /// as compose files leave it.
 pub struct Env<'a> {
-    lookup: Box<dyn Fn(&str) -> Option<OsString> + 'a>,
+    lookup: Box<Lookup<'a>>,
     problems: Vec<Problem>,
 }
 

@@ -140,7 +140,6 @@ impl Node {
     }
 
     /// Its HTTP routes, without fallbacks: merge others, then [`http::finish`].
-    #[must_use]
     pub fn http(&self) -> Router {
         self.http.clone()
     }

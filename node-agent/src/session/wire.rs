@@ -141,9 +141,9 @@ pub(super) fn incoming(message: v1::NodeCommand) -> Incoming {
         },
         Some(Wire::Push(wire)) if wire.legacy => unknown("pushes to an older PixelFox"),
         Some(Wire::Push(wire)) => order(push(wire).map(Command::Push)),
-        Some(Wire::Delete(wire)) => order(pool_files(wire.pool_id, wire.files).map(Command::Trash)),
-        Some(Wire::Purge(wire)) => order(pool_files(wire.pool_id, wire.files).map(Command::Purge)),
-        Some(Wire::Restore(wire)) => order(restore(wire).map(Command::Restore)),
+        Some(Wire::Delete(wire)) => order(pool_files(wire.pool_id, &wire.files).map(Command::Trash)),
+        Some(Wire::Purge(wire)) => order(pool_files(wire.pool_id, &wire.files).map(Command::Purge)),
+        Some(Wire::Restore(wire)) => order(restore(&wire).map(Command::Restore)),
         Some(Wire::Verify(wire)) => order(verify(wire).map(Command::Verify)),
         Some(Wire::Cancel(wire)) => {
             let jobs = wire.job_ids.into_iter().filter_map(|job| JobId::try_from(job).ok()).collect();
@@ -299,11 +299,11 @@ fn file_at(wire: &v1::DeleteFile) -> Result<FileAt, String> {
     })
 }
 
-fn pool_files(pool: u64, files: Vec<v1::DeleteFile>) -> Result<PoolFiles, String> {
+fn pool_files(pool: u64, files: &[v1::DeleteFile]) -> Result<PoolFiles, String> {
     Ok(PoolFiles { pool: pool_id(pool)?, files: files.iter().map(file_at).collect::<Result<_, _>>()? })
 }
 
-fn restore(wire: v1::RestoreFiles) -> Result<RestoreFiles, String> {
+fn restore(wire: &v1::RestoreFiles) -> Result<RestoreFiles, String> {
     if wire.files.len() != wire.new_generations.len() {
         return Err("a restore whose files and generations differ in number".into());
     }

@@ -10,20 +10,20 @@ pub(crate) struct Mount(PathBuf);
 impl Mount {
     /// A file system of `size`; `None`, said aloud, where this process may not mount.
     pub(crate) fn tmpfs(at: &Path, size: &str) -> Option<Self> {
-        Self::mount(&["-t", "tmpfs", "-o", &format!("size={size},mode=755"), "tmpfs"], at)
+        Self::by(&["-t", "tmpfs", "-o", &format!("size={size},mode=755"), "tmpfs"], at)
     }
 
     /// A second name for a directory.
     pub(crate) fn bind(from: &Path, at: &Path) -> Option<Self> {
-        Self::mount(&["--bind", from.to_str().unwrap()], at)
+        Self::by(&["--bind", from.to_str().unwrap()], at)
     }
 
     /// The ext4 file system in a file. It writes back nothing unasked for longer than any test runs.
     pub(crate) fn image(image: &Path, at: &Path) -> Option<Self> {
-        Self::mount(&["-t", "ext4", "-o", "loop,commit=900", image.to_str().unwrap()], at)
+        Self::by(&["-t", "ext4", "-o", "loop,commit=900", image.to_str().unwrap()], at)
     }
 
-    fn mount(what: &[&str], at: &Path) -> Option<Self> {
+    fn by(what: &[&str], at: &Path) -> Option<Self> {
         fs::create_dir_all(at).unwrap();
         let arguments: Vec<&str> = what.iter().copied().chain([at.to_str().unwrap()]).collect();
         if run("mount", &arguments) {
