@@ -81,7 +81,8 @@ fn median(mut values: Vec<f64>) -> f64 {
 /// Requests a second, all of them answered with 200.
 fn wrk(url: &str, seconds: u32) -> f64 {
     let connections = format!("-c{CONNECTIONS}");
-    let output = Command::new("wrk").args(["-t2", &connections, &format!("-d{seconds}s"), "--timeout", "20s", url]).output();
+    let output =
+        Command::new("wrk").args(["-t2", &connections, &format!("-d{seconds}s"), "--timeout", "20s", url]).output();
     let text = String::from_utf8(output.expect("wrk runs").stdout).expect("text");
     assert!(!text.contains("Non-2xx") && !text.contains("Socket errors"), "{text}");
     let line = text.lines().find_map(|line| line.trim().strip_prefix("Requests/sec:"));
