@@ -12,7 +12,7 @@ use std::{
 };
 
 use moka::{Expiry, future::Cache};
-use pixelfox_proto::{FileMeta, ImageId, PoolId, Sha256, ShareToken, StoredPath, v1};
+use pixelfox_proto::{FileMeta, ImageId, NodeId, PoolId, Sha256, ShareToken, StoredPath, v1};
 use tonic::{
     Code, Request, Status,
     metadata::{Ascii, MetadataValue},
@@ -111,6 +111,7 @@ pub(crate) fn chain(status: &Status) -> String {
 #[derive(Clone)]
 pub struct Coordinator {
     shared: Arc<Shared>,
+    node_id: Option<MetadataValue<Ascii>>,
 }
 
 /// A transport whose error has a name: the compiler can't see that a task may own a call that fails with any error.
@@ -149,7 +150,14 @@ impl Coordinator {
     pub fn new(transports: Vec<Transport>, secret: Option<&str>) -> Self {
         let places = Cache::builder().max_capacity(MAX_PLACES).expire_after(PlaceExpiry).build();
         let bearer = secret.and_then(|secret| format!("Bearer {secret}").parse().ok());
-        Self { shared: Arc::new(Shared { transports, current: AtomicUsize::new(0), bearer, places }) }
+        Self { node_id: None, shared: Arc::new(Shared { transports, current: AtomicUsize::new(0), bearer, places }) }
+    }
+
+    /// Says on every question which node asks.
+    #[must_use]
+    pub fn of_node(mut self, node_id: &NodeId) -> Self {
+        self.node_id = node_id.as_str().parse().ok();
+        self
     }
 
     /// The way in use; `None` for a node without any.
@@ -168,6 +176,9 @@ impl Coordinator {
         let mut request = Request::new(message);
         if let Some(bearer) = &self.shared.bearer {
             request.metadata_mut().insert("authorization", bearer.clone());
+        }
+        if let Some(node_id) = &self.node_id {
+            request.metadata_mut().insert("x-node-id", node_id.clone());
         }
         if let Some(deadline) = deadline {
             request.set_timeout(deadline);

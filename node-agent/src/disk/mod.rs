@@ -1,12 +1,12 @@
-//! The only room that opens a pool's files. One [`Disk`] is one pool's directory on this machine, held open by a
+//! The only room that opens a pool's files. One `Disk` is one pool's directory on this machine, held open by a
 //! handle that nothing can leave; it reads, takes in, publishes, trashes and lists files, and knows neither nodes nor
 //! the coordinator.
 //!
-//! All names of a pool change on one thread, its committer ([`publish`]): what a decision looked at is looked at
+//! All names of a pool change on one thread, its committer (`publish`): what a decision looked at is looked at
 //! again there, so two of them can't cross. Reading and the writing of temp files happen wherever the caller is.
 //!
-//! What a crash leaves behind, step by step, stands beside the steps: [`publish`] for storing, [`remove`] and [`restore`] for
-//! the trash, [`pending`] for uploads, [`incoming`] for temp files.
+//! What a crash leaves behind, step by step, stands beside the steps: `publish` for storing, `remove` and `restore` for
+//! the trash, `pending` for uploads, `incoming` for temp files.
 
 mod error;
 mod fences;

@@ -60,7 +60,7 @@ impl Agent {
         self.address
     }
 
-    /// Takes no more work, lets running transfers and requests end within [`GRACE`], and returns when all is quiet.
+    /// Takes no more work, lets running transfers and requests end within [`super::GRACE`], and returns when all is quiet.
     pub async fn shutdown(self) {
         self.stop.cancel();
         for ended in [self.life.await, self.port.await] {

@@ -97,7 +97,7 @@ impl Node {
         let state = Arc::new(State::open(&config.state_dir).map_err(|problem| Problems(vec![problem]))?);
         warn_of_weak_secrets(config);
         let secret = config.secrets.replication.as_ref();
-        let coordinator = Coordinator::new(ways, bearer.as_ref().map(SecretPair::reveal));
+        let coordinator = Coordinator::new(ways, bearer.as_ref().map(SecretPair::reveal)).of_node(&config.node_id);
         let pools = Pools::new(config.storage_roots.clone());
         let receiver = Arc::new(Receiver::new(Arc::clone(&pools)));
         let intake = Intake::new(plane.clone(), Arc::clone(&pools), Arc::clone(&receiver), coordinator.clone());

@@ -122,10 +122,7 @@ impl Session {
         };
         let (outgoing, words) = mpsc::channel(OUTGOING);
         outgoing.try_send(wire::hello(&self.about)).expect("a new queue has room");
-        let mut request = self.coordinator.request(ReceiverStream::new(words), None);
-        if let Ok(node_id) = self.about.node_id.as_str().parse() {
-            request.metadata_mut().insert("x-node-id", node_id);
-        }
+        let request = self.coordinator.request(ReceiverStream::new(words), None);
         let mut client = Client::new(transport);
         let answer = tokio::select! {
             () = stop.cancelled() => return (false, End::Stopped),
