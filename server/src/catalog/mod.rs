@@ -20,7 +20,7 @@ pub use node::{Attached, Hello, NodeRecord};
 pub use orders::{
     Committed, FileDone, FileOutcome, Lane, LeaseOrder, Leased, LeasedFile, LeasedJob, Located, LostSession, MoveAsk,
     MoveBatch, MoveDone, MovedJob, PlanRule, ReturnedJob, Setback, SetbackKind, SettledJob, SourceFault, TrashOrder,
-    TrashOutcome, TrashResult,
+    TrashOrigin, TrashOutcome, TrashResult,
 };
 pub use page::{Page, PageAsk, PageToken};
 pub use pool::{Pool, PoolDraft, PoolPatch, PoolSaved, PoolUsage, StorageTier, StorageType};

@@ -233,6 +233,18 @@ pub struct TrashOrder {
     pub size: u64,
     /// Times that it went wrong: for the retry ladder.
     pub failures: u32,
+    /// Whose copy it is.
+    pub origin: TrashOrigin,
+}
+
+/// Whose copy goes to the trash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TrashOrigin {
+    /// A copy that was live before its image moved on.
+    Moved,
+    /// What an attempt brought that was given up, with its lease. A file that lay there without a record before must
+    /// not be lost by it.
+    GivenUp(Lease),
 }
 
 /// The node's word on a [`TrashOrder`].

@@ -4,6 +4,7 @@ use pixelfox_proto::{Attempt, FileMeta, Generation, JobId, PoolId, Sha256, Store
 
 use super::news::CommandId;
 use super::welcome::Welcome;
+use crate::catalog::TrashOrigin;
 
 /// One order to a node. It dies with the session that it was sent on.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,8 +59,8 @@ pub struct PushFile {
 pub struct TrashFiles {
     /// The pool.
     pub pool: PoolId,
-    /// Paths, each with the generation that its mark must have.
-    pub files: Vec<(StoredPath, Generation)>,
+    /// Paths, each with the generation that its mark must have and whose copy it is.
+    pub files: Vec<(StoredPath, Generation, TrashOrigin)>,
 }
 
 /// Files of one pool to bring back from its trash.

@@ -113,7 +113,7 @@ fn send_one(
     pool: PoolId,
     orders: &[TrashOrder],
 ) -> Result<(), crate::sessions::SessionEnd> {
-    let files = orders.iter().map(|order| (order.path.clone(), order.generation)).collect();
+    let files = orders.iter().map(|order| (order.path.clone(), order.generation, order.origin)).collect();
     let awaited = |order: &TrashOrder| {
         let TrashOrder { pool, generation, failures, .. } = *order;
         (order.path.clone(), Awaited::Trashed { pool, generation, failures })

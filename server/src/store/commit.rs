@@ -14,7 +14,8 @@ use super::{
     uploads::enter,
 };
 use crate::catalog::{
-    Bucket, Committed, FileDone, FileOutcome, MoveDone, MovedJob, ReplicaState, SettledJob, TrashOrder, UnixMillis,
+    Bucket, Committed, FileDone, FileOutcome, MoveDone, MovedJob, ReplicaState, SettledJob, TrashOrder, TrashOrigin,
+    UnixMillis,
 };
 
 impl Store {
@@ -259,5 +260,6 @@ fn order(file: &MoveFileRow, job: &HeldRow, node: &NodeId) -> Result<TrashOrder,
         generation: Generation(uint(file.source_generation.unwrap_or(0))),
         size: uint(file.size),
         failures: 0,
+        origin: TrashOrigin::Moved,
     })
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pixelfox_proto::{Generation, NodeId, SessionEpoch};
+use pixelfox_proto::{Generation, Lease, NodeId, SessionEpoch};
 use sqlx::{FromRow, SqliteConnection};
 
 use super::{
@@ -13,7 +13,7 @@ use super::{
     outbox,
     tally::Tally,
 };
-use crate::catalog::{Bucket, SettledJob, TrashOrder, TrashOutcome, TrashResult, UnixMillis};
+use crate::catalog::{Bucket, SettledJob, TrashOrder, TrashOrigin, TrashOutcome, TrashResult, UnixMillis};
 
 impl Store {
     /// Condemned copies on this node for which no word is out under this session and whose time has come: up to
@@ -81,6 +81,7 @@ struct OrderRow {
     failures: i64,
     stored_path: String,
     size: i64,
+    given_up_lease: Option<i64>,
 }
 
 impl OrderRow {
@@ -93,16 +94,21 @@ impl OrderRow {
             generation: Generation(uint(self.generation)),
             size: uint(self.size),
             failures: small(self.failures),
+            origin: match self.given_up_lease {
+                Some(lease) => TrashOrigin::GivenUp(Lease(uint(lease))),
+                None => TrashOrigin::Moved,
+            },
         })
     }
 }
 
 // `state <> 'live'` names the partial index.
 pub(super) const DUE: &str = "
-SELECT r.file_id, r.pool_id, r.generation, r.job_id, r.failures, f.stored_path, f.size
+SELECT r.file_id, r.pool_id, r.generation, r.job_id, r.failures, f.stored_path, f.size, j.lease AS given_up_lease
 FROM pools p
     CROSS JOIN replicas r ON r.pool_id = p.id
     CROSS JOIN files f ON f.id = r.file_id
+    LEFT JOIN jobs j ON j.id = r.job_id AND j.committed = 0
 WHERE p.node_id = $1 AND r.state = 'condemned' AND r.state <> 'live' AND r.not_before <= $3 AND r.ordered_epoch <> $2
 ORDER BY r.not_before, r.pool_id, r.file_id LIMIT $4";
 pub(super) const NEXT: &str = "

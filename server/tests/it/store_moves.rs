@@ -3,7 +3,7 @@
 use pixelfox_proto::{Generation, Lease, SessionEpoch};
 use pixelfox_server::catalog::{
     FileOutcome, JobFilter, JobKind, JobState, LostSession, MoveAsk, PageAsk, PlanRule, ReplicaState, Setback,
-    SetbackKind, SourceFault, TrashOutcome,
+    SetbackKind, SourceFault, TrashOrigin, TrashOutcome,
 };
 
 use crate::store_books::{Books, SIZE, ask, at, done, image, node, path, pool, result, suite};
@@ -195,6 +195,7 @@ async fn failures_count_and_the_last_one_cleans_up(books: Books) {
     books.plan(1..2, 2).await;
     assert!(books.lease(1, 2).await.jobs.is_empty());
     let orders = books.store.delete_orders_due(node("s01"), books.s01, 10, at(3)).await.unwrap();
+    assert_eq!(orders[0].origin, TrashOrigin::GivenUp(job.lease), "a file that lay there without a record is not lost");
     books.store.finish_trash(vec![result(&orders[0], TrashOutcome::Trashed)], at(3)).await.unwrap();
     let leased = books.store.lease_jobs(books.order(1, 2), at(60)).await.unwrap();
     assert_eq!(leased.jobs[0].files[0].in_trash, Some(Generation(4)));

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use pixelfox_proto::v1::{self, file_result, node_command, node_event, refusal};
-use pixelfox_proto::{Fault, FaultKind, NodeId, PoolId, Sha256, StoredPath};
+use pixelfox_proto::{Fault, FaultKind, Generation, NodeId, PoolId, Sha256, StoredPath};
 use tonic::Status;
 
 use super::timestamp;
-use crate::catalog::{self, NodeRecord, Pool, Settings};
+use crate::catalog::{self, NodeRecord, Pool, Settings, TrashOrigin};
 use crate::sessions::{
     Command, CommandId, FileResult, Heartbeat, Hello, News, Outcome, Outgoing, PoolHealth, PoolHome, PushFile,
     PushFiles, RestoreFile, RestoreFiles, Session, SessionEnd, TrashFiles, Welcome,
@@ -208,10 +208,12 @@ fn push_file(file: PushFile) -> v1::PushFile {
 }
 
 fn delete_files(trash: TrashFiles) -> v1::DeleteFiles {
-    let file = |(path, generation): (StoredPath, pixelfox_proto::Generation)| v1::DeleteFile {
-        stored_path: path.to_string(),
-        generation: generation.0,
-        ..v1::DeleteFile::default()
+    let file = |(path, generation, origin): (StoredPath, Generation, TrashOrigin)| {
+        let (given_up, lease) = match origin {
+            TrashOrigin::Moved => (false, 0),
+            TrashOrigin::GivenUp(lease) => (true, lease.0),
+        };
+        v1::DeleteFile { stored_path: path.to_string(), generation: generation.0, given_up, lease }
     };
     v1::DeleteFiles { pool_id: trash.pool.get(), files: trash.files.into_iter().map(file).collect() }
 }
