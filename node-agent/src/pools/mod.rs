@@ -73,6 +73,7 @@ impl Pools {
             roots,
             taken: Mutex::default(),
             floor: Mutex::new(Lease(0)),
+            keep_free: Mutex::default(),
             changed: tokio::sync::Notify::new(),
         };
         Arc::new(Self { told: RwLock::default(), neighbours: Arc::new(neighbours), remembered: Mutex::default() })
@@ -101,6 +102,7 @@ impl Pools {
                 disk.raise_floor(welcome.lease_floor);
             }
         }
+        *self.neighbours.keep_free.lock() = welcome.settings.reserve_bytes;
         let mut before = std::mem::take(&mut told.pools);
         let mut fresh = Vec::new();
         for mut pool in welcome.pools {

@@ -34,6 +34,8 @@ pub(crate) struct Neighbours {
     pub(crate) taken: Mutex<HashMap<DirId, Holder>>,
     /// Leases up to this one are refused on disks that open from now on.
     pub(crate) floor: Mutex<Lease>,
+    /// Bytes that every file system keeps free; `None`: the default.
+    pub(crate) keep_free: Mutex<Option<u64>>,
     /// Told when a pool's health changes.
     pub(crate) changed: Notify,
 }
@@ -229,7 +231,9 @@ impl Pool {
 
     /// The coordinator has said something new of it.
     pub(crate) fn tell(&self, told: NodePool) {
-        self.space.told(Books { limit: told.max_size, used: told.used_size, reserved: told.reserved_size });
+        let keep_free = *self.neighbours.keep_free.lock();
+        let NodePool { max_size: limit, used_size: used, reserved_size: reserved, .. } = told;
+        self.space.told(Books { limit, used, reserved, keep_free });
         self.state.write().told = told;
         self.look_now();
     }

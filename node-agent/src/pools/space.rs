@@ -16,6 +16,8 @@ pub(crate) struct Books {
     pub(crate) limit: u64,
     pub(crate) used: u64,
     pub(crate) reserved: u64,
+    /// Bytes that the file system keeps free; `None`: the default.
+    pub(crate) keep_free: Option<u64>,
 }
 
 /// Whose bytes they are.
@@ -41,8 +43,8 @@ struct Since {
 /// A move that has landed since the books were told counts twice against others until they are told again, so that
 /// the error is on the careful side.
 fn room(books: &Books, since: &Since, (free, total): (u64, u64), claimant: Claimant) -> u64 {
-    let reserve = RESERVE_BYTES.min(total / RESERVE_SHARE);
-    let on_disk = free.saturating_sub(reserve).saturating_sub(since.unwritten);
+    let keep_free = books.keep_free.unwrap_or_else(|| RESERVE_BYTES.min(total / RESERVE_SHARE));
+    let on_disk = free.saturating_sub(keep_free).saturating_sub(since.unwritten);
     if books.limit == 0 {
         return on_disk;
     }
@@ -144,7 +146,7 @@ mod tests {
 
     #[test]
     fn what_still_fits() {
-        let books = Books { limit: 100, used: 40, reserved: 30 };
+        let books = Books { limit: 100, used: 40, reserved: 30, keep_free: None };
         let since = Since { landed: 5, left: 2, in_flight: 7, unwritten: 7 };
         let no_limit = Books { limit: 0, ..books };
         for (why, books, since, disk, claimant, want) in [
@@ -168,6 +170,14 @@ mod tests {
             ("no limit: the disk less 1 %", no_limit, Since::default(), (1000, 1000), Claimant::Other, 990),
             ("what is in flight is not on the disk yet", no_limit, since, (1000, 1000), Claimant::Other, 983),
             ("a large disk keeps 1 GiB", no_limit, Since::default(), BIG, Claimant::Other, (1 << 40) - (1 << 30)),
+            (
+                "what the setting keeps free",
+                Books { keep_free: Some(300), ..no_limit },
+                Since::default(),
+                (1000, 1000),
+                Claimant::Other,
+                700,
+            ),
             ("a full disk", no_limit, Since::default(), (5, 1000), Claimant::Other, 0),
         ] {
             assert_eq!(room(&books, &since, disk, claimant), want, "{why}");
@@ -179,7 +189,7 @@ mod tests {
         fn all_that_was_set_aside_comes_back(steps in proptest::collection::vec((0u64..50, 0u64..60, any::<bool>()), 0..30)) {
             // Whatever is reserved, written, landed or given up: the limit is never passed, and nothing stays set aside.
             let space = Arc::new(Space::default());
-            space.told(Books { limit: 300, used: 0, reserved: 0 });
+            space.told(Books { limit: 300, used: 0, reserved: 0, keep_free: None });
             let (mut open, mut landed) = (Vec::new(), 0);
             for (bytes, wrote, lands) in steps {
                 if let Some(mut reservation) = space.reserve(bytes, BIG, Claimant::Other) {

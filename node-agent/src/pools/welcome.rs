@@ -77,6 +77,8 @@ pub struct NodeSettings {
     pub direct_upload: bool,
     /// Whether position data is removed from new originals.
     pub strip_location: bool,
+    /// Bytes that every file system keeps free; `None`: 1 GiB or 1 %, whichever is less.
+    pub reserve_bytes: Option<u64>,
 }
 
 impl Default for NodeSettings {
@@ -91,6 +93,7 @@ impl Default for NodeSettings {
             move_slots: 4,
             direct_upload: false,
             strip_location: false,
+            reserve_bytes: None,
         }
     }
 }

@@ -175,6 +175,7 @@ pub(super) fn welcome(wire: v1::Welcome) -> Result<Welcome, String> {
             move_slots: settings.move_slots,
             direct_upload: settings.direct_upload_enabled,
             strip_location: settings.strip_location,
+            reserve_bytes: settings.reserve_bytes,
         },
         lease_floor: Lease(wire.lease_floor),
     })
@@ -197,6 +198,7 @@ pub(super) fn encode_welcome(welcome: &Welcome) -> Vec<u8> {
             move_slots: settings.move_slots,
             direct_upload_enabled: settings.direct_upload,
             strip_location: settings.strip_location,
+            reserve_bytes: settings.reserve_bytes,
         }),
         elsewhere: welcome
             .elsewhere

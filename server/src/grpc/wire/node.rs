@@ -183,6 +183,7 @@ fn node_settings(settings: &Settings) -> v1::NodeSettings {
         move_slots: settings.move_slots_per_node,
         direct_upload_enabled: settings.direct_upload_enabled,
         strip_location: settings.strip_location,
+        reserve_bytes: settings.reserve_bytes,
     }
 }
 
