@@ -16,7 +16,10 @@ pub fn table(cluster: &Cluster, stdout_is_terminal: bool) -> String {
     for (node, address, pool) in cluster.storage_nodes() {
         row(node, format!("http://{address}   (pool {pool})"));
     }
-    row("login", format!("admin / {}   (for the admin pages to come)", secrets.shown("ADMIN_PASSWORD", stdout_is_terminal)));
+    row(
+        "login",
+        format!("admin / {}   (for the admin pages to come)", secrets.shown("ADMIN_PASSWORD", stdout_is_terminal)),
+    );
     row("token", secrets.shown("ADMIN_TOKEN", stdout_is_terminal));
     row("secrets", file.clone());
     text.push_str(&format!(
