@@ -2,7 +2,7 @@
 
 use pixelfox_proto::{Sha256, v1::MoveImagesRequest};
 
-use crate::harness::{TestCluster, files_below, png};
+use crate::harness::{TestCluster, files_below, http_client, png};
 
 /// The files of a pool that a visitor could see.
 fn stored(cluster: &TestCluster, pool: u64) -> Vec<String> {
@@ -140,5 +140,23 @@ async fn asking_first_writes_nothing_and_asking_twice_does_it_once() {
     let again = cluster.admin().move_images(done).await.unwrap().into_inner();
     assert!(first.job_id != 0 && again.job_id == first.job_id, "{first:?} {again:?}");
     assert_eq!(cluster.wait_for_end(first.job_id).await.children_total, 1);
+    cluster.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_built_answers_so_by_name() {
+    let cluster = TestCluster::start().await;
+    for path in
+        ["/", "/upload", "/api/v1/upload/sessions", "/api/v1/images/x/status", "/metrics", "/admin", "/admin/pools"]
+    {
+        let answer = http_client().post(format!("http://{}{path}", cluster.app())).send().await.unwrap();
+        assert_eq!(answer.status(), 501, "{path}");
+        let body: serde_json::Value = answer.json().await.unwrap();
+        assert!(body["error"] == "not_implemented" && !body["hint"].as_str().unwrap().is_empty(), "{path}: {body}");
+    }
+    for (link, want) in [("/i/AAAAAAAAAAAA", 404), ("/i/..", 404), ("/i/%00", 404), ("/nothing", 404)] {
+        let answer = http_client().get(format!("http://{}{link}", cluster.app())).send().await.unwrap();
+        assert_eq!(answer.status(), want, "{link}");
+    }
     cluster.shutdown().await;
 }
