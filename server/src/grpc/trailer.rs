@@ -14,7 +14,7 @@ use tower::Service;
 /// Set to 1 by CreatePool where it changed a pool that was there. Source: CONTRACT.md, "Compose".
 pub(super) const UPDATED: &str = "x-pixelfox-updated";
 
-/// A service whose [`UPDATED`] header goes out as a trailer.
+/// A service whose `x-pixelfox-updated` header goes out as a trailer.
 #[derive(Clone, Debug)]
 pub struct Trailing<S>(pub(super) S);
 
