@@ -37,7 +37,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::{
     coordinator::{FakeCoordinator, Verdict},
-    log::lines_about,
+    log::{lines_about, listen as listen_to_log},
 };
 
 pub(crate) const SECRET: &str = "replication secret of the test";

@@ -14,6 +14,8 @@ mod edge_rig;
 mod http_replicate_forms;
 mod http_replicate_rows;
 mod listen_limits;
+mod replicate_rig;
+mod replicate_rules;
 mod session_attach;
 mod upload_lanes;
 mod upload_refused;
