@@ -235,12 +235,12 @@ impl Committer {
             return Ok(Placed::Stale);
         }
         let done = match placing.step {
-            Step::Give => self.give(&mut placing)?,
-            Step::Replace(seen) => self.replace(&mut placing, seen)?,
-            Step::Keep(seen) => self.keep(&placing, seen, None)?,
-            Step::Raise(seen) => self.keep(&placing, seen, Some(&placing.mark))?,
+            Step::Give => self.give(&mut placing),
+            Step::Replace(seen) => self.replace(&mut placing, seen),
+            Step::Keep(seen) => self.keep(&placing, seen, None),
+            Step::Raise(seen) => self.keep(&placing, seen, Some(&placing.mark)),
         };
-        match done {
+        match done.inspect_err(|_| placing.incoming.remove_at_drop())? {
             Name::Taken => Ok(Placed::Changed(placing.incoming)),
             Name::Newer => {
                 placing.incoming.remove_at_drop();

@@ -176,7 +176,7 @@ impl Incoming {
     }
 
     async fn try_begin(&mut self, tag: u32, wire: BeginFile) -> Result<(), Refusal> {
-        let raw_path = if wire.stored_path.len() <= 1024 { wire.stored_path.clone() } else { String::new() };
+        let raw_path: String = wire.stored_path.chars().take(StoredPath::MAX_BYTES).collect();
         let (pool_id, begin) = wire::begin(wire).inspect_err(|refusal| {
             if refusal.reason == Reason::InvalidPath {
                 log::rejected_path(&raw_path, &self.from);

@@ -15,6 +15,9 @@ use crate::{
     receive::{Begin, LandingError, Offer, Receipt, Start},
 };
 
+/// Of a path that is none, so much is repeated in the answer.
+const SHOWN_CHARS: usize = 128;
+
 /// Why a file was refused, in the protocol's words.
 #[derive(Clone, Debug)]
 pub(super) struct Refusal {
@@ -30,9 +33,11 @@ impl Refusal {
 
 /// A file's begin, with its path as it came for the log.
 pub(super) fn begin(wire: BeginFile) -> Result<(PoolId, Begin), Refusal> {
-    let pool = PoolId::try_from(wire.pool_id).map_err(|_| Refusal::new(Reason::PoolNotHere, "pool_id is missing"))?;
+    let named = || wire.stored_path.chars().take(SHOWN_CHARS).flat_map(char::escape_debug).collect::<String>();
+    let pool = PoolId::try_from(wire.pool_id)
+        .map_err(|_| Refusal::new(Reason::PoolNotHere, format!("{}: pool_id is missing", named())))?;
     let path = StoredPath::try_from(wire.stored_path.as_str())
-        .map_err(|e| Refusal::new(Reason::InvalidPath, format!("{e} (pool {pool})")))?;
+        .map_err(|e| Refusal::new(Reason::InvalidPath, format!("{} (pool {pool}): {e}", named())))?;
     let sha256 = match wire.sha256.len() {
         0 => None,
         _ => Some(Sha256::try_from(&*wire.sha256).map_err(|e| {

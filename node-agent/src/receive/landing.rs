@@ -253,7 +253,10 @@ impl Landing {
         let mut carried = Carried { reservation, claim };
         let mut incoming = incoming;
         for _ in 0..LOOKS {
-            let seen = look(&disk, &path, &arrived).await?;
+            let seen = match look(&disk, &path, &arrived).await {
+                Ok(seen) => seen,
+                Err(refused) => return Err(refuse(incoming, refused)),
+            };
             let (step, mark) = match decide(&arrived, seen.as_ref()) {
                 Decision::Go(step, mark) => (step, *mark),
                 Decision::Conflict => return Err(refuse(incoming, LandingError::Conflict(path))),

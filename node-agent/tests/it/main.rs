@@ -14,6 +14,7 @@ mod edge_rig;
 mod http_replicate_forms;
 mod http_replicate_rows;
 mod listen_limits;
+mod replicate_refusals;
 mod replicate_rig;
 mod replicate_rules;
 mod session_attach;

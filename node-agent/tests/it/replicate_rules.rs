@@ -64,7 +64,10 @@ async fn sixty_four_files_may_be_open_and_one_more_ends_the_stream() {
         talk.begin(i, begin(&path(i), &content(i))).await;
     }
     let status = talk.broken().await;
-    assert_eq!((status.code(), status.message()), (Code::ResourceExhausted, "more than 64 files are open on this stream"));
+    assert_eq!(
+        (status.code(), status.message()),
+        (Code::ResourceExhausted, "more than 64 files are open on this stream")
+    );
     assert_eq!(target.tree(), before);
     assert_eq!(before.keys().filter(|name| name.ends_with(".png")).count(), 64);
     target.stop().await;
@@ -80,9 +83,17 @@ async fn a_message_out_of_turn_ends_the_stream() {
     for (why, said, sentence) in [
         ("no begin", vec![(5, frame(0))], "file_tag 5 is not open"),
         ("still open", vec![(1, begun("a")), (1, begun("b"))], "file_tag 1 is still open"),
-        ("mixed", vec![(1, begun("a")), (2, begun("b")), (1, frame(0)), (2, frame(0))], "a frame of file_tag 2 between those of file_tag 1"),
+        (
+            "mixed",
+            vec![(1, begun("a")), (2, begun("b")), (1, frame(0)), (2, frame(0))],
+            "a frame of file_tag 2 between those of file_tag 1",
+        ),
         ("neither", vec![(3, None)], "the message for file_tag 3 has neither begin nor frame"),
-        ("one frame too many", vec![(1, begun("c")), (1, frame(0)), (1, frame(1)), (1, frame(1))], "file_tag 1 is not open"),
+        (
+            "one frame too many",
+            vec![(1, begun("c")), (1, frame(0)), (1, frame(1)), (1, frame(1))],
+            "file_tag 1 is not open",
+        ),
     ] {
         let mut talk = target.talk().await;
         for (tag, step) in said {
@@ -163,7 +174,10 @@ async fn who_does_not_know_the_secret_is_told_so_and_no_more() {
         let path = String::from("original/a.png");
         let statuses = [
             client.replicate(with(bearer, tokio_stream::pending())).await.map(drop),
-            client.stat(with(bearer, StatRequest { stored_path: path.clone(), ..StatRequest::default() })).await.map(drop),
+            client
+                .stat(with(bearer, StatRequest { stored_path: path.clone(), ..StatRequest::default() }))
+                .await
+                .map(drop),
             client.fetch(with(bearer, FetchRequest { stored_path: path, ..FetchRequest::default() })).await.map(drop),
             client.list_files(with(bearer, ListFilesRequest::default())).await.map(drop),
         ];
