@@ -180,12 +180,7 @@ fn memory_table(plan: &Plan, ground: &Path) {
         println!("| {what}, MiB | {sender:.1} | {receiver:.1} | ≤ {goal}{} |", verdict(met));
     };
     let growth = |a: u64, b: u64| mib(b) - mib(a);
-    row(
-        "more for 4 GiB",
-        growth(small.sender, huge.sender),
-        growth(small.receiver, huge.receiver),
-        GROWTH_GOAL,
-    );
+    row("more for 4 GiB", growth(small.sender, huge.sender), growth(small.receiver, huge.receiver), GROWTH_GOAL);
     row(
         "more for each further stream",
         growth(one.sender, four.sender) / 3.0,

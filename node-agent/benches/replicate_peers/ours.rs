@@ -80,8 +80,7 @@ async fn serve(dir: PathBuf) {
 pub(crate) fn send(dir: &Path, manifest: &Path, address: &str, streams: usize) {
     let address: SocketAddr = address.parse().expect("an address");
     runtime().block_on(async {
-        let pusher =
-            Pusher::new(Plane::one_per_core().expect("threads"), Some(SecretPair::new(SECRET, None)), None);
+        let pusher = Pusher::new(Plane::one_per_core().expect("threads"), Some(SecretPair::new(SECRET, None)), None);
         let pools = pool_in(dir).await;
         let items = read_manifest(manifest);
         child::say("ready");
