@@ -141,7 +141,7 @@ pub enum SendError {
         cause: tonic::transport::Error,
     },
     /// The target does not let us in.
-    #[error("{url} refused this node: {message}")]
+    #[error("{url} refused this node: {message}; REPLICATION_SECRET has to be equal on both")]
     Denied {
         /// Where.
         url: String,
@@ -162,12 +162,19 @@ pub enum SendError {
 pub trait CallOff: Send + 'static {
     /// Whether the file at this place shall not be sent, or not be sent on.
     fn is_called_off(&mut self, index: usize) -> bool;
+
+    /// Returns when the answer to [`CallOff::is_called_off`] may be another one than when it was asked last.
+    fn changed(&mut self) -> impl Future<Output = ()> + Send;
 }
 
 /// Nothing is.
 impl CallOff for () {
     fn is_called_off(&mut self, _: usize) -> bool {
         false
+    }
+
+    fn changed(&mut self) -> impl Future<Output = ()> + Send {
+        std::future::pending()
     }
 }
 

@@ -67,13 +67,16 @@ pub(super) async fn run(
             drop(messages);
             return drain(answers).await.map_err(failed);
         }
+        let (has_work, next_bytes) = (outgoing.has_work(), outgoing.next_bytes());
         tokio::select! {
             biased;
             answer = answers.next() => match answer.map_err(failed)? {
                 Some((tag, answer)) => outgoing.hear(tag, answer).await,
                 None => return Err(SendError::Broken { url: target.url.clone(), message: "closed by the target".into() }),
             },
-            permit = room(&messages, pace, outgoing.next_bytes()), if outgoing.has_work() => {
+            // Neither a slow pace nor a slow target keeps a file that is called off.
+            () = outgoing.call_off.changed() => {}
+            permit = room(&messages, pace, next_bytes), if has_work => {
                 let Ok(permit) = permit else {
                     return Err(last_words(answers, target).await);
                 };
@@ -145,16 +148,19 @@ impl<C: CallOff> Flow<C> {
     }
 
     /// Whether there is something to send now.
-    fn has_work(&self) -> bool {
+    fn has_work(&mut self) -> bool {
         match &self.current {
-            Some(current) => !current.waits_for_offer,
+            Some(current) => !current.waits_for_offer || self.call_off.is_called_off(current.index),
             None => self.next < self.files.len() && self.open.len() < OPEN_MOST,
         }
     }
 
     /// Bytes of the file that the next message has.
-    fn next_bytes(&self) -> usize {
-        self.current.as_ref().map_or(0, |current| current.source.next_bytes())
+    fn next_bytes(&mut self) -> usize {
+        match &self.current {
+            Some(current) if !self.call_off.is_called_off(current.index) => current.source.next_bytes(),
+            _ => 0,
+        }
     }
 
     /// The next message, if the step has one.

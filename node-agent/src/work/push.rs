@@ -116,6 +116,12 @@ impl CallOff for CalledOff {
         let jobs = self.jobs.borrow_and_update();
         !jobs.is_empty() && self.of.get(index).is_some_and(|job| jobs.contains(job))
     }
+
+    async fn changed(&mut self) {
+        if self.jobs.changed().await.is_err() {
+            std::future::pending::<()>().await; // the order is gone, and nobody can call off any more
+        }
+    }
 }
 
 fn outgoing(file: &PushFile) -> Outgoing {

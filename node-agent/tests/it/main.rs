@@ -14,6 +14,8 @@ mod edge_rig;
 mod http_replicate_forms;
 mod http_replicate_rows;
 mod listen_limits;
+mod push_files;
+mod push_rig;
 mod replicate_refusals;
 mod replicate_resume;
 mod replicate_rig;
