@@ -1,17 +1,18 @@
 //! Files from one node to another, as the coordinator orders it: what arrives, what is told of each file, and what
 //! calls a transfer off.
 
-use std::{
-    fs,
-    time::{Duration, Instant},
-};
+use std::{fs, time::Duration};
 
 use pixelfox_node::{
     send::{Ears, Outgoing, Sent, Target as Whereto},
     work::{CommandId, Outcome, Report},
 };
 use pixelfox_proto::{Attempt, FileMeta, JobId, Lease, RefusalReason, Sha256};
-use tokio::{net::TcpListener, sync::mpsc, time::timeout};
+use tokio::{
+    net::TcpListener,
+    sync::mpsc,
+    time::{Instant, timeout},
+};
 
 use crate::{
     edge_rig::pool_id,

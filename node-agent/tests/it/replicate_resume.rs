@@ -3,7 +3,7 @@
 use std::fs;
 
 use pixelfox_node::{
-    disk::{Reason as Why, Removal},
+    disk::{Reason as Why, Removal, Trashed},
     pools::Pool,
 };
 use pixelfox_proto::{
@@ -261,7 +261,8 @@ async fn trash(pool: &Pool, path: &str, generation: u64, lease: Option<u64>) {
         lease: lease.map(pixelfox_proto::Lease),
         reason: Why::Settled,
     };
-    drop(pool.disk().unwrap().trash(removal).await.unwrap());
+    let trashed = pool.disk().unwrap().trash(removal).await.unwrap();
+    assert_eq!(trashed, Trashed::Missing);
 }
 
 #[tokio::test]
