@@ -5,7 +5,7 @@ use std::{fs, time::Duration};
 
 use pixelfox_node::{
     send::{Ears, Outgoing, Sent, Target as Whereto},
-    work::{CommandId, Outcome, Report},
+    work::{Command, CommandId, Outcome, PushFiles, Report},
 };
 use pixelfox_proto::{Attempt, FileMeta, JobId, Lease, RefusalReason, Sha256};
 use tokio::{
@@ -249,5 +249,26 @@ async fn progress_is_told_each_second_while_a_large_file_goes() {
     let words: Vec<_> = told.bytes.iter().filter(|bytes| **bytes > 0).collect();
     assert!(words.len() >= seconds && seconds >= 2, "{words:?} in {seconds} s");
     assert!(told.bytes.is_sorted() && told.bytes.last() <= Some(&(LARGE as u64)), "{:?}", told.bytes);
+    pair.stop().await;
+}
+
+#[tokio::test]
+async fn an_order_that_can_not_be_begun_is_answered_as_a_whole() {
+    // From a pool of another node, and a second one with the number of one that runs: that one runs on.
+    let mut pair = Pair::start().await;
+    let files = vec![pair.file("once.png", 1, &bytes(9, 3 << 20))];
+    let order =
+        PushFiles { source: pool_id(9), target: pool_id(1), target_url: pair.target.url(), files: files.clone() };
+    pair.work.start(CommandId(1), Command::Push(order));
+    let told = pair.told(1).await;
+    assert_eq!((told.ends.len(), told.error.as_deref()), (0, Some("pool 9 is on node s09")));
+    pair.pace(1);
+    pair.push(2, files.clone());
+    pair.first_bytes().await;
+    pair.push(2, files);
+    let told = pair.told(2).await;
+    assert_eq!((told.ends.len(), told.error.as_deref()), (0, Some("this order is under way already")));
+    pair.pace(0);
+    assert_eq!(pair.told(2).await.of("once.png").0, Outcome::Done);
     pair.stop().await;
 }
