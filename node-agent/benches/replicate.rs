@@ -3,7 +3,7 @@
 //! Sender and receiver are processes on this machine and share its cores. Five interleaved runs each, medians, each into
 //! a fresh directory; what was copied is cut to nothing between the rounds and deleted at the end. Peers that are not
 //! installed are left out. `-- --quick` runs everything once with a sixteenth of the bytes: it measures nothing.
-//! `-- --only ours,raw` runs these alone, `-- --rounds 3` so often.
+//! `-- --only ours,raw` runs these alone, `-- --set 3` that set alone, `-- --rounds 3` so often.
 
 mod replicate_peers;
 
@@ -48,6 +48,7 @@ struct Plan {
     quick: bool,
     rounds: usize,
     only: Option<String>,
+    set: Option<usize>,
 }
 
 impl Plan {
@@ -56,7 +57,8 @@ impl Plan {
         let quick = words.contains(&"--quick");
         let rounds = value("--rounds").and_then(|word| word.parse().ok());
         let rounds = rounds.unwrap_or(if quick { 1 } else { ROUNDS });
-        Self { quick, rounds, only: value("--only").map(ToString::to_string) }
+        let set = value("--set").and_then(|word| word.parse().ok());
+        Self { quick, rounds, only: value("--only").map(ToString::to_string), set }
     }
 
     fn wants(&self, name: &str) -> bool {
@@ -74,12 +76,15 @@ fn bench(plan: &Plan) {
     println!("| set | ours, MB/s | files/s | CPU s/GiB, both sides | compared with | theirs, MB/s | ratio | goal |");
     println!("|---|---|---|---|---|---|---|---|");
     for (index, set) in SETS.into_iter().enumerate() {
+        if plan.set.is_some_and(|only| only != index + 1) {
+            continue;
+        }
         let set = if plan.quick { set.small() } else { set };
         let origin = Origin::make(set, ground.path(), &format!("set{index}"));
         let runs = rounds(plan, &ways, &origin, ground.path());
         table(&set, &ways, &runs, if index == 0 { Some(sha256) } else { None });
     }
-    if plan.wants("memory") {
+    if plan.wants("memory") && plan.set.is_none() {
         memory_table(plan, ground.path());
     }
 }
