@@ -31,20 +31,41 @@ pub fn tune_allocator() {
 /// What the kernel says: an offset beyond `i64`, a file that can't be written back.
 pub fn start_writeback(file: BorrowedFd<'_>, offset: u64, len: u64) -> io::Result<()> {
     #[cfg(target_os = "linux")]
+    return sync_range(file, offset, len, libc::SYNC_FILE_RANGE_WRITE);
+    #[cfg(not(target_os = "linux"))]
     {
-        use std::os::fd::AsRawFd as _;
-        let (Ok(offset), Ok(len)) = (offset.try_into(), len.try_into()) else {
-            return Err(io::ErrorKind::InvalidInput.into());
-        };
-        // SAFETY: the descriptor is open for the whole call, as its borrow proves; the call reads no memory of ours.
-        let answer = unsafe { libc::sync_file_range(file.as_raw_fd(), offset, len, libc::SYNC_FILE_RANGE_WRITE) };
-        if answer != 0 {
-            return Err(io::Error::last_os_error());
-        }
+        let _ = (file, offset, len);
+        Ok(())
+    }
+}
+
+/// Writes all dirty bytes of `file` to the disk and waits for them: its cache may still hold them, and the file's size
+/// and place are not there yet. Tells of every write of the file that has failed, as fsync does.
+///
+/// # Errors
+/// What the kernel says; `Unsupported` on other systems than Linux.
+pub fn finish_writeback(file: BorrowedFd<'_>) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        let wait = libc::SYNC_FILE_RANGE_WAIT_BEFORE | libc::SYNC_FILE_RANGE_WRITE | libc::SYNC_FILE_RANGE_WAIT_AFTER;
+        sync_range(file, 0, 0, wait)
     }
     #[cfg(not(target_os = "linux"))]
-    let _ = (file, offset, len);
-    Ok(())
+    {
+        let _ = file;
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn sync_range(file: BorrowedFd<'_>, offset: u64, len: u64, flags: libc::c_uint) -> io::Result<()> {
+    use std::os::fd::AsRawFd as _;
+    let (Ok(offset), Ok(len)) = (offset.try_into(), len.try_into()) else {
+        return Err(io::ErrorKind::InvalidInput.into());
+    };
+    // SAFETY: the descriptor is open for the whole call, as its borrow proves; the call reads no memory of ours.
+    let answer = unsafe { libc::sync_file_range(file.as_raw_fd(), offset, len, flags) };
+    if answer == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 #[cfg(test)]
@@ -60,8 +81,10 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&[7; 4096]).unwrap();
         start_writeback(file.as_fd(), 0, 4096).unwrap();
+        finish_writeback(file.as_fd()).unwrap();
         let (reader, _writer) = io::pipe().unwrap();
         assert!(start_writeback(reader.as_fd(), 0, 4096).is_err());
+        assert!(finish_writeback(reader.as_fd()).is_err());
         assert!(start_writeback(file.as_fd(), u64::MAX, 1).is_err());
     }
 }

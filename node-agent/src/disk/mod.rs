@@ -76,7 +76,9 @@ impl Disk {
         let path = site.path().to_owned();
         let fences = Mutex::new(Fences::new(floor, Fences::MOST));
         let distrusted = OnceLock::new();
-        let shared = Arc::new(Shared { root: site.root, incoming, pending, marks, fences, distrusted, _lock: lock });
+        let syncs_whole = sync::syncs_whole(&incoming);
+        let shared = Shared { root: site.root, incoming, pending, marks, fences, distrusted, syncs_whole, _lock: lock };
+        let shared = Arc::new(shared);
         let (orders, waiting) = mpsc::channel(publish::QUEUE);
         let committer = Committer::new(Arc::clone(&shared));
         let thread = std::thread::Builder::new()

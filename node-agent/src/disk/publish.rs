@@ -45,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) fences: Mutex<Fences>,
     /// Which sync failed, once one has.
     pub(crate) distrusted: OnceLock<String>,
+    /// Whether many files may be made durable at once by a sync of the whole file system.
+    pub(crate) syncs_whole: bool,
     /// Held for as long as the pool is open: another process that opens the same directory is refused.
     pub(crate) _lock: File,
 }
@@ -149,12 +151,16 @@ impl Committer {
                 *failure = self.prepare(placing).err();
             }
         }
+        let mut fresh: Vec<(&mut Placing, &mut Option<DiskError>)> = batch
+            .iter_mut()
+            .zip(&mut failures)
+            .filter_map(|(order, failure)| Some((new_bytes(order)?, failure)))
+            .filter(|(_, failure)| failure.is_none())
+            .collect();
+        self.sync_files(&mut fresh);
         let mut has_pending = false;
-        for (order, failure) in batch.iter_mut().zip(&mut failures) {
-            let Some(placing) = new_bytes(order).filter(|_| failure.is_none()) else { continue };
-            if let Err(e) = placing.incoming.file().sync_all() {
-                *failure = Some(placing.incoming.spoiled("sync", e));
-            } else if let Some(id) = placing.pending {
+        for (placing, failure) in fresh.into_iter().filter(|(_, failure)| failure.is_none()) {
+            if let Some(id) = placing.pending {
                 *failure = self.shared.note_pending(id, &placing.path).err();
                 has_pending = true;
             }

@@ -1,17 +1,43 @@
-//! What the committer makes durable: the directories whose entries a batch has changed, each once, and what follows
-//! when a sync fails.
+//! What the committer makes durable: the new files of a batch, the directories whose entries it has changed, each once,
+//! and what follows when a sync fails.
+//!
+//! Each fsync makes the disk empty its cache. A batch with many files or directories does that once for all of them: it
+//! waits for the bytes of each file, which also tells which of them failed, and then syncs the file system as a whole.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 
 use super::error::{DiskError, is_missing};
-use super::publish::{Committer, Shared};
+use super::publish::{Committer, Placing, Shared};
 use super::read::Stored;
 use super::root;
 
 /// Directories that are known to be durable, until they are all forgotten.
 const KNOWN_DIRS: usize = 8192;
 
+/// From so many files or directories on, the file system is synced as a whole: below that, what other programs have
+/// written meanwhile would be waited for in vain.
+const WHOLE_FROM: usize = 4;
+
 impl Committer {
+    /// Makes the bytes and marks of new files durable.
+    pub(super) fn sync_files(&self, fresh: &mut [(&mut Placing, &mut Option<DiskError>)]) {
+        if fresh.len() < WHOLE_FROM || !self.shared.syncs_whole {
+            for (placing, failure) in fresh {
+                **failure = placing.incoming.file().sync_all().map_err(|e| placing.incoming.spoiled("sync", e)).err();
+            }
+            return;
+        }
+        for (placing, failure) in fresh.iter_mut() {
+            let written = crate::sys::finish_writeback(placing.incoming.file().as_fd());
+            **failure = written.map_err(|e| placing.incoming.spoiled("write", e)).err();
+        }
+        if let Err(e) = rustix::fs::syncfs(&self.shared.incoming) {
+            for (placing, failure) in fresh.iter_mut().filter(|(_, failure)| failure.is_none()) {
+                **failure = Some(placing.incoming.spoiled("sync", e.into()));
+            }
+        }
+    }
+
     /// A sync that failed says nothing when it is asked again: the disk is not believed any more.
     pub(crate) fn sync_stored(&self, stored: &Stored, path: &str) -> Result<(), DiskError> {
         stored.file().sync_all().map_err(|e| {
@@ -45,6 +71,16 @@ impl Committer {
         if self.known.len() > KNOWN_DIRS {
             self.known.clear();
         }
+        if self.dirty.len() >= WHOLE_FROM && self.shared.syncs_whole {
+            match rustix::fs::syncfs(&self.shared.incoming) {
+                Ok(()) => self.known.extend(self.dirty.drain()),
+                Err(e) => {
+                    self.shared.distrust("the file system", &e.into());
+                    failed = Some("the file system".to_owned());
+                    self.dirty.clear();
+                }
+            }
+        }
         for dir in self.dirty.drain() {
             match self.shared.root.dir(&dir) {
                 Ok(fd) => match rustix::fs::fsync(&fd) {
@@ -76,6 +112,16 @@ impl Committer {
     pub(super) fn distrust(&self, what: &str, cause: &std::io::Error) {
         self.shared.distrust(what, cause);
     }
+}
+
+/// Whether a sync of the whole file system below `dir` is known to make everything durable that was written to it
+/// before: so it is on these; on others (FUSE, network) it may do nothing.
+pub(super) fn syncs_whole(dir: &OwnedFd) -> bool {
+    const EXT4: u64 = 0xEF53;
+    const XFS: u64 = 0x5846_5342;
+    const BTRFS: u64 = 0x9123_683E;
+    let kind = rustix::fs::fstatfs(dir).ok().and_then(|stat| u64::try_from(stat.f_type).ok());
+    matches!(kind, Some(EXT4 | XFS | BTRFS))
 }
 
 impl Shared {
