@@ -2,8 +2,9 @@
 //!
 //! The order on disk: the mark raised in the trash and synced; the file linked to its name and that synced; the trash
 //! entry removed. A crash after the first step leaves a trash entry with the new generation, after the second a file
-//! with both names: a repeat goes on from either. An entry that comes back because its removal was not synced has a
-//! higher generation than its place says, and no purge touches it.
+//! with both names: a repeat goes on from either, also that of the job's next attempt, with a higher generation. An
+//! entry that comes back because its removal was not synced has a higher generation than its place says, and no purge
+//! touches it.
 
 use std::os::fd::AsFd as _;
 
@@ -166,7 +167,8 @@ fn plan_restore(restore: &Restore, named: Option<Candidate>, trashed: Option<Can
         () if !checked(copy) => Plan::Answer(Restored::Changed),
         () => go,
     };
-    let trashed = trashed.filter(|trashed| trashed.generation() == old || trashed.generation() == new);
+    // In between: raised by an attempt that a crash cut short, and whose job has been leased again since.
+    let trashed = trashed.filter(|trashed| (old..=new).contains(&trashed.generation()));
     match (named, trashed) {
         (None, None) => Plan::Answer(Restored::Missing),
         (None, Some(trashed)) => fit(&trashed, Plan::LinkTrashed),
@@ -211,7 +213,8 @@ mod tests {
             ("nothing anywhere", None, None, Plan::Answer(Restored::Missing)),
             ("as it was trashed", None, Some(copy("bytes", 2)), Plan::LinkTrashed),
             ("its mark raised before a crash", None, Some(copy("bytes", 5)), Plan::LinkTrashed),
-            ("another order's copy", None, Some(copy("bytes", 3)), Plan::Answer(Restored::Missing)),
+            ("its mark raised by an attempt before this one", None, Some(copy("bytes", 3)), Plan::LinkTrashed),
+            ("a later order's copy", None, Some(copy("bytes", 6)), Plan::Answer(Restored::Missing)),
             ("cut short", None, Some(short), Plan::Answer(Restored::Mismatch)),
             ("linked before a crash", Some(copy("bytes", 5)), Some(copy("bytes", 5)), Plan::RaiseNamed),
             ("done before", Some(copy("bytes", 5)), None, Plan::RaiseNamed),

@@ -118,8 +118,9 @@ async fn a_file_that_has_taken_the_name_stays() {
 
 #[tokio::test]
 async fn a_restore_that_a_crash_cut_short_is_finished_by_its_repeat() {
-    // The states between the steps, built by hand: mark raised in the trash; and linked to its name as well.
-    for linked in [false, true] {
+    // The states between the steps, built by hand: mark raised in the trash; and linked to its name as well. The repeat
+    // is the same order, or that of the next attempt, because the job was leased again after the crash.
+    for (linked, repeat) in [(false, 4), (true, 4), (false, 5), (true, 5)] {
         let (ground, data) = with_generation_2().await;
         let pool = ground.pool();
         // The file as the first step leaves it: in the trash of generation 2, with the mark of generation 4.
@@ -132,10 +133,10 @@ async fn a_restore_that_a_crash_cut_short_is_finished_by_its_repeat() {
         }
         let late = pool.purge(removal(AT, 2)).await.unwrap();
         assert_eq!(late, Purged::Stale(Generation(4)), "no purge takes the only copy (linked: {linked})");
-        let back = pool.restore(&path(AT), generations(2, 4), Check::Bytes).await.unwrap();
-        assert!(matches!(back, Restored::Restored(_)), "{back:?} (linked: {linked})");
-        assert_eq!((ground.read(AT).unwrap(), ground.generation(AT)), (data, Some(4)));
-        assert!(ground.names(".pixelfox/trash").is_empty(), "linked: {linked}");
+        let back = pool.restore(&path(AT), generations(2, repeat), Check::Bytes).await.unwrap();
+        assert!(matches!(back, Restored::Restored(_)), "{back:?} (linked: {linked}, to {repeat})");
+        assert_eq!((ground.read(AT).unwrap(), ground.generation(AT)), (data, Some(repeat)));
+        assert!(ground.names(".pixelfox/trash").is_empty(), "linked: {linked}, to {repeat}");
     }
 }
 
