@@ -210,7 +210,8 @@ async fn nodes_are_listed_also_when_they_are_away() {
 
 #[tokio::test]
 async fn images_are_paged_and_a_token_of_another_list_is_refused() {
-    // Five images by pages of two; by name, share token and UUID; an unknown one is NOT_FOUND.
+    // Five images by pages of two; by name, share token and UUID; what no name can have is refused, an
+    // unknown UUID is NOT_FOUND.
     let office = Office::open().await;
     let s01 = FakeNode::attach(&office, "s01").await;
     let mut uploads = Vec::new();
@@ -241,6 +242,10 @@ async fn images_are_paged_and_a_token_of_another_list_is_refused() {
     for query in ["picture 3", "share0000003", uploads[2].uuid.as_str()] {
         let page = client.list_images(ask("", query)).await.unwrap().into_inner();
         assert_eq!(page.images.iter().map(|image| &image.uuid).collect::<Vec<_>>(), [&uploads[2].uuid], "{query}");
+    }
+    for query in ["\0".to_owned(), "a\nb".to_owned(), "a".repeat(60_000)] {
+        let refused = client.list_images(ask("", &query)).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument, "{refused}");
     }
     let get = |uuid: &str| admins(v1::GetImageRequest { uuid: uuid.into() });
     let image = client.get_image(get(&uploads[2].uuid)).await.unwrap().into_inner();

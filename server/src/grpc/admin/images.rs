@@ -9,7 +9,7 @@ use crate::grpc::wire;
 
 impl AdminService {
     pub(super) async fn images(&self, request: v1::ListImagesRequest) -> Result<v1::ListImagesResponse, Fault> {
-        let (filter, ask) = wire::image::ask(request);
+        let (filter, ask) = wire::image::ask(request)?;
         Ok(wire::image::page(self.rooms.store.list_images(filter, ask).await?))
     }
 

@@ -5,10 +5,19 @@ use pixelfox_proto::{Fault, ImageId, PoolId, v1};
 use super::timestamp;
 use crate::catalog::{File, Image, ImageFilter, Page, PageAsk};
 
+/// The longest search in bytes: no name is longer, and SQLite refuses long patterns.
+const QUERY_BYTES: usize = 1024;
+
 /// Which images, and which page of them.
-pub(crate) fn ask(request: v1::ListImagesRequest) -> (ImageFilter, PageAsk) {
+///
+/// # Errors
+/// A search for what no name can have.
+pub(crate) fn ask(request: v1::ListImagesRequest) -> Result<(ImageFilter, PageAsk), Fault> {
+    if request.query.len() > QUERY_BYTES || request.query.chars().any(char::is_control) {
+        return Err(Fault::bad_request(format!("query: must be text on one line of at most {QUERY_BYTES} bytes")));
+    }
     let filter = ImageFilter { pool: PoolId::try_from(request.pool_id).ok(), query: request.query };
-    (filter, PageAsk { size: request.page_size, token: request.page_token })
+    Ok((filter, PageAsk { size: request.page_size, token: request.page_token }))
 }
 
 /// A UUID from a request.
