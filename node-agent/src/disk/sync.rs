@@ -74,11 +74,8 @@ impl Committer {
         if self.dirty.len() >= WHOLE_FROM && self.shared.syncs_whole {
             match rustix::fs::syncfs(&self.shared.incoming) {
                 Ok(()) => self.known.extend(self.dirty.drain()),
-                Err(e) => {
-                    self.shared.distrust("the file system", &e.into());
-                    failed = Some("the file system".to_owned());
-                    self.dirty.clear();
-                }
+                // Perhaps of a file that is not ours: each directory is asked for itself.
+                Err(e) => tracing::warn!("could not sync the whole file system: {e}; syncing each directory"),
             }
         }
         for dir in self.dirty.drain() {
