@@ -36,18 +36,32 @@ pub(crate) async fn serve(State(parts): State<Arc<Parts>>, request: Request) -> 
     let Some(path) = stored_path(request.uri().path()) else {
         return no_such_file(request.uri().path()).into_response();
     };
-    let lane = if Plane::is_worker() { Lane::Worker } else { Lane::Elsewhere(parts.plane.clone()) };
     let (head, _body) = request.into_parts();
-    let asked = Asked { method: head.method, headers: head.headers };
-    let here = {
-        let (parts, path) = (Arc::clone(&parts), path.clone());
-        parts.plane.clone().run(async move { from_a_pool(&parts, &path, &asked, lane) }).await
-    };
-    match here {
-        Ok(Some(response)) => response,
-        Ok(None) => elsewhere(&parts, &path).await.unwrap_or_else(Fault::into_response),
-        Err(fault) => fault.into_response(),
+    let asked = Arc::new(Asked { method: head.method, headers: head.headers });
+    found(&parts, &path, &asked).await.unwrap_or_else(Fault::into_response)
+}
+
+async fn found(parts: &Arc<Parts>, path: &StoredPath, asked: &Arc<Asked>) -> Result<Response, Fault> {
+    if let Some(response) = here(parts, path, asked).await? {
+        return Ok(response);
     }
+    if let Some(response) = elsewhere(parts, path).await? {
+        return Ok(response);
+    }
+    // On record here. It may have come by a move since the first look.
+    if let Some(response) = here(parts, path, asked).await? {
+        parts.coordinator.forget(path).await;
+        return Ok(response);
+    }
+    tracing::warn!(%path, "{path} is on record here, but no pool of this node has it");
+    Err(no_such_file(path.as_str()))
+}
+
+/// From a pool of this node; `None` where none has it.
+async fn here(parts: &Arc<Parts>, path: &StoredPath, asked: &Arc<Asked>) -> Result<Option<Response>, Fault> {
+    let lane = if Plane::is_worker() { Lane::Worker } else { Lane::Elsewhere(parts.plane.clone()) };
+    let (of, path, asked) = (Arc::clone(parts), path.clone(), Arc::clone(asked));
+    parts.plane.run(async move { from_a_pool(&of, &path, &asked, lane) }).await
 }
 
 struct Asked {
@@ -83,7 +97,8 @@ fn from_a_pool(parts: &Parts, path: &StoredPath, asked: &Asked, lane: Lane) -> R
     let headers = response.headers_mut();
     let etag = HeaderValue::from_str(validators.etag()).expect("a tag is hex digits in quotes");
     let modified = HeaderValue::from_str(&validators.last_modified()).expect("a date is plain text");
-    let cache = HeaderValue::from_static(if is_suspect { NO_STORE } else { FOR_A_YEAR });
+    let is_lasting = !is_suspect && answer != Answer::Unsatisfiable;
+    let cache = HeaderValue::from_static(if is_lasting { FOR_A_YEAR } else { NO_STORE });
     headers.insert(header::ETAG, etag);
     headers.insert(header::LAST_MODIFIED, modified);
     headers.insert(header::CACHE_CONTROL, cache);
@@ -148,8 +163,8 @@ fn content_type(file: &Stored) -> std::io::Result<&'static str> {
     Ok(format.map_or("application/octet-stream", Format::content_type))
 }
 
-/// Not here: where the coordinator says that it is, unless that is here.
-async fn elsewhere(parts: &Parts, path: &StoredPath) -> Result<Response, Fault> {
+/// Not here: the way to where the coordinator says that it is; `None` where it says here.
+async fn elsewhere(parts: &Parts, path: &StoredPath) -> Result<Option<Response>, Fault> {
     let asked = parts.coordinator.locate(path).await;
     let url = asked.map_err(|error| {
         tracing::debug!("could not ask where {path} is: {error}");
@@ -158,8 +173,7 @@ async fn elsewhere(parts: &Parts, path: &StoredPath) -> Result<Response, Fault> 
     })?;
     let Some(url) = url else { return Err(no_such_file(path.as_str())) };
     if is_here(parts, path, &url) {
-        tracing::warn!(%path, "{path} is on record here, but no pool of this node has it");
-        return Err(no_such_file(path.as_str()));
+        return Ok(None);
     }
     let location = HeaderValue::from_str(&url).map_err(|_| no_such_file(path.as_str()))?;
     let mut response = status(StatusCode::TEMPORARY_REDIRECT);
@@ -169,7 +183,7 @@ async fn elsewhere(parts: &Parts, path: &StoredPath) -> Result<Response, Fault> 
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     ];
     response.headers_mut().extend(headers);
-    Ok(response)
+    Ok(Some(response))
 }
 
 /// Whether `url` leads back to this node: a redirect there would go round in circles.

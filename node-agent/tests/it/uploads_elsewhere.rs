@@ -27,6 +27,22 @@ async fn a_moved_file_is_answered_with_its_place() {
 }
 
 #[tokio::test]
+async fn a_file_that_comes_while_its_place_is_asked_for_is_served() {
+    // Not here at the first look, moved here before the coordinator answers: its link must not die in between.
+    let node = Node::start().await;
+    let path = "/uploads/original/2026/a.jpg";
+    let file = node.pool_dir(1).join("original/2026/a.jpg");
+    node.coordinator.knows("original/2026/a.jpg", &node.url(path));
+    node.coordinator.meanwhile(move || {
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, PHOTO).unwrap();
+    });
+    let answer = node.get(path).await;
+    assert_eq!((answer.status().as_u16(), answer.bytes().await.unwrap()), (200, PHOTO.into()));
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn without_the_coordinator_it_is_not_known() {
     // What is here is served all the same; what is not may be anywhere.
     let node = Node::start().await;

@@ -35,6 +35,8 @@ struct State {
     commits: Vec<CommitUploadRequest>,
     places: HashMap<String, String>,
     is_away: bool,
+    /// What happens once while a place is asked for.
+    meanwhile: Option<Box<dyn FnOnce() + Send>>,
 }
 
 #[derive(Clone, Default)]
@@ -61,6 +63,11 @@ impl FakeCoordinator {
 
     pub(crate) fn knows(&self, path: &str, url: &str) {
         self.state.lock().unwrap().places.insert(path.to_owned(), url.to_owned());
+    }
+
+    /// Does this while it is asked for a place the next time.
+    pub(crate) fn meanwhile(&self, happens: impl FnOnce() + Send + 'static) {
+        self.state.lock().unwrap().meanwhile = Some(Box::new(happens));
     }
 
     /// Whoever asks for a place gets no answer.
@@ -101,7 +108,10 @@ impl Coordinator for FakeCoordinator {
     }
 
     async fn locate(&self, request: Request<LocateRequest>) -> Result<Response<LocateResponse>, Status> {
-        let state = self.state.lock().unwrap();
+        let mut state = self.state.lock().unwrap();
+        if let Some(happens) = state.meanwhile.take() {
+            happens();
+        }
         if state.is_away {
             return Err(Status::unavailable("away"));
         }
