@@ -3,13 +3,15 @@
 //! Sender and receiver are processes on this machine and share its cores. Five interleaved runs each, medians, each into
 //! a fresh directory; what was copied is cut to nothing between the rounds and deleted at the end. Peers that are not
 //! installed are left out. `-- --quick` runs everything once with a sixteenth of the bytes: it measures nothing.
-//! `-- --only ours,raw` runs these alone, `-- --set 3` that set alone, `-- --rounds 3` so often.
+//! `-- --only ours,raw` runs these alone, `-- --set 3` that set alone, `-- --rounds 3` so often, `-- --no-rest` without
+//! the rest before each run that gives a virtual disk its credit back.
 
 mod replicate_peers;
 
 use std::{
     fs,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use pixelfox_node::sys;
@@ -49,6 +51,7 @@ struct Plan {
     rounds: usize,
     only: Option<String>,
     set: Option<usize>,
+    rests: bool,
 }
 
 impl Plan {
@@ -58,7 +61,13 @@ impl Plan {
         let rounds = value("--rounds").and_then(|word| word.parse().ok());
         let rounds = rounds.unwrap_or(if quick { 1 } else { ROUNDS });
         let set = value("--set").and_then(|word| word.parse().ok());
-        Self { quick, rounds, only: value("--only").map(ToString::to_string), set }
+        Self {
+            quick,
+            rounds,
+            only: value("--only").map(ToString::to_string),
+            set,
+            rests: !quick && !words.contains(&"--no-rest"),
+        }
     }
 
     fn wants(&self, name: &str) -> bool {
@@ -123,6 +132,9 @@ fn rounds(plan: &Plan, ways: &[(&str, Way)], origin: &Origin, ground: &Path) -> 
             fs::create_dir_all(&fresh).expect("folders can be made");
             warm(origin);
             rustix::fs::sync(); // nobody pays for another's dirty pages
+            if plan.rests {
+                std::thread::sleep(rest(origin.set.total()));
+            }
             runs.push((way.1)(origin, &fresh));
             origin.check(&fresh);
             copies.push(fresh);
@@ -132,6 +144,12 @@ fn rounds(plan: &Plan, ways: &[(&str, Way)], origin: &Origin, ground: &Path) -> 
         }
     }
     runs
+}
+
+/// Virtual disks take some gigabyte at full speed and then a few hundred MB/s until they have rested: without a rest each
+/// run would measure what the one before it has left of that.
+fn rest(bytes: u64) -> Duration {
+    Duration::from_secs(2) + Duration::from_micros(bytes / 200)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "sizes of a bench")]
