@@ -40,7 +40,8 @@ const SECRET: &str = "the secret of this bench";
 pub(crate) fn run(origin: &Origin, fresh: &Path) -> Run {
     let mut receiver = Side::start(&["ours-receiver", text(fresh)]);
     let address = receiver.hear();
-    let mut sender = Side::start(&["ours-sender", text(&origin.dir), text(origin.manifest()), &address, "1"]);
+    let streams = origin.set.streams.to_string();
+    let mut sender = Side::start(&["ours-sender", text(&origin.dir), text(origin.manifest()), &address, &streams]);
     sender.hear();
     let before = receiver.cpu_seconds() + sender.cpu_seconds();
     sender.go();
