@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 
 use pixelfox_proto::{Generation, NodeId, StoredPath};
-use sqlx::{FromRow, SqliteConnection};
+use sqlx::FromRow;
 
 use super::{
     Store, StoreError, Topic, Trouble,
     dialect::{checked, int, job_id, json, pool_id, some_job, uint},
     endings, outbox,
     rows::{self, MoveFileRow, bucket, state},
+    statement::{self, Conn},
     tally::Tally,
     uploads::enter,
 };
@@ -48,21 +49,18 @@ pub(super) const HELD: &str = "
 SELECT j.id, j.parent_id, j.image_id, j.image_uuid, j.node_id, j.source_pool_id, j.target_pool_id, j.epoch,
     s.name AS source_name, t.name AS target_name
 FROM json_each($1) AS a
-    CROSS JOIN jobs j ON j.id = (a.value ->> 0)
+    CROSS JOIN jobs j ON j.id = CAST(a.value ->> 0 AS BIGINT)
     JOIN pools s ON s.id = j.source_pool_id
     JOIN pools t ON t.id = j.target_pool_id
-WHERE j.state = 'processing' AND j.committed = 0 AND j.lease = (a.value ->> 1) AND j.epoch = (a.value ->> 2)";
+WHERE j.state = 'processing' AND j.committed = 0 AND j.lease = CAST(a.value ->> 1 AS BIGINT) AND j.epoch = CAST(a.value ->> 2 AS BIGINT)";
 
 /// Those of (job, lease, session) that hold their job.
-pub(super) async fn held(
-    conn: &mut SqliteConnection,
-    words: &[(u64, u64, u64)],
-) -> Result<HashMap<i64, HeldRow>, Trouble> {
-    let rows: Vec<HeldRow> = sqlx::query_as(HELD).bind(json(&words)).fetch_all(conn).await?;
+pub(super) async fn held(conn: &mut Conn, words: &[(u64, u64, u64)]) -> Result<HashMap<i64, HeldRow>, Trouble> {
+    let rows: Vec<HeldRow> = statement::query_as(HELD).bind(json(&words)).fetch_all(conn).await?;
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }
 
-async fn commit(conn: &mut SqliteConnection, done: &[MoveDone], now: UnixMillis) -> Result<Committed, Trouble> {
+async fn commit(conn: &mut Conn, done: &[MoveDone], now: UnixMillis) -> Result<Committed, Trouble> {
     let words: Vec<_> = done.iter().map(|done| (done.job.get(), done.lease.0, done.epoch.0)).collect();
     let mut held = held(conn, &words).await?;
     let ids: Vec<i64> = held.keys().copied().collect();
@@ -192,7 +190,7 @@ impl Changes {
         })
     }
 
-    async fn write(self, conn: &mut SqliteConnection, now: UnixMillis) -> Result<Vec<SettledJob>, Trouble> {
+    async fn write(self, conn: &mut Conn, now: UnixMillis) -> Result<Vec<SettledJob>, Trouble> {
         run(conn, LANDED, json(&self.landed), now).await?;
         run(conn, CONDEMNED, json(&self.condemned), now).await?;
         if !self.missing.is_empty() {
@@ -221,33 +219,33 @@ impl Changes {
 
 pub(super) const LANDED: &str = "
 UPDATE replicas SET state = 'live', job_id = NULL, trash_generation = NULL, verified = $2, since = $2
-FROM json_each($1) AS a WHERE replicas.file_id = (a.value ->> 0) AND replicas.pool_id = (a.value ->> 1)";
+FROM json_each($1) AS a WHERE replicas.file_id = CAST(a.value ->> 0 AS BIGINT) AND replicas.pool_id = CAST(a.value ->> 1 AS BIGINT)";
 pub(super) const CONDEMNED: &str = "
-UPDATE replicas SET state = 'condemned', job_id = a.value ->> 2, ordered_epoch = a.value ->> 3, since = $2,
+UPDATE replicas SET state = 'condemned', job_id = CAST(a.value ->> 2 AS BIGINT), ordered_epoch = CAST(a.value ->> 3 AS BIGINT), since = $2,
     not_before = 0, failures = 0
-FROM json_each($1) AS a WHERE replicas.file_id = (a.value ->> 0) AND replicas.pool_id = (a.value ->> 1)";
+FROM json_each($1) AS a WHERE replicas.file_id = CAST(a.value ->> 0 AS BIGINT) AND replicas.pool_id = CAST(a.value ->> 1 AS BIGINT)";
 pub(super) const LOST: &str = "
 UPDATE replicas SET state = 'lost', since = $2
-FROM json_each($1) AS a WHERE replicas.file_id = (a.value ->> 0) AND replicas.pool_id = (a.value ->> 1)";
+FROM json_each($1) AS a WHERE replicas.file_id = CAST(a.value ->> 0 AS BIGINT) AND replicas.pool_id = CAST(a.value ->> 1 AS BIGINT)";
 const BACK_IN_TRASH: &str = "
 UPDATE replicas SET state = 'trashed', generation = trash_generation, trash_generation = NULL, job_id = NULL, since = $2
-FROM json_each($1) AS a WHERE replicas.file_id = (a.value ->> 0) AND replicas.pool_id = (a.value ->> 2)
+FROM json_each($1) AS a WHERE replicas.file_id = CAST(a.value ->> 0 AS BIGINT) AND replicas.pool_id = CAST(a.value ->> 2 AS BIGINT)
     AND replicas.trash_generation IS NOT NULL";
 pub(super) const DROPPED: &str = "
 DELETE FROM replicas WHERE state = 'writing' AND $2 = $2
-    AND (file_id, pool_id) IN (SELECT value ->> 0, value ->> 2 FROM json_each($1))";
+    AND (file_id, pool_id) IN (SELECT CAST(value ->> 0 AS BIGINT), CAST(value ->> 2 AS BIGINT) FROM json_each($1))";
 pub(super) const PLACED: &str = "
-UPDATE images SET pool_id = a.value ->> 1, entry = a.value ->> 2
-FROM json_each($1) AS a WHERE images.id = (a.value ->> 0) AND $2 = $2";
+UPDATE images SET pool_id = CAST(a.value ->> 1 AS BIGINT), entry = CAST(a.value ->> 2 AS BIGINT)
+FROM json_each($1) AS a WHERE images.id = CAST(a.value ->> 0 AS BIGINT) AND $2 = $2";
 pub(super) const COMMITTED: &str = "
-UPDATE jobs SET committed = 1, bytes_done = a.value ->> 1, files_missing = files_missing + (a.value ->> 2)
-FROM json_each($1) AS a WHERE jobs.id = (a.value ->> 0) AND $2 = $2";
+UPDATE jobs SET committed = 1, bytes_done = CAST(a.value ->> 1 AS BIGINT), files_missing = files_missing + CAST(a.value ->> 2 AS BIGINT)
+FROM json_each($1) AS a WHERE jobs.id = CAST(a.value ->> 0 AS BIGINT) AND $2 = $2";
 pub(super) const PROGRESS: &str = "
-UPDATE jobs SET bytes_done = bytes_done + (a.value ->> 1), files_missing = files_missing + (a.value ->> 2)
-FROM json_each($1) AS a WHERE jobs.id = (a.value ->> 0) AND $2 = $2";
+UPDATE jobs SET bytes_done = bytes_done + CAST(a.value ->> 1 AS BIGINT), files_missing = files_missing + CAST(a.value ->> 2 AS BIGINT)
+FROM json_each($1) AS a WHERE jobs.id = CAST(a.value ->> 0 AS BIGINT) AND $2 = $2";
 
-async fn run(conn: &mut SqliteConnection, sql: &'static str, rows: String, now: UnixMillis) -> Result<(), Trouble> {
-    sqlx::query(sql).bind(rows).bind(now.0).execute(conn).await?;
+async fn run(conn: &mut Conn, sql: &'static str, rows: String, now: UnixMillis) -> Result<(), Trouble> {
+    statement::query(sql).bind(rows).bind(now.0).execute(conn).await?;
     Ok(())
 }
 

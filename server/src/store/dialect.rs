@@ -1,10 +1,23 @@
 //! How values pass between Rust and the database: 64-bit numbers without a sign, ids, and batches as one JSON text that
 //! a statement unfolds. What another database would want differently belongs here.
 
+use std::borrow::Cow;
+
 use pixelfox_proto::{JobId, PoolId, Sha256};
 use serde::Serialize;
+use sqlx::AssertSqlSafe;
 
 use super::Trouble;
+
+/// A statement's text as PostgreSQL wants it: what is written for SQLite is taken by both but for the unfolding of a
+/// batch. A column of a batch is text (`a.value ->> 0`); a number is `CAST(a.value ->> 0 AS BIGINT)`, for both.
+pub(super) fn postgres(text: Cow<'static, str>) -> AssertSqlSafe<Cow<'static, str>> {
+    AssertSqlSafe(if text.contains("json_each($1)") {
+        Cow::Owned(text.replace("json_each($1)", "jsonb_array_elements($1::jsonb)"))
+    } else {
+        text
+    })
+}
 
 /// A count or size as the database has it. What does not fit becomes the largest.
 pub(super) fn int(value: u64) -> i64 {

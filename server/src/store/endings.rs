@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::{FromRow, SqliteConnection};
+use sqlx::FromRow;
 
 use super::{
     Trouble,
     dialect::{checked, job_id, json, word},
     outbox,
+    statement::{self, Conn},
     tally::Tally,
 };
 use crate::catalog::{JobState, ReplicaState, SettledJob, UnixMillis};
@@ -33,26 +34,26 @@ struct EndedRow {
 }
 
 pub(super) const END: &str = "
-UPDATE jobs SET state = e.value ->> 1, last_error = e.value ->> 2, files_missing = files_missing + (e.value ->> 3),
+UPDATE jobs SET state = e.value ->> 1, last_error = e.value ->> 2, files_missing = files_missing + CAST(e.value ->> 3 AS BIGINT),
     finished = $2, epoch = 0, target_epoch = 0, not_before = 0
-FROM json_each($1) AS e WHERE jobs.id = (e.value ->> 0)
+FROM json_each($1) AS e WHERE jobs.id = CAST(e.value ->> 0 AS BIGINT)
 RETURNING jobs.id, jobs.parent_id, jobs.image_id, jobs.image_uuid, jobs.state, jobs.last_error";
 pub(super) const UNLOCK: &str = "
-UPDATE images SET job_id = NULL FROM json_each($1) AS e WHERE images.id = (e.value ->> 0) AND images.job_id = (e.value ->> 1)";
+UPDATE images SET job_id = NULL FROM json_each($1) AS e WHERE images.id = CAST(e.value ->> 0 AS BIGINT) AND images.job_id = CAST(e.value ->> 1 AS BIGINT)";
 pub(super) const COUNT: &str = "
-UPDATE jobs SET children_done = children_done + (c.value ->> 1), children_failed = children_failed + (c.value ->> 2),
-    files_missing = files_missing + (c.value ->> 3)
-FROM json_each($1) AS c WHERE jobs.id = (c.value ->> 0)";
+UPDATE jobs SET children_done = children_done + CAST(c.value ->> 1 AS BIGINT), children_failed = children_failed + CAST(c.value ->> 2 AS BIGINT),
+    files_missing = files_missing + CAST(c.value ->> 3 AS BIGINT)
+FROM json_each($1) AS c WHERE jobs.id = CAST(c.value ->> 0 AS BIGINT)";
 pub(super) const END_PARENTS: &str = "
 UPDATE jobs SET state = CASE WHEN children_failed = 0 THEN 'completed' ELSE 'failed' END, finished = $2,
     last_error = CASE WHEN children_failed = 0 THEN '' ELSE children_failed || ' of ' || children_total || ' failed' END
-WHERE id IN (SELECT value FROM json_each($1)) AND state = 'processing' AND cursor >= cursor_end
+WHERE id IN (SELECT CAST(value AS BIGINT) FROM json_each($1)) AND state = 'processing' AND cursor >= cursor_end
     AND children_done + children_failed >= children_total
 RETURNING id, parent_id, image_id, image_uuid, state, last_error";
 
 /// Ends jobs. Gives them, and parents that ended with them.
 pub(super) async fn end_jobs(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     endings: Vec<Ending>,
     now: UnixMillis,
 ) -> Result<Vec<SettledJob>, Trouble> {
@@ -62,9 +63,9 @@ pub(super) async fn end_jobs(
     let missing: BTreeMap<i64, i64> = endings.iter().map(|ending| (ending.job, ending.missing)).collect();
     let row = |e: &Ending| (e.job, e.state.as_str(), e.cause.clone(), e.missing);
     let rows: Vec<_> = endings.iter().map(row).collect();
-    let ended: Vec<EndedRow> = sqlx::query_as(END).bind(json(&rows)).bind(now.0).fetch_all(&mut *conn).await?;
+    let ended: Vec<EndedRow> = statement::query_as(END).bind(json(&rows)).bind(now.0).fetch_all(&mut *conn).await?;
     let locks: Vec<_> = ended.iter().filter_map(|row| Some((row.image_id?, row.id))).collect();
-    sqlx::query(UNLOCK).bind(json(&locks)).execute(&mut *conn).await?;
+    statement::query(UNLOCK).bind(json(&locks)).execute(&mut *conn).await?;
     let mut parents: BTreeMap<i64, (i64, i64, i64)> = BTreeMap::new();
     for row in &ended {
         let Some(parent) = row.parent_id else { continue };
@@ -77,9 +78,10 @@ pub(super) async fn end_jobs(
         *lost += missing.get(&row.id).copied().unwrap_or(0);
     }
     let counts: Vec<_> = parents.iter().map(|(parent, (done, failed, lost))| (parent, done, failed, lost)).collect();
-    sqlx::query(COUNT).bind(json(&counts)).execute(&mut *conn).await?;
+    statement::query(COUNT).bind(json(&counts)).execute(&mut *conn).await?;
     let ids: Vec<_> = parents.keys().collect();
-    let over: Vec<EndedRow> = sqlx::query_as(END_PARENTS).bind(json(&ids)).bind(now.0).fetch_all(&mut *conn).await?;
+    let over: Vec<EndedRow> =
+        statement::query_as(END_PARENTS).bind(json(&ids)).bind(now.0).fetch_all(&mut *conn).await?;
     let all: Vec<i64> = ended.iter().chain(&over).map(|row| row.id).collect();
     outbox::put_jobs(conn, now, &all).await?;
     ended.into_iter().chain(over).map(SettledJob::try_from).collect()
@@ -99,17 +101,17 @@ impl TryFrom<EndedRow> for SettledJob {
 }
 
 pub(super) const DONE: &str = "
-SELECT id FROM jobs WHERE id IN (SELECT value FROM json_each($1)) AND state = 'processing' AND committed = 1
+SELECT id FROM jobs WHERE id IN (SELECT CAST(value AS BIGINT) FROM json_each($1)) AND state = 'processing' AND committed = 1
     AND NOT EXISTS (SELECT 1 FROM replicas r WHERE r.job_id = jobs.id AND r.state = 'condemned')";
 
 /// Ends those of these committed jobs that have no old copy left to be put into the trash.
 pub(super) async fn end_settled(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     jobs: &[i64],
     causes: &BTreeMap<i64, String>,
     now: UnixMillis,
 ) -> Result<Vec<SettledJob>, Trouble> {
-    let done: Vec<i64> = sqlx::query_scalar(DONE).bind(json(&jobs)).fetch_all(&mut *conn).await?;
+    let done: Vec<i64> = statement::query_scalar(DONE).bind(json(&jobs)).fetch_all(&mut *conn).await?;
     let ending = |job| {
         let cause = causes.get(&job).cloned().unwrap_or_default();
         Ending { job, state: JobState::Completed, cause, missing: 0 }
@@ -120,15 +122,15 @@ pub(super) async fn end_settled(
 pub(super) const WRITING: &str = "
 SELECT r.file_id, r.pool_id, f.size, r.trash_generation IS NOT NULL
 FROM json_each($1) AS a
-    CROSS JOIN replicas r ON r.job_id = a.value AND r.state = 'writing'
+    CROSS JOIN replicas r ON r.job_id = CAST(a.value AS BIGINT) AND r.state = 'writing'
     CROSS JOIN files f ON f.id = r.file_id";
 pub(super) const CONDEMN: &str = "
 UPDATE replicas SET state = 'condemned', since = $2, ordered_epoch = 0, not_before = 0, failures = 0
-FROM json_each($1) AS a WHERE replicas.file_id = (a.value ->> 0) AND replicas.pool_id = (a.value ->> 1)";
+FROM json_each($1) AS a WHERE replicas.file_id = CAST(a.value ->> 0 AS BIGINT) AND replicas.pool_id = CAST(a.value ->> 1 AS BIGINT)";
 
 /// What jobs have at their targets without a commit goes to the trash there.
 pub(super) async fn condemn_writing(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     jobs: &[i64],
     tally: &mut Tally,
     now: UnixMillis,
@@ -136,12 +138,12 @@ pub(super) async fn condemn_writing(
     if jobs.is_empty() {
         return Ok(());
     }
-    let rows: Vec<(i64, i64, i64, bool)> = sqlx::query_as(WRITING).bind(json(&jobs)).fetch_all(&mut *conn).await?;
+    let rows: Vec<(i64, i64, i64, bool)> = statement::query_as(WRITING).bind(json(&jobs)).fetch_all(&mut *conn).await?;
     for (_, pool, size, from_trash) in &rows {
         let (from, to) = (ReplicaState::Writing.bucket(*from_trash), ReplicaState::Condemned.bucket(false));
         tally.shift(*pool, *size, from, to);
     }
     let keys: Vec<_> = rows.iter().map(|(file, pool, _, _)| (file, pool)).collect();
-    sqlx::query(CONDEMN).bind(json(&keys)).bind(now.0).execute(conn).await?;
+    statement::query(CONDEMN).bind(json(&keys)).bind(now.0).execute(conn).await?;
     Ok(())
 }

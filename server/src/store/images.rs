@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use pixelfox_proto::{Generation, ImageId, ShareToken, StoredPath};
-use sqlx::{FromRow, QueryBuilder, Sqlite, SqliteConnection};
+use sqlx::FromRow;
 
 use super::{
     Store, StoreError, Trouble,
     dialect::{checked, int, json, pool_id, sha256, small, uint, word},
+    statement::{self, Conn, Statement},
 };
 use crate::catalog::{
     File, Image, ImageFilter, ImageTotals, Located, Page, PageAsk, PageToken, Refusal, ReplicaState, UnixMillis,
@@ -22,7 +23,7 @@ impl Store {
     pub async fn locate(&self, path: &StoredPath) -> Result<Option<Located>, StoreError> {
         self.read("look for a file", async |mut conn| {
             let row: Option<(i64, String, String, String)> =
-                sqlx::query_as(LOCATE).bind(path.as_str()).fetch_optional(&mut *conn).await?;
+                statement::query_as(LOCATE).bind(path.as_str()).fetch_optional(&mut *conn).await?;
             let Some((pool, node, base, path)) = row else { return Ok(None) };
             let node = checked(node.parse(), "pools.node_id")?;
             Ok(Some(Located { pool: pool_id(pool)?, node, url: format!("{base}/uploads/{path}") }))
@@ -46,7 +47,7 @@ impl Store {
             let mut sql = search.select(IMAGE_COLUMNS);
             sql.push(" AND i.id < ").push_bind(start);
             sql.push(" ORDER BY i.id DESC LIMIT ").push_bind(limit + 1);
-            let mut rows: Vec<ImageRow> = sql.build_query_as().fetch_all(&mut *conn).await?;
+            let mut rows: Vec<ImageRow> = sql.fetch_all(&mut *conn).await?;
             let more = rows.len() > usize::try_from(limit).unwrap_or(usize::MAX);
             if more {
                 rows.pop();
@@ -77,10 +78,10 @@ impl Store {
     async fn one_image(&self, condition: &'static str, value: String) -> Result<Image, StoreError> {
         let unknown = Refusal::not_found(format!("no image {value}"));
         self.read("read an image", async |mut conn| {
-            let mut sql = QueryBuilder::<Sqlite>::new(IMAGE_COLUMNS);
+            let mut sql = statement::query_as(IMAGE_COLUMNS);
             sql.push(" FROM images i JOIN pools p ON p.id = i.pool_id WHERE i.deleting = 0");
             sql.push(condition).push_bind(value);
-            let row: Option<ImageRow> = sql.build_query_as().fetch_optional(&mut *conn).await?;
+            let row: Option<ImageRow> = sql.fetch_optional(&mut *conn).await?;
             let images = with_files(&mut conn, row.into_iter().collect()).await?;
             images.into_iter().next().ok_or_else(|| unknown.into())
         })
@@ -92,10 +93,11 @@ impl Store {
     /// # Errors
     /// The database fails.
     pub async fn image_totals(&self) -> Result<ImageTotals, StoreError> {
-        const SQL: &str = "SELECT COALESCE(SUM(images), 0), COALESCE(SUM(used_files), 0), COALESCE(SUM(used_bytes), 0)
-            FROM pools";
+        const SQL: &str =
+            "SELECT CAST(COALESCE(SUM(images), 0) AS BIGINT), CAST(COALESCE(SUM(used_files), 0) AS BIGINT),
+            CAST(COALESCE(SUM(used_bytes), 0) AS BIGINT) FROM pools";
         self.read("count the images", async |mut conn| {
-            let (images, files, bytes): (i64, i64, i64) = sqlx::query_as(SQL).fetch_one(&mut *conn).await?;
+            let (images, files, bytes): (i64, i64, i64) = statement::query_as(SQL).fetch_one(&mut *conn).await?;
             Ok(ImageTotals { images: uint(images), files: uint(files), bytes: uint(bytes) })
         })
         .await
@@ -123,8 +125,8 @@ struct Search {
 }
 
 impl Search {
-    fn select(&self, columns: &'static str) -> QueryBuilder<Sqlite> {
-        let mut sql = QueryBuilder::new(columns);
+    fn select<T>(&self, columns: &'static str) -> Statement<T> {
+        let mut sql = statement::query_as(columns);
         sql.push(" FROM images i JOIN pools p ON p.id = i.pool_id WHERE i.deleting = 0");
         if self.pool != 0 {
             sql.push(" AND i.pool_id = ").push_bind(self.pool);
@@ -142,16 +144,20 @@ impl Search {
     }
 
     /// How many fit. From the pools' counters where nothing is searched for.
-    async fn total(&self, conn: &mut SqliteConnection) -> Result<u64, Trouble> {
+    async fn total(&self, conn: &mut Conn) -> Result<u64, Trouble> {
         let count: i64 = match (self.words.is_empty(), self.pool) {
-            (true, 0) => sqlx::query_scalar("SELECT COALESCE(SUM(images), 0) FROM pools").fetch_one(conn).await?,
+            (true, 0) => {
+                statement::query_scalar("SELECT CAST(COALESCE(SUM(images), 0) AS BIGINT) FROM pools")
+                    .fetch_one(conn)
+                    .await?
+            }
             (true, pool) => {
-                sqlx::query_scalar("SELECT COALESCE(SUM(images), 0) FROM pools WHERE id = $1")
+                statement::query_scalar("SELECT CAST(COALESCE(SUM(images), 0) AS BIGINT) FROM pools WHERE id = $1")
                     .bind(pool)
                     .fetch_one(conn)
                     .await?
             }
-            (false, _) => self.select("SELECT COUNT(*)").build_query_scalar().fetch_one(conn).await?,
+            (false, _) => self.select::<(i64,)>("SELECT COUNT(*)").fetch_one(conn).await?.0,
         };
         Ok(uint(count))
     }
@@ -204,15 +210,15 @@ struct FileRow {
 pub(super) const FILES: &str = "
 SELECT f.image_id, f.stored_path, f.kind, f.size, f.sha256, r.generation, r.state, r.pool_id, p.public_base_url
 FROM json_each($1) AS a
-    CROSS JOIN files f ON f.image_id = a.value
+    CROSS JOIN files f ON f.image_id = CAST(a.value AS BIGINT)
     CROSS JOIN images i ON i.id = f.image_id
     JOIN replicas r ON r.file_id = f.id AND r.state IN ('live', 'suspect', 'lost')
     JOIN pools p ON p.id = r.pool_id
 ORDER BY f.image_id, f.kind <> 'original', r.state <> 'live', f.id, r.state = 'lost', r.pool_id <> i.pool_id, p.id";
 
-async fn with_files(conn: &mut SqliteConnection, rows: Vec<ImageRow>) -> Result<Vec<Image>, Trouble> {
+async fn with_files(conn: &mut Conn, rows: Vec<ImageRow>) -> Result<Vec<Image>, Trouble> {
     let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
-    let copies: Vec<FileRow> = sqlx::query_as(FILES).bind(json(&ids)).fetch_all(conn).await?;
+    let copies: Vec<FileRow> = statement::query_as(FILES).bind(json(&ids)).fetch_all(conn).await?;
     let mut files: HashMap<i64, Vec<File>> = HashMap::with_capacity(ids.len());
     for copy in copies {
         let of_image = files.entry(copy.image_id).or_default();

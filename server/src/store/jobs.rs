@@ -1,7 +1,7 @@
 //! Jobs in the books: lanes, setbacks, lists.
 
 use pixelfox_proto::{JobId, StoredPath};
-use sqlx::{FromRow, QueryBuilder, Sqlite, SqliteConnection};
+use sqlx::FromRow;
 
 use super::{
     Store, StoreError, Trouble,
@@ -10,6 +10,7 @@ use super::{
     endings::{self, Ending},
     outbox,
     rows::JobRow,
+    statement::{self, Conn, Statement},
     tally::Tally,
 };
 use crate::catalog::{
@@ -24,7 +25,8 @@ impl Store {
     /// The database fails.
     pub async fn lanes(&self, now: UnixMillis) -> Result<Vec<Lane>, StoreError> {
         self.read("look for pending jobs", async |mut conn| {
-            let query = sqlx::query_as(LANES).bind(now.0).bind(i64::from(Lane::COUNTED));
+            let query =
+                statement::query_as(LANES).on_postgres(LANES_POSTGRES).bind(now.0).bind(i64::from(Lane::COUNTED));
             let rows: Vec<LaneRow> = query.fetch_all(&mut *conn).await?;
             rows.into_iter().map(Lane::try_from).collect()
         })
@@ -47,15 +49,15 @@ impl Store {
         let list = format!("jobs {filter:?}");
         let start = PageToken::start(&list, &ask.token)?;
         self.read("list jobs", async |mut conn| {
-            let mut count = QueryBuilder::<Sqlite>::new("SELECT COUNT(*) FROM jobs WHERE true");
+            let mut count = statement::query_as("SELECT COUNT(*) FROM jobs WHERE true");
             narrow(&mut count, &filter);
-            let total: i64 = count.build_query_scalar().fetch_one(&mut *conn).await?;
+            let (total,): (i64,) = count.fetch_one(&mut *conn).await?;
             let limit = i64::from(ask.limit());
-            let mut sql = QueryBuilder::<Sqlite>::new("SELECT * FROM jobs WHERE id < ");
+            let mut sql = statement::query_as("SELECT * FROM jobs WHERE id < ");
             sql.push_bind(start);
             narrow(&mut sql, &filter);
             sql.push(" ORDER BY id DESC LIMIT ").push_bind(limit + 1);
-            let mut rows: Vec<JobRow> = sql.build_query_as().fetch_all(&mut *conn).await?;
+            let mut rows: Vec<JobRow> = sql.fetch_all(&mut *conn).await?;
             let more = rows.len() > usize::try_from(limit).unwrap_or(usize::MAX);
             if more {
                 rows.pop();
@@ -73,7 +75,7 @@ impl Store {
     /// There is none with this id.
     pub async fn get_job(&self, id: JobId) -> Result<Job, StoreError> {
         self.read("read a job", async |mut conn| {
-            let query = sqlx::query_as("SELECT * FROM jobs WHERE id = $1").bind(int(id.get()));
+            let query = statement::query_as("SELECT * FROM jobs WHERE id = $1").bind(int(id.get()));
             let row: Option<JobRow> = query.fetch_optional(&mut *conn).await?;
             row.ok_or_else(|| Refusal::not_found(format!("no job {id}")))?.try_into()
         })
@@ -87,7 +89,7 @@ impl Store {
     pub async fn job_totals(&self) -> Result<Vec<(JobState, u64)>, StoreError> {
         const SQL: &str = "SELECT state, COUNT(*) FROM jobs GROUP BY state ORDER BY state";
         self.read("count jobs", async |mut conn| {
-            let rows: Vec<(String, i64)> = sqlx::query_as(SQL).fetch_all(&mut *conn).await?;
+            let rows: Vec<(String, i64)> = statement::query_as(SQL).fetch_all(&mut *conn).await?;
             let pair =
                 |(name, count): (String, i64)| Ok((word(JobState::parse(&name), "jobs.state", &name)?, uint(count)));
             rows.into_iter().map(pair).collect()
@@ -96,7 +98,7 @@ impl Store {
     }
 }
 
-fn narrow(sql: &mut QueryBuilder<Sqlite>, filter: &JobFilter) {
+fn narrow<T>(sql: &mut Statement<T>, filter: &JobFilter) {
     if let Some(parent) = filter.parent {
         sql.push(" AND parent_id = ").push_bind(int(parent.get()));
     }
@@ -133,6 +135,25 @@ SELECT j.node_id, j.kind, j.source_pool_id, j.target_pool_id,
         AND d.not_before > $1) AS next
 FROM hop JOIN jobs j ON j.id = hop.id";
 
+const LANES_POSTGRES: &str = "
+WITH RECURSIVE hop AS (
+    (SELECT node_id, kind, source_pool_id, target_pool_id FROM jobs WHERE state = 'pending'
+        ORDER BY node_id, kind, source_pool_id, target_pool_id LIMIT 1)
+    UNION ALL
+    SELECT n.* FROM hop h CROSS JOIN LATERAL (
+        SELECT node_id, kind, source_pool_id, target_pool_id FROM jobs WHERE state = 'pending'
+            AND (node_id, kind, source_pool_id, target_pool_id)
+                > (h.node_id, h.kind, h.source_pool_id, h.target_pool_id)
+        ORDER BY node_id, kind, source_pool_id, target_pool_id LIMIT 1) n)
+SELECT j.node_id, j.kind, j.source_pool_id, j.target_pool_id,
+    (SELECT COUNT(*) FROM (SELECT 1 FROM jobs d WHERE d.state = 'pending' AND d.node_id = j.node_id AND d.kind = j.kind
+        AND d.source_pool_id = j.source_pool_id AND d.target_pool_id = j.target_pool_id AND d.not_before <= $1
+        LIMIT $2) AS counted) AS due,
+    (SELECT MIN(d.not_before) FROM jobs d WHERE d.state = 'pending' AND d.node_id = j.node_id AND d.kind = j.kind
+        AND d.source_pool_id = j.source_pool_id AND d.target_pool_id = j.target_pool_id
+        AND d.not_before > $1) AS next
+FROM hop j";
+
 #[derive(FromRow)]
 struct LaneRow {
     node_id: String,
@@ -159,24 +180,20 @@ impl TryFrom<LaneRow> for Lane {
 }
 
 pub(super) const AGAIN: &str = "
-UPDATE jobs SET state = 'pending', epoch = 0, target_epoch = 0, not_before = a.value ->> 1,
-    failures = failures + (a.value ->> 2), last_error = a.value ->> 3
-FROM json_each($1) AS a WHERE jobs.id = (a.value ->> 0)";
+UPDATE jobs SET state = 'pending', epoch = 0, target_epoch = 0, not_before = CAST(a.value ->> 1 AS BIGINT),
+    failures = failures + CAST(a.value ->> 2 AS BIGINT), last_error = a.value ->> 3
+FROM json_each($1) AS a WHERE jobs.id = CAST(a.value ->> 0 AS BIGINT)";
 pub(super) const FAULTY: &str = "
 SELECT r.file_id, r.pool_id, f.size, (a.value ->> 2) AS fault
 FROM json_each($1) AS a
     CROSS JOIN files f ON f.stored_path = (a.value ->> 1)
-    CROSS JOIN replicas r ON r.file_id = f.id AND r.pool_id = (a.value ->> 0)
+    CROSS JOIN replicas r ON r.file_id = f.id AND r.pool_id = CAST(a.value ->> 0 AS BIGINT)
 WHERE r.state = 'live'";
 const MARK: &str = "
 UPDATE replicas SET state = a.value ->> 2, since = $2
-FROM json_each($1) AS a WHERE replicas.file_id = (a.value ->> 0) AND replicas.pool_id = (a.value ->> 1)";
+FROM json_each($1) AS a WHERE replicas.file_id = CAST(a.value ->> 0 AS BIGINT) AND replicas.pool_id = CAST(a.value ->> 1 AS BIGINT)";
 
-async fn set_back(
-    conn: &mut SqliteConnection,
-    setbacks: Vec<Setback>,
-    now: UnixMillis,
-) -> Result<Vec<SettledJob>, Trouble> {
+async fn set_back(conn: &mut Conn, setbacks: Vec<Setback>, now: UnixMillis) -> Result<Vec<SettledJob>, Trouble> {
     let words: Vec<_> = setbacks.iter().map(|word| (word.job.get(), word.lease.0, word.epoch.0)).collect();
     let mut held = held(conn, &words).await?;
     let (mut again, mut over, mut faults) = (Vec::new(), Vec::new(), Vec::new());
@@ -206,7 +223,7 @@ async fn set_back(
     }
     let mut tally = Tally::default();
     mark(conn, &faults, &mut tally, now).await?;
-    sqlx::query(AGAIN).bind(json(&again)).execute(&mut *conn).await?;
+    statement::query(AGAIN).bind(json(&again)).execute(&mut *conn).await?;
     let waiting: Vec<i64> = again.iter().map(|(job, ..)| *job).collect();
     outbox::put_jobs(conn, now, &waiting).await?;
     let ended: Vec<i64> = over.iter().map(|ending| ending.job).collect();
@@ -224,7 +241,7 @@ fn fault_word(fault: SourceFault) -> &'static str {
 
 /// Notes what source copies turned out to be.
 async fn mark(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     faults: &[(i64, String, &'static str)],
     tally: &mut Tally,
     now: UnixMillis,
@@ -232,11 +249,12 @@ async fn mark(
     if faults.is_empty() {
         return Ok(());
     }
-    let rows: Vec<(i64, i64, i64, String)> = sqlx::query_as(FAULTY).bind(json(&faults)).fetch_all(&mut *conn).await?;
+    let rows: Vec<(i64, i64, i64, String)> =
+        statement::query_as(FAULTY).bind(json(&faults)).fetch_all(&mut *conn).await?;
     for (_, pool, size, _) in rows.iter().filter(|(.., fault)| fault == "lost") {
         tally.shift(*pool, *size, Bucket::Used, Bucket::None);
     }
     let keys: Vec<_> = rows.iter().map(|(file, pool, _, fault)| (file, pool, fault)).collect();
-    sqlx::query(MARK).bind(json(&keys)).bind(now.0).execute(conn).await?;
+    statement::query(MARK).bind(json(&keys)).bind(now.0).execute(conn).await?;
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use pixelfox_proto::{FileMeta, Generation, Lease, NodeId};
-use sqlx::{FromRow, SqliteConnection};
+use sqlx::FromRow;
 
 use super::{
     Store, StoreError, Trouble,
@@ -12,6 +12,7 @@ use super::{
     nodes::{count_up, holds},
     outbox,
     rows::{self, MoveFileRow, bucket, state},
+    statement::{self, Conn},
     tally::Tally,
 };
 use crate::catalog::{
@@ -77,17 +78,13 @@ macro_rules! candidates {
 pub(super) const RETRIES: &str = candidates!("j.not_before > 0 AND j.not_before <= $4");
 pub(super) const FRESH: &str = candidates!("j.not_before = 0 AND $4 = $4");
 
-async fn candidates(
-    conn: &mut SqliteConnection,
-    order: &LeaseOrder,
-    now: UnixMillis,
-) -> Result<Vec<Candidate>, Trouble> {
+async fn candidates(conn: &mut Conn, order: &LeaseOrder, now: UnixMillis) -> Result<Vec<Candidate>, Trouble> {
     let mut all: Vec<Candidate> = Vec::new();
     let limit = i64::from(order.jobs);
     for sql in [RETRIES, FRESH] {
         let left = limit - i64::try_from(all.len()).unwrap_or(limit);
         if left > 0 {
-            let query = sqlx::query_as(sql).bind(order.node.as_str()).bind(int(order.source.get()));
+            let query = statement::query_as(sql).bind(order.node.as_str()).bind(int(order.source.get()));
             let query = query.bind(int(order.target.get())).bind(now.0).bind(left);
             all.extend(query.fetch_all(&mut *conn).await?);
         }
@@ -95,7 +92,7 @@ async fn candidates(
     Ok(all)
 }
 
-async fn lease(conn: &mut SqliteConnection, order: &LeaseOrder, now: UnixMillis) -> Result<Leased, Trouble> {
+async fn lease(conn: &mut Conn, order: &LeaseOrder, now: UnixMillis) -> Result<Leased, Trouble> {
     let Some(target) = rows::one_pool(conn, int(order.target.get())).await? else { return Ok(Leased::default()) };
     let held = holds(conn, &order.node, order.epoch).await? && holds(conn, &target.node, order.target_epoch).await?;
     if !held || !target.is_active {
@@ -183,26 +180,26 @@ struct Taken<'a> {
     full: bool,
 }
 
-const PUT_OFF: &str = "UPDATE jobs SET not_before = $2 WHERE id IN (SELECT value FROM json_each($1))";
+const PUT_OFF: &str = "UPDATE jobs SET not_before = $2 WHERE id IN (SELECT CAST(value AS BIGINT) FROM json_each($1))";
 pub(super) const LEASE: &str = "
-UPDATE jobs SET state = 'processing', attempt = attempt + 1, lease = a.value ->> 1, epoch = $2, target_epoch = $3,
+UPDATE jobs SET state = 'processing', attempt = attempt + 1, lease = CAST(a.value ->> 1 AS BIGINT), epoch = $2, target_epoch = $3,
     leased = $4, started = COALESCE(started, $4), not_before = 0
-FROM json_each($1) AS a WHERE jobs.id = (a.value ->> 0)";
+FROM json_each($1) AS a WHERE jobs.id = CAST(a.value ->> 0 AS BIGINT)";
 pub(super) const GENERATION: &str = "
-UPDATE files SET generation = a.value ->> 1 FROM json_each($1) AS a WHERE files.id = (a.value ->> 0)";
+UPDATE files SET generation = CAST(a.value ->> 1 AS BIGINT) FROM json_each($1) AS a WHERE files.id = CAST(a.value ->> 0 AS BIGINT)";
 pub(super) const WRITING: &str = "
 INSERT INTO replicas (file_id, generation, job_id, trash_generation, pool_id, state, since)
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, $2, 'writing', $3 FROM json_each($1) WHERE true
+SELECT CAST(value ->> 0 AS BIGINT), CAST(value ->> 1 AS BIGINT), CAST(value ->> 2 AS BIGINT), CAST(value ->> 3 AS BIGINT), $2, 'writing', $3 FROM json_each($1) WHERE true
 ON CONFLICT (file_id, pool_id) DO UPDATE SET generation = excluded.generation, job_id = excluded.job_id,
     trash_generation = excluded.trash_generation, state = 'writing', since = excluded.since,
     ordered_epoch = 0, not_before = 0, failures = 0";
 
 impl Taken<'_> {
-    async fn write(self, conn: &mut SqliteConnection, order: &LeaseOrder, now: UnixMillis) -> Result<Leased, Trouble> {
+    async fn write(self, conn: &mut Conn, order: &LeaseOrder, now: UnixMillis) -> Result<Leased, Trouble> {
         let mut leased = Leased { full: self.full, ..Leased::default() };
         if !self.unsettled.is_empty() {
             let later = now.plus_seconds(UNSETTLED_WAIT_SECONDS);
-            sqlx::query(PUT_OFF).bind(json(&self.unsettled)).bind(later.0).execute(&mut *conn).await?;
+            statement::query(PUT_OFF).bind(json(&self.unsettled)).bind(later.0).execute(&mut *conn).await?;
         }
         let mut tally = Tally::default();
         let over: Vec<i64> = self.over.iter().map(|ending| ending.job).collect();
@@ -217,7 +214,7 @@ impl Taken<'_> {
 }
 
 async fn take(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     order: &LeaseOrder,
     taken: Vec<(Candidate, Vec<&MoveFileRow>)>,
     tally: &mut Tally,
@@ -237,7 +234,7 @@ async fn take(
         }
         jobs.push(leased_job(order, job, files, lease)?);
     }
-    sqlx::query(LEASE)
+    statement::query(LEASE)
         .bind(json(&leases))
         .bind(int(order.epoch.0))
         .bind(int(order.target_epoch.0))
@@ -245,8 +242,8 @@ async fn take(
         .execute(&mut *conn)
         .await?;
     let copies = json(&copies);
-    sqlx::query(GENERATION).bind(&copies).execute(&mut *conn).await?;
-    sqlx::query(WRITING).bind(&copies).bind(target).bind(now.0).execute(&mut *conn).await?;
+    statement::query(GENERATION).bind(&copies).execute(&mut *conn).await?;
+    statement::query(WRITING).bind(&copies).bind(target).bind(now.0).execute(&mut *conn).await?;
     let ids: Vec<i64> = leases.iter().map(|(job, _)| *job).collect();
     outbox::put_jobs(conn, now, &ids).await?;
     Ok(jobs)
@@ -316,25 +313,22 @@ pub(super) const BEFORE: &str = give_back!("leased < $1");
 
 /// Returns what sessions of this node up to `epoch` hold, as source or as target.
 pub(super) async fn return_node(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     node: &NodeId,
     epoch: i64,
     now: UnixMillis,
 ) -> Result<Vec<ReturnedJob>, Trouble> {
-    let rows: Vec<ReturnedRow> = sqlx::query_as(OF_NODE).bind(node.as_str()).bind(epoch).fetch_all(&mut *conn).await?;
+    let rows: Vec<ReturnedRow> =
+        statement::query_as(OF_NODE).bind(node.as_str()).bind(epoch).fetch_all(&mut *conn).await?;
     returned(conn, rows, now).await
 }
 
-async fn return_before(conn: &mut SqliteConnection, at: i64, now: UnixMillis) -> Result<Vec<ReturnedJob>, Trouble> {
-    let rows: Vec<ReturnedRow> = sqlx::query_as(BEFORE).bind(at).fetch_all(&mut *conn).await?;
+async fn return_before(conn: &mut Conn, at: i64, now: UnixMillis) -> Result<Vec<ReturnedJob>, Trouble> {
+    let rows: Vec<ReturnedRow> = statement::query_as(BEFORE).bind(at).fetch_all(&mut *conn).await?;
     returned(conn, rows, now).await
 }
 
-async fn returned(
-    conn: &mut SqliteConnection,
-    rows: Vec<ReturnedRow>,
-    now: UnixMillis,
-) -> Result<Vec<ReturnedJob>, Trouble> {
+async fn returned(conn: &mut Conn, rows: Vec<ReturnedRow>, now: UnixMillis) -> Result<Vec<ReturnedJob>, Trouble> {
     let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
     outbox::put_jobs(conn, now, &ids).await?;
     let job = |row: ReturnedRow| {

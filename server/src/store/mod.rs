@@ -6,6 +6,7 @@ use pixelfox_proto::{Fault, FaultKind};
 use crate::catalog::{Refusal, RefusalKind};
 
 mod commit;
+mod database;
 mod dialect;
 mod endings;
 mod images;
@@ -16,8 +17,11 @@ mod open;
 mod outbox;
 mod plan;
 mod pools;
+mod postgres;
 mod rows;
 mod settings;
+mod sqlite;
+mod statement;
 mod tally;
 mod trash;
 mod uploads;
@@ -78,6 +82,12 @@ pub enum StoreError {
         #[source]
         cause: sqlx::Error,
     },
+    /// The database does not answer, or not any more: nothing is lost, the intent is to be asked again.
+    #[error("the database can't be reached: {why}")]
+    Unreachable {
+        /// As the connection tells it.
+        why: String,
+    },
     /// It was part of a transaction that failed for another's sake, or whose commit failed.
     #[error("the database could not {doing}: its transaction failed")]
     Undone {
@@ -107,7 +117,7 @@ impl From<StoreError> for Fault {
                 };
                 Self::new(kind, refusal.message)
             }
-            StoreError::Closed => Self::unavailable(error.to_string()),
+            StoreError::Closed | StoreError::Unreachable { .. } => Self::unavailable(error.to_string()),
             other => Self::internal("could not use the database", &other),
         }
     }
@@ -126,11 +136,12 @@ impl Trouble {
         match self {
             Self::Refused(refusal) => StoreError::Refused(refusal),
             Self::Garbled(what) => StoreError::Garbled { what },
+            Self::Sql(cause) if database::is_lost(&cause) => StoreError::Unreachable { why: cause.to_string() },
             Self::Sql(cause) => StoreError::Database { doing, cause },
         }
     }
 
-    /// Whether SQLite may have rolled the whole transaction back by itself. A constraint undoes one statement only.
+    /// Whether the database may have rolled the whole transaction back by itself. A constraint undoes one statement only.
     fn ends_transaction(&self) -> bool {
         match self {
             Self::Refused(_) | Self::Garbled(_) => false,

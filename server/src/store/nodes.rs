@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use pixelfox_proto::{Lease, NodeId, SessionEpoch};
-use sqlx::{FromRow, SqliteConnection};
+use sqlx::FromRow;
 
 use super::{
     Store, StoreError, Topic, Trouble,
     dialect::{checked, int, json, small, uint},
     lease, outbox, pools, rows,
+    statement::{self, Conn},
 };
 use crate::catalog::{Attached, Hello, NodeRecord, Pool, PoolDraft, PoolSaved, SaveRule, UnixMillis, auto_pool_name};
 
@@ -39,13 +40,13 @@ impl Store {
     /// The database fails.
     pub async fn nodes_seen(&self, seen: Vec<(NodeId, SessionEpoch)>, now: UnixMillis) -> Result<(), StoreError> {
         const SQL: &str = "UPDATE nodes SET last_seen = $2 FROM json_each($1) AS s
-            WHERE nodes.node_id = (s.value ->> 0) AND nodes.epoch = (s.value ->> 1) AND last_seen < $2";
+            WHERE nodes.node_id = (s.value ->> 0) AND nodes.epoch = CAST(s.value ->> 1 AS BIGINT) AND last_seen < $2";
         if seen.is_empty() {
             return Ok(());
         }
         self.write("note signs of life", move |conn| {
             Box::pin(async move {
-                sqlx::query(SQL).bind(json(&seen)).bind(now.0).execute(conn).await?;
+                statement::query(SQL).bind(json(&seen)).bind(now.0).execute(conn).await?;
                 Ok(())
             })
         })
@@ -59,7 +60,7 @@ impl Store {
     pub async fn list_nodes(&self) -> Result<Vec<NodeRecord>, StoreError> {
         self.read("list the nodes", async |mut conn| {
             let rows: Vec<NodeRow> =
-                sqlx::query_as("SELECT * FROM nodes ORDER BY node_id").fetch_all(&mut *conn).await?;
+                statement::query_as("SELECT * FROM nodes ORDER BY node_id").fetch_all(&mut *conn).await?;
             rows.into_iter().map(NodeRecord::try_from).collect()
         })
         .await
@@ -72,7 +73,7 @@ impl Store {
     pub async fn last_lease(&self) -> Result<Lease, StoreError> {
         const SQL: &str = "SELECT value FROM counters WHERE name = 'lease'";
         self.read("read the last lease", async |mut conn| {
-            let value: i64 = sqlx::query_scalar(SQL).fetch_one(&mut *conn).await?;
+            let value: i64 = statement::query_scalar(SQL).fetch_one(&mut *conn).await?;
             Ok(Lease(uint(value)))
         })
         .await
@@ -111,15 +112,15 @@ impl TryFrom<NodeRow> for NodeRecord {
 }
 
 /// `count` further numbers of a counter; gives the last of them.
-pub(super) async fn count_up(conn: &mut SqliteConnection, name: &str, count: i64) -> Result<i64, Trouble> {
+pub(super) async fn count_up(conn: &mut Conn, name: &str, count: i64) -> Result<i64, Trouble> {
     const SQL: &str = "UPDATE counters SET value = value + $2 WHERE name = $1 RETURNING value";
-    Ok(sqlx::query_scalar(SQL).bind(name).bind(count).fetch_one(conn).await?)
+    Ok(statement::query_scalar(SQL).bind(name).bind(count).fetch_one(conn).await?)
 }
 
 /// Whether this is the node's last session.
-pub(super) async fn holds(conn: &mut SqliteConnection, node: &NodeId, epoch: SessionEpoch) -> Result<bool, Trouble> {
+pub(super) async fn holds(conn: &mut Conn, node: &NodeId, epoch: SessionEpoch) -> Result<bool, Trouble> {
     const SQL: &str = "SELECT EXISTS (SELECT 1 FROM nodes WHERE node_id = $1 AND epoch = $2)";
-    Ok(sqlx::query_scalar(SQL).bind(node.as_str()).bind(int(epoch.0)).fetch_one(conn).await?)
+    Ok(statement::query_scalar(SQL).bind(node.as_str()).bind(int(epoch.0)).fetch_one(conn).await?)
 }
 
 const UPSERT: &str = "
@@ -129,16 +130,11 @@ ON CONFLICT (node_id) DO UPDATE SET instance_id = excluded.instance_id, epoch = 
     version = excluded.version, slots = excluded.slots, address = excluded.address, node_url = excluded.node_url,
     attached = excluded.attached, last_seen = excluded.last_seen";
 
-async fn attach(
-    conn: &mut SqliteConnection,
-    hello: Hello,
-    auto: AutoPools,
-    now: UnixMillis,
-) -> Result<Attached, Trouble> {
+async fn attach(conn: &mut Conn, hello: Hello, auto: AutoPools, now: UnixMillis) -> Result<Attached, Trouble> {
     let epoch = count_up(conn, "epoch", 1).await?;
     // A number that no lease gets: whoever compares with < or with <=, every earlier lease is below the floor.
     let floor = count_up(conn, "lease", 1).await?;
-    sqlx::query(UPSERT)
+    statement::query(UPSERT)
         .bind(hello.node.as_str())
         .bind(&hello.instance)
         .bind(epoch)
@@ -158,9 +154,9 @@ async fn attach(
     Ok(Attached { epoch: SessionEpoch(uint(epoch)), lease_floor: Lease(uint(floor)), auto_pool, returned })
 }
 
-async fn auto_pool(conn: &mut SqliteConnection, hello: &Hello, now: UnixMillis) -> Result<Option<Pool>, Trouble> {
+async fn auto_pool(conn: &mut Conn, hello: &Hello, now: UnixMillis) -> Result<Option<Pool>, Trouble> {
     const HAD: &str = "SELECT EXISTS (SELECT 1 FROM nodes_with_pools WHERE node_id = $1)";
-    if sqlx::query_scalar(HAD).bind(hello.node.as_str()).fetch_one(&mut *conn).await? {
+    if statement::query_scalar(HAD).bind(hello.node.as_str()).fetch_one(&mut *conn).await? {
         return Ok(None);
     }
     let taken: BTreeSet<String> = rows::all_pools(conn).await?.into_iter().map(|pool| pool.name).collect();

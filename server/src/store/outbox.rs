@@ -1,10 +1,9 @@
 //! What happened, written in the same transaction as the thing itself and published afterwards; and who changed what.
 
-use sqlx::SqliteConnection;
-
 use super::{
     Store, StoreError, Trouble,
     dialect::{checked, int, json, uint, word},
+    statement::{self, Conn},
 };
 use crate::catalog::UnixMillis;
 
@@ -61,7 +60,7 @@ impl Store {
         const SQL: &str = "SELECT number, at, topic, subjects FROM outbox WHERE number > $1 ORDER BY number LIMIT $2";
         self.read("read what happened", async |mut conn| {
             let rows: Vec<(i64, i64, String, String)> =
-                sqlx::query_as(SQL).bind(int(number)).bind(i64::from(limit)).fetch_all(&mut *conn).await?;
+                statement::query_as(SQL).bind(int(number)).bind(i64::from(limit)).fetch_all(&mut *conn).await?;
             rows.into_iter().map(happening).collect()
         })
         .await
@@ -74,7 +73,7 @@ impl Store {
     pub async fn forget_happenings(&self, up_to: u64) -> Result<(), StoreError> {
         self.write("forget what happened", move |conn| {
             Box::pin(async move {
-                sqlx::query("DELETE FROM outbox WHERE number <= $1").bind(int(up_to)).execute(conn).await?;
+                statement::query("DELETE FROM outbox WHERE number <= $1").bind(int(up_to)).execute(conn).await?;
                 Ok(())
             })
         })
@@ -93,13 +92,8 @@ fn happening((number, at, topic, subjects): (i64, i64, String, String)) -> Resul
 }
 
 /// Notes news on one topic.
-pub(super) async fn put(
-    conn: &mut SqliteConnection,
-    now: UnixMillis,
-    topic: Topic,
-    subjects: &[String],
-) -> Result<(), Trouble> {
-    sqlx::query("INSERT INTO outbox (at, topic, subjects) VALUES ($1, $2, $3)")
+pub(super) async fn put(conn: &mut Conn, now: UnixMillis, topic: Topic, subjects: &[String]) -> Result<(), Trouble> {
+    statement::query("INSERT INTO outbox (at, topic, subjects) VALUES ($1, $2, $3)")
         .bind(now.0)
         .bind(topic.as_str())
         .bind(json(&subjects))
@@ -109,7 +103,7 @@ pub(super) async fn put(
 }
 
 /// Notes news of jobs, where there are some.
-pub(super) async fn put_jobs(conn: &mut SqliteConnection, now: UnixMillis, jobs: &[i64]) -> Result<(), Trouble> {
+pub(super) async fn put_jobs(conn: &mut Conn, now: UnixMillis, jobs: &[i64]) -> Result<(), Trouble> {
     if jobs.is_empty() {
         return Ok(());
     }
@@ -119,13 +113,13 @@ pub(super) async fn put_jobs(conn: &mut SqliteConnection, now: UnixMillis, jobs:
 
 /// Notes who changed what.
 pub(super) async fn audit(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     now: UnixMillis,
     action: &'static str,
     subject: &str,
     detail: &str,
 ) -> Result<(), Trouble> {
-    sqlx::query("INSERT INTO audit (at, action, subject, detail) VALUES ($1, $2, $3, $4)")
+    statement::query("INSERT INTO audit (at, action, subject, detail) VALUES ($1, $2, $3, $4)")
         .bind(now.0)
         .bind(action)
         .bind(subject)

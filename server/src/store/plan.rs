@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use pixelfox_proto::{ImageId, JobId, Sha256};
-use sqlx::{FromRow, SqliteConnection};
+use sqlx::FromRow;
 
 use super::{
     Store, StoreError, Trouble,
     dialect::{checked, int, job_id, json, pool_id, some_job, uint},
     outbox, rows,
+    statement::{self, Conn, Flag},
 };
 use crate::{
     catalog::{JobKind, JobState, MoveAsk, MoveBatch, PlanRule, Pool, Refusal, UnixMillis},
@@ -74,7 +75,7 @@ impl Look {
     }
 }
 
-async fn look(conn: &mut SqliteConnection, ask: &MoveAsk) -> Result<Look, Trouble> {
+async fn look(conn: &mut Conn, ask: &MoveAsk) -> Result<Look, Trouble> {
     let target = rows::one_pool(conn, int(ask.target.get())).await?;
     let target =
         target.ok_or_else(|| Refusal::not_found(format!("target_pool_id: no pool {} in this cluster", ask.target)))?;
@@ -102,7 +103,7 @@ struct CopyRow {
     pool_id: i64,
     node_id: String,
     job_id: Option<i64>,
-    deleting: bool,
+    deleting: Flag,
     kind: String,
     size: i64,
     state: Option<String>,
@@ -111,21 +112,21 @@ struct CopyRow {
 pub(super) const COPIES: &str = "
 SELECT i.id, i.uuid, i.pool_id, p.node_id, i.job_id, i.deleting, f.kind, f.size, r.state
 FROM json_each($1) AS a
-    CROSS JOIN images i ON i.uuid = a.value
+    CROSS JOIN images i ON i.uuid = a.value ->> 0
     JOIN pools p ON p.id = i.pool_id
     JOIN files f ON f.image_id = i.id
     LEFT JOIN replicas r ON r.file_id = f.id AND r.pool_id = i.pool_id
 ORDER BY i.id";
 
-async fn find(conn: &mut SqliteConnection, images: &[ImageId]) -> Result<Vec<Found>, Trouble> {
-    let asked: BTreeSet<&ImageId> = images.iter().collect();
-    let copies: Vec<CopyRow> = sqlx::query_as(COPIES).bind(json(&asked)).fetch_all(conn).await?;
+async fn find(conn: &mut Conn, images: &[ImageId]) -> Result<Vec<Found>, Trouble> {
+    let asked: BTreeSet<[&ImageId; 1]> = images.iter().map(|image| [image]).collect();
+    let copies: Vec<CopyRow> = statement::query_as(COPIES).bind(json(&asked)).fetch_all(conn).await?;
     let mut found: Vec<Found> = Vec::new();
     for copies in copies.chunk_by(|a, b| a.id == b.id) {
         let first = &copies[0];
         let live = |copy: &&CopyRow| copy.state.as_deref() == Some("live");
         let blocker = match some_job(first.job_id) {
-            _ if first.deleting => Some(Blocker::Deleting),
+            _ if first.deleting.0 => Some(Blocker::Deleting),
             Some(job) => Some(Blocker::Job(job)),
             None if copies.iter().any(|copy| copy.state.as_deref() == Some("suspect")) => Some(Blocker::Suspect),
             None if !copies.iter().filter(live).any(|copy| copy.kind == "original") => Some(Blocker::Lost),
@@ -149,12 +150,12 @@ pub(super) const EARLIER: &str = "SELECT asked, answer FROM requests WHERE reque
 const REQUESTS_KEPT_MILLIS: i64 = 7 * 24 * 3600 * 1000;
 const REMEMBER: &str = "INSERT INTO requests (request_id, asked, answer, at) VALUES ($1, $2, $3, $4)";
 
-fn start(conn: &mut SqliteConnection, ask: MoveAsk, now: UnixMillis) -> super::writer::Work<'_, MoveBatch> {
+fn start(conn: &mut Conn, ask: MoveAsk, now: UnixMillis) -> super::writer::Work<'_, MoveBatch> {
     Box::pin(async move {
         let asked = format!("move_images {} {}", ask.target, Sha256::of(json(&ask.images).as_bytes()));
         if !ask.request_id.is_empty() {
             let earlier: Option<(String, String)> =
-                sqlx::query_as(EARLIER).bind(&ask.request_id).fetch_optional(&mut *conn).await?;
+                statement::query_as(EARLIER).bind(&ask.request_id).fetch_optional(&mut *conn).await?;
             match earlier {
                 Some((before, answer)) if before == asked => {
                     return checked(serde_json::from_str(&answer), "requests.answer");
@@ -167,12 +168,12 @@ fn start(conn: &mut SqliteConnection, ask: MoveAsk, now: UnixMillis) -> super::w
             }
         }
         let old = now.0.saturating_sub(REQUESTS_KEPT_MILLIS);
-        sqlx::query("DELETE FROM requests WHERE at < $1").bind(old).execute(&mut *conn).await?;
+        statement::query("DELETE FROM requests WHERE at < $1").bind(old).execute(&mut *conn).await?;
         let look = look(conn, &ask).await?;
         let parent = make_jobs(conn, &look, now).await?;
         let batch = look.batch(Some(job_id(parent)?));
         if !ask.request_id.is_empty() {
-            sqlx::query(REMEMBER)
+            statement::query(REMEMBER)
                 .bind(&ask.request_id)
                 .bind(&asked)
                 .bind(json(&batch))
@@ -194,13 +195,13 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9) RETURNING id";
 const CHILDREN: &str = "
 INSERT INTO jobs (kind, state, parent_id, target_pool_id, created, image_id, image_uuid, node_id, source_pool_id,
     bytes_total)
-SELECT 'move_image', 'pending', $2, $3, $4, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4
+SELECT 'move_image', 'pending', $2, $3, $4, CAST(value ->> 0 AS BIGINT), value ->> 1, value ->> 2, CAST(value ->> 3 AS BIGINT), CAST(value ->> 4 AS BIGINT)
 FROM json_each($1)";
 pub(super) const MARK: &str =
     "UPDATE images SET job_id = j.id FROM jobs j WHERE j.parent_id = $1 AND images.id = j.image_id";
 
 /// A parent and its children; gives the parent.
-async fn make_jobs(conn: &mut SqliteConnection, look: &Look, now: UnixMillis) -> Result<i64, Trouble> {
+async fn make_jobs(conn: &mut Conn, look: &Look, now: UnixMillis) -> Result<i64, Trouble> {
     let by_id: std::collections::HashMap<ImageId, &Found> =
         look.found.iter().map(|found| (found.image.id, found)).collect();
     let going: Vec<&Found> = look.planned.go.iter().filter_map(|image| by_id.get(&image.id).copied()).collect();
@@ -208,7 +209,7 @@ async fn make_jobs(conn: &mut SqliteConnection, look: &Look, now: UnixMillis) ->
     let nodes: BTreeSet<&str> = going.iter().map(|found| found.node.as_str()).collect();
     let over = going.is_empty();
     let target = int(look.target.id.get());
-    let parent: i64 = sqlx::query_scalar(PARENT)
+    let parent: i64 = statement::query_scalar(PARENT)
         .bind(JobKind::MoveImages.as_str())
         .bind(if over { JobState::Completed } else { JobState::Processing }.as_str())
         .bind(only(&nodes).copied().unwrap_or_default())
@@ -226,8 +227,14 @@ async fn make_jobs(conn: &mut SqliteConnection, look: &Look, now: UnixMillis) ->
             (found.row, image.id, found.node.clone(), image.pool, image.bytes)
         };
         let children: Vec<_> = going.iter().map(child).collect();
-        sqlx::query(CHILDREN).bind(json(&children)).bind(parent).bind(target).bind(now.0).execute(&mut *conn).await?;
-        sqlx::query(MARK).bind(parent).execute(&mut *conn).await?;
+        statement::query(CHILDREN)
+            .bind(json(&children))
+            .bind(parent)
+            .bind(target)
+            .bind(now.0)
+            .execute(&mut *conn)
+            .await?;
+        statement::query(MARK).bind(parent).execute(&mut *conn).await?;
     }
     Ok(parent)
 }

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use pixelfox_proto::PoolId;
-use sqlx::SqliteConnection;
 
 use super::{
     Store, StoreError, Topic, Trouble,
     dialect::{int, json, pool_id},
     outbox, rows,
+    statement::{self, Conn, Statement},
 };
 use crate::catalog::{Pool, PoolDraft, PoolPatch, PoolSaved, PoolSpec, PoolUsage, Refusal, SaveRule, UnixMillis};
 
@@ -51,7 +51,7 @@ impl Store {
         const EVER: &str = "SELECT EXISTS (SELECT 1 FROM nodes_with_pools)";
         self.write("make the first pool", move |conn| {
             Box::pin(async move {
-                if sqlx::query_scalar(EVER).fetch_one(&mut *conn).await? {
+                if statement::query_scalar(EVER).fetch_one(&mut *conn).await? {
                     return Ok(None);
                 }
                 create(conn, draft, SaveRule::Anyway, now).await.map(|saved| Some(saved.into_pool()))
@@ -96,13 +96,13 @@ impl Store {
     /// The database fails.
     pub async fn pools_reported_healthy(&self, pools: Vec<PoolId>) -> Result<Vec<PoolId>, StoreError> {
         const SQL: &str = "UPDATE pools SET initialize = 0 WHERE initialize = 1
-            AND id IN (SELECT value FROM json_each($1)) RETURNING id";
+            AND id IN (SELECT CAST(value AS BIGINT) FROM json_each($1)) RETURNING id";
         if pools.is_empty() {
             return Ok(Vec::new());
         }
         self.write("note healthy pools", move |conn| {
             Box::pin(async move {
-                let ids: Vec<i64> = sqlx::query_scalar(SQL).bind(json(&pools)).fetch_all(conn).await?;
+                let ids: Vec<i64> = statement::query_scalar(SQL).bind(json(&pools)).fetch_all(conn).await?;
                 ids.into_iter().map(pool_id).collect()
             })
         })
@@ -129,14 +129,14 @@ impl Store {
     }
 }
 
-async fn existing(conn: &mut SqliteConnection, id: PoolId) -> Result<Pool, Trouble> {
+async fn existing(conn: &mut Conn, id: PoolId) -> Result<Pool, Trouble> {
     let pool = rows::one_pool(conn, int(id.get())).await?;
     pool.ok_or_else(|| Refusal::not_found(format!("no pool {id} in this cluster")).into())
 }
 
 /// Makes or changes a pool within a transaction.
 pub(super) async fn create(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     draft: PoolDraft,
     rule: SaveRule,
     now: UnixMillis,
@@ -157,7 +157,8 @@ pub(super) async fn create(
         yield_default(conn, 0, now).await?;
     }
     let identity = random_identity()?;
-    let id: i64 = bind(sqlx::query_scalar(INSERT), &spec).bind(identity).bind(now.0).fetch_one(&mut *conn).await?;
+    let insert = bind(statement::query_as::<(i64,)>(INSERT), &spec).bind(identity).bind(now.0);
+    let (id,) = insert.fetch_one(&mut *conn).await?;
     had_pool(conn, &spec).await?;
     outbox::audit(conn, now, "create_pool", &id.to_string(), &spec.name).await?;
     outbox::put(conn, now, Topic::Pool, &[id.to_string()]).await?;
@@ -165,7 +166,7 @@ pub(super) async fn create(
 }
 
 async fn update(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     pool: &Pool,
     patch: PoolPatch,
     rule: SaveRule,
@@ -186,11 +187,11 @@ async fn update(
     if spec.is_default && !pool.is_default {
         yield_default(conn, id, now).await?;
     }
-    bind(sqlx::query(UPDATE), &spec).bind(id).execute(&mut *conn).await?;
+    bind(statement::query(UPDATE), &spec).bind(id).execute(&mut *conn).await?;
     if spec.node != pool.node {
         had_pool(conn, &spec).await?;
         // Pending work runs where the pool is.
-        sqlx::query("UPDATE jobs SET node_id = $1 WHERE source_pool_id = $2 AND state = 'pending'")
+        statement::query("UPDATE jobs SET node_id = $1 WHERE source_pool_id = $2 AND state = 'pending'")
             .bind(spec.node.as_str())
             .bind(id)
             .execute(&mut *conn)
@@ -213,64 +214,38 @@ UPDATE pools SET name = $1, node_id = $2, base_path = $3, upload_api_url = $4, p
 WHERE id = $15";
 
 /// The fields of a pool, in the order of both statements.
-fn bind<'q, Q: Bind<'q>>(query: Q, spec: &'q PoolSpec) -> Q {
-    query
-        .text(&spec.name)
-        .text(spec.node.as_str())
-        .text(&spec.base_path)
-        .text(&spec.upload_api_url)
-        .text(&spec.public_base_url)
-        .number(int(spec.max_size))
-        .number(spec.is_active.into())
-        .number(spec.is_default.into())
-        .number(spec.priority.into())
-        .text(spec.storage_type.as_str())
-        .text(spec.storage_tier.as_str())
-        .text(&spec.description)
-        .number(int(spec.legacy_pool_id))
-        .number(spec.legacy_node.into())
-}
-
-/// What the two kinds of query have in common.
-trait Bind<'q> {
-    fn text(self, value: &'q str) -> Self;
-    fn number(self, value: i64) -> Self;
-}
-
-impl<'q> Bind<'q> for sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments> {
-    fn text(self, value: &'q str) -> Self {
-        self.bind(value)
-    }
-
-    fn number(self, value: i64) -> Self {
-        self.bind(value)
-    }
-}
-
-impl<'q> Bind<'q> for sqlx::query::QueryScalar<'q, sqlx::Sqlite, i64, sqlx::sqlite::SqliteArguments> {
-    fn text(self, value: &'q str) -> Self {
-        self.bind(value)
-    }
-
-    fn number(self, value: i64) -> Self {
-        self.bind(value)
-    }
+fn bind<T>(statement: Statement<T>, spec: &PoolSpec) -> Statement<T> {
+    statement
+        .bind(&spec.name)
+        .bind(spec.node.as_str())
+        .bind(&spec.base_path)
+        .bind(&spec.upload_api_url)
+        .bind(&spec.public_base_url)
+        .bind(int(spec.max_size))
+        .bind(spec.is_active)
+        .bind(spec.is_default)
+        .bind(i64::from(spec.priority))
+        .bind(spec.storage_type.as_str())
+        .bind(spec.storage_tier.as_str())
+        .bind(&spec.description)
+        .bind(int(spec.legacy_pool_id))
+        .bind(spec.legacy_node)
 }
 
 /// The pool that was the default is it no more.
-async fn yield_default(conn: &mut SqliteConnection, to: i64, now: UnixMillis) -> Result<(), Trouble> {
+async fn yield_default(conn: &mut Conn, to: i64, now: UnixMillis) -> Result<(), Trouble> {
     const SQL: &str = "UPDATE pools SET is_default = 0, revision = revision + 1
         WHERE is_default = 1 AND id <> $1 RETURNING id";
-    let old: Vec<i64> = sqlx::query_scalar(SQL).bind(to).fetch_all(&mut *conn).await?;
+    let old: Vec<i64> = statement::query_scalar(SQL).bind(to).fetch_all(&mut *conn).await?;
     for id in old {
         outbox::put(conn, now, Topic::Pool, &[id.to_string()]).await?;
     }
     Ok(())
 }
 
-async fn had_pool(conn: &mut SqliteConnection, spec: &PoolSpec) -> Result<(), Trouble> {
+async fn had_pool(conn: &mut Conn, spec: &PoolSpec) -> Result<(), Trouble> {
     const SQL: &str = "INSERT INTO nodes_with_pools (node_id) VALUES ($1) ON CONFLICT DO NOTHING";
-    sqlx::query(SQL).bind(spec.node.as_str()).execute(conn).await?;
+    statement::query(SQL).bind(spec.node.as_str()).execute(conn).await?;
     Ok(())
 }
 
@@ -280,7 +255,7 @@ fn random_identity() -> Result<String, Trouble> {
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-async fn recount(conn: &mut SqliteConnection) -> Result<(), Trouble> {
+async fn recount(conn: &mut Conn) -> Result<(), Trouble> {
     const COPIES: &str = "
 WITH counted AS (
     SELECT r.pool_id, f.size, CASE
@@ -290,18 +265,18 @@ WITH counted AS (
     FROM replicas r JOIN files f ON f.id = r.file_id),
 sums AS (
     SELECT pool_id,
-        SUM(CASE WHEN bucket = 'used' THEN size ELSE 0 END) AS used_bytes,
-        SUM(CASE WHEN bucket = 'used' THEN 1 ELSE 0 END) AS used_files,
-        SUM(CASE WHEN bucket = 'reserved' THEN size ELSE 0 END) AS reserved_bytes,
-        SUM(CASE WHEN bucket = 'trash' THEN size ELSE 0 END) AS trash_bytes,
-        SUM(CASE WHEN bucket = 'trash' THEN 1 ELSE 0 END) AS trash_files
+        CAST(SUM(CASE WHEN bucket = 'used' THEN size ELSE 0 END) AS BIGINT) AS used_bytes,
+        CAST(SUM(CASE WHEN bucket = 'used' THEN 1 ELSE 0 END) AS BIGINT) AS used_files,
+        CAST(SUM(CASE WHEN bucket = 'reserved' THEN size ELSE 0 END) AS BIGINT) AS reserved_bytes,
+        CAST(SUM(CASE WHEN bucket = 'trash' THEN size ELSE 0 END) AS BIGINT) AS trash_bytes,
+        CAST(SUM(CASE WHEN bucket = 'trash' THEN 1 ELSE 0 END) AS BIGINT) AS trash_files
     FROM counted GROUP BY pool_id)
 UPDATE pools SET used_bytes = sums.used_bytes, used_files = sums.used_files, reserved_bytes = sums.reserved_bytes,
     trash_bytes = sums.trash_bytes, trash_files = sums.trash_files
 FROM sums WHERE sums.pool_id = pools.id";
     const EMPTY: &str = "UPDATE pools SET used_bytes = 0, used_files = 0, reserved_bytes = 0, trash_bytes = 0,
         trash_files = 0, images = (SELECT COUNT(*) FROM images i WHERE i.pool_id = pools.id AND i.deleting = 0)";
-    sqlx::query(EMPTY).execute(&mut *conn).await?;
-    sqlx::query(COPIES).execute(conn).await?;
+    statement::query(EMPTY).execute(&mut *conn).await?;
+    statement::query(COPIES).execute(conn).await?;
     Ok(())
 }

@@ -1,10 +1,11 @@
 //! Rows as they stand in the database, and their way to domain values.
 
-use sqlx::{FromRow, SqliteConnection};
+use sqlx::FromRow;
 
 use super::{
     Trouble,
     dialect::{checked, job_id, pool_id, small, some_job, some_pool, uint, word},
+    statement::{self, Conn, Flag},
 };
 use crate::catalog::{
     Bucket, Job, JobKind, JobState, Pool, PoolUsage, ReplicaState, StorageTier, StorageType, UnixMillis,
@@ -21,15 +22,15 @@ pub(super) struct PoolRow {
     upload_api_url: String,
     public_base_url: String,
     max_size: i64,
-    is_active: bool,
-    is_default: bool,
+    is_active: Flag,
+    is_default: Flag,
     priority: i64,
     storage_type: String,
     storage_tier: String,
     description: String,
     legacy_pool_id: i64,
-    legacy_node: bool,
-    initialize: bool,
+    legacy_node: Flag,
+    initialize: Flag,
     revision: i64,
     created: i64,
     used_bytes: i64,
@@ -69,12 +70,12 @@ impl TryFrom<PoolRow> for Pool {
             upload_api_url: row.upload_api_url,
             public_base_url: row.public_base_url,
             max_size: uint(row.max_size),
-            is_active: row.is_active,
-            is_default: row.is_default,
+            is_active: row.is_active.0,
+            is_default: row.is_default.0,
             description: row.description,
             legacy_pool_id: uint(row.legacy_pool_id),
-            legacy_node: row.legacy_node,
-            initialize: row.initialize,
+            legacy_node: row.legacy_node.0,
+            initialize: row.initialize.0,
             revision: uint(row.revision),
             created: UnixMillis(row.created),
         })
@@ -82,15 +83,15 @@ impl TryFrom<PoolRow> for Pool {
 }
 
 /// Every pool, by id.
-pub(super) async fn all_pools(conn: &mut SqliteConnection) -> Result<Vec<Pool>, Trouble> {
-    let rows: Vec<PoolRow> = sqlx::query_as("SELECT * FROM pools ORDER BY id").fetch_all(conn).await?;
+pub(super) async fn all_pools(conn: &mut Conn) -> Result<Vec<Pool>, Trouble> {
+    let rows: Vec<PoolRow> = statement::query_as("SELECT * FROM pools ORDER BY id").fetch_all(conn).await?;
     rows.into_iter().map(Pool::try_from).collect()
 }
 
 /// One pool.
-pub(super) async fn one_pool(conn: &mut SqliteConnection, id: i64) -> Result<Option<Pool>, Trouble> {
+pub(super) async fn one_pool(conn: &mut Conn, id: i64) -> Result<Option<Pool>, Trouble> {
     let row: Option<PoolRow> =
-        sqlx::query_as("SELECT * FROM pools WHERE id = $1").bind(id).fetch_optional(conn).await?;
+        statement::query_as("SELECT * FROM pools WHERE id = $1").bind(id).fetch_optional(conn).await?;
     row.map(Pool::try_from).transpose()
 }
 
@@ -109,7 +110,7 @@ pub(super) struct JobRow {
     failures: i64,
     epoch: i64,
     not_before: i64,
-    committed: bool,
+    committed: Flag,
     bytes_done: i64,
     bytes_total: i64,
     files_missing: i64,
@@ -143,7 +144,7 @@ impl TryFrom<JobRow> for Job {
             attempt: small(row.attempt),
             failures: small(row.failures),
             epoch: (row.epoch > 0).then(|| pixelfox_proto::SessionEpoch(uint(row.epoch))),
-            committed: row.committed,
+            committed: row.committed.0,
             bytes_done: uint(row.bytes_done),
             bytes_total: uint(row.bytes_total),
             files_missing: uint(row.files_missing),
@@ -187,15 +188,15 @@ SELECT j.id AS job, f.id AS file, f.stored_path, f.kind, f.content_type, f.width
     t.state AS target_state, t.generation AS target_generation, t.trash_generation AS target_trash,
     t.job_id AS target_job
 FROM json_each($1) AS a
-    CROSS JOIN jobs j ON j.id = a.value
+    CROSS JOIN jobs j ON j.id = CAST(a.value AS BIGINT)
     CROSS JOIN files f ON f.image_id = j.image_id
     LEFT JOIN replicas s ON s.file_id = f.id AND s.pool_id = j.source_pool_id
     LEFT JOIN replicas t ON t.file_id = f.id AND t.pool_id = j.target_pool_id
 ORDER BY j.id, f.kind <> 'original', f.id";
 
 /// All files of these jobs' images, job by job, originals first.
-pub(super) async fn move_files(conn: &mut SqliteConnection, jobs: &[i64]) -> Result<Vec<MoveFileRow>, Trouble> {
-    Ok(sqlx::query_as(MOVE_FILES).bind(super::dialect::json(&jobs)).fetch_all(conn).await?)
+pub(super) async fn move_files(conn: &mut Conn, jobs: &[i64]) -> Result<Vec<MoveFileRow>, Trouble> {
+    Ok(statement::query_as(MOVE_FILES).bind(super::dialect::json(&jobs)).fetch_all(conn).await?)
 }
 
 /// A state in a column; `None` where there is no copy.

@@ -2,12 +2,11 @@
 
 use std::collections::HashMap;
 
-use sqlx::SqliteConnection;
-
 use super::{
     Store, StoreError, Topic, Trouble,
     dialect::{int, json, small, uint},
     outbox,
+    statement::{self, Conn},
 };
 use crate::catalog::{Settings, SettingsPatch, UnixMillis};
 
@@ -50,8 +49,8 @@ impl Store {
     }
 }
 
-async fn load(conn: &mut SqliteConnection) -> Result<(Settings, HashMap<String, i64>), Trouble> {
-    let rows: Vec<(String, i64)> = sqlx::query_as("SELECT name, value FROM settings").fetch_all(conn).await?;
+async fn load(conn: &mut Conn) -> Result<(Settings, HashMap<String, i64>), Trouble> {
+    let rows: Vec<(String, i64)> = statement::query_as("SELECT name, value FROM settings").fetch_all(conn).await?;
     let set: HashMap<String, i64> = rows.into_iter().collect();
     let mut settings = Settings::default();
     macro_rules! take {
@@ -66,7 +65,7 @@ async fn load(conn: &mut SqliteConnection) -> Result<(Settings, HashMap<String, 
     Ok((settings, set))
 }
 
-async fn change(conn: &mut SqliteConnection, patch: SettingsPatch, now: UnixMillis) -> Result<Settings, Trouble> {
+async fn change(conn: &mut Conn, patch: SettingsPatch, now: UnixMillis) -> Result<Settings, Trouble> {
     let (old, _) = load(conn).await?;
     let new = old.patched(&patch)?;
     let mut rows: Vec<(&str, i64)> = vec![("revision", int(new.revision))];
@@ -78,8 +77,8 @@ async fn change(conn: &mut SqliteConnection, patch: SettingsPatch, now: UnixMill
     give!(i64::from => direct_upload_enabled, replication_require_checksum, public_uploads, strip_location);
     give!(int => upload_max_bytes, move_bandwidth_per_node, reserve_bytes);
     give!(i64::from => upload_rate_limit_per_ip, upload_rate_limit_per_user, move_slots_per_node, trash_hours);
-    sqlx::query(
-        "INSERT INTO settings (name, value) SELECT value ->> 0, value ->> 1 FROM json_each($1) WHERE true
+    statement::query(
+        "INSERT INTO settings (name, value) SELECT value ->> 0, CAST(value ->> 1 AS BIGINT) FROM json_each($1) WHERE true
          ON CONFLICT (name) DO UPDATE SET value = excluded.value",
     )
     .bind(json(&rows))

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::SqliteConnection;
-
-use super::{Trouble, dialect::json};
+use super::{
+    Trouble,
+    dialect::json,
+    statement::{self, Conn},
+};
 use crate::catalog::Bucket;
 
 /// Per pool id, what to add.
@@ -25,11 +27,11 @@ struct Delta {
 
 const APPLY: &str = "
 UPDATE pools SET
-    used_bytes = used_bytes + (d.value ->> 1), used_files = used_files + (d.value ->> 2),
-    reserved_bytes = reserved_bytes + (d.value ->> 3),
-    trash_bytes = trash_bytes + (d.value ->> 4), trash_files = trash_files + (d.value ->> 5),
-    images = images + (d.value ->> 6)
-FROM json_each($1) AS d WHERE pools.id = (d.value ->> 0)";
+    used_bytes = used_bytes + CAST(d.value ->> 1 AS BIGINT), used_files = used_files + CAST(d.value ->> 2 AS BIGINT),
+    reserved_bytes = reserved_bytes + CAST(d.value ->> 3 AS BIGINT),
+    trash_bytes = trash_bytes + CAST(d.value ->> 4 AS BIGINT), trash_files = trash_files + CAST(d.value ->> 5 AS BIGINT),
+    images = images + CAST(d.value ->> 6 AS BIGINT)
+FROM json_each($1) AS d WHERE pools.id = CAST(d.value ->> 0 AS BIGINT)";
 
 impl Tally {
     /// A copy of `size` bytes in this pool counts elsewhere from now on.
@@ -47,7 +49,7 @@ impl Tally {
     }
 
     /// Writes it. One statement.
-    pub(super) async fn apply(self, conn: &mut SqliteConnection) -> Result<(), Trouble> {
+    pub(super) async fn apply(self, conn: &mut Conn) -> Result<(), Trouble> {
         if self.pools.is_empty() {
             return Ok(());
         }
@@ -55,7 +57,7 @@ impl Tally {
             [pool, d.used_bytes, d.used_files, d.reserved_bytes, d.trash_bytes, d.trash_files, d.images]
         };
         let rows: Vec<[i64; 7]> = self.pools.into_iter().map(row).collect();
-        sqlx::query(APPLY).bind(json(&rows)).execute(conn).await?;
+        statement::query(APPLY).bind(json(&rows)).execute(conn).await?;
         Ok(())
     }
 }

@@ -1,8 +1,8 @@
 //! The writer undoes exactly what it must, and the statements that meet a million rows read nothing else.
 
-use sqlx::{AssertSqlSafe, Row as _};
-
-use super::{Store, StoreError, Trouble, commit, endings, images, jobs, lease, outbox, plan, rows, trash, uploads};
+use super::{
+    Store, StoreError, Trouble, commit, endings, images, jobs, lease, outbox, plan, rows, statement, trash, uploads,
+};
 use crate::catalog::{Refusal, UnixMillis};
 
 #[tokio::test]
@@ -70,12 +70,13 @@ async fn no_hot_statement_reads_a_whole_table() {
 }
 
 async fn steps(store: &Store, sql: &'static str) -> Vec<String> {
-    let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
-    let rows = store
-        .write("explain", move |conn| Box::pin(async move { Ok(sqlx::query(explain).fetch_all(conn).await?) }))
-        .await
-        .expect("explains");
-    rows.iter().map(|row| row.get::<String, _>("detail")).collect()
+    let explain = async |mut conn: Box<statement::Conn>| {
+        let mut explain = statement::query_as("EXPLAIN QUERY PLAN ");
+        explain.push(sql);
+        let steps: Vec<(i64, i64, i64, String)> = explain.fetch_all(&mut conn).await?;
+        Ok(steps.into_iter().map(|(.., detail)| detail).collect())
+    };
+    store.read("explain", explain).await.expect("explains")
 }
 
 /// What an intent does after it has written its row.
@@ -119,7 +120,7 @@ async fn what_a_refused_or_broken_intent_wrote_is_undone() {
     assert!(ask("g", Then::Refuses).await.is_err() && ask("h", Then::Breaks).await.is_err(), "alone as well");
     let kept: Vec<String> = store
         .read("look", async |mut conn| {
-            Ok(sqlx::query_scalar("SELECT action FROM audit ORDER BY id").fetch_all(&mut *conn).await?)
+            Ok(statement::query_scalar("SELECT action FROM audit ORDER BY id").fetch_all(&mut *conn).await?)
         })
         .await
         .expect("reads");

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pixelfox_proto::{Generation, Lease, NodeId, SessionEpoch};
-use sqlx::{FromRow, SqliteConnection};
+use sqlx::FromRow;
 
 use super::{
     Store, StoreError, Trouble,
@@ -11,6 +11,7 @@ use super::{
     endings,
     nodes::holds,
     outbox,
+    statement::{self, Conn},
     tally::Tally,
 };
 use crate::catalog::{Bucket, SettledJob, TrashOrder, TrashOrigin, TrashOutcome, TrashResult, UnixMillis};
@@ -35,10 +36,10 @@ impl Store {
                 if !holds(conn, &node, epoch).await? {
                     return Ok(Vec::new());
                 }
-                let query = sqlx::query_as(DUE).bind(node.as_str()).bind(int(epoch.0)).bind(now.0);
+                let query = statement::query_as(DUE).bind(node.as_str()).bind(int(epoch.0)).bind(now.0);
                 let rows: Vec<OrderRow> = query.bind(i64::from(limit)).fetch_all(&mut *conn).await?;
                 let keys: Vec<_> = rows.iter().map(|row| (row.file_id, row.pool_id)).collect();
-                sqlx::query(SENT).bind(json(&keys)).bind(int(epoch.0)).execute(conn).await?;
+                statement::query(SENT).bind(json(&keys)).bind(int(epoch.0)).execute(conn).await?;
                 rows.into_iter().map(|row| row.order(&node)).collect()
             })
         })
@@ -51,7 +52,7 @@ impl Store {
     /// The database fails.
     pub async fn next_trash_order(&self, node: &NodeId, epoch: SessionEpoch) -> Result<Option<UnixMillis>, StoreError> {
         self.read("look for old copies", async |mut conn| {
-            let query = sqlx::query_scalar(NEXT).bind(node.as_str()).bind(int(epoch.0));
+            let query = statement::query_scalar(NEXT).bind(node.as_str()).bind(int(epoch.0));
             let next: Option<i64> = query.fetch_one(&mut *conn).await?;
             Ok(next.map(UnixMillis))
         })
@@ -116,7 +117,7 @@ SELECT MIN(r.not_before) FROM pools p CROSS JOIN replicas r ON r.pool_id = p.id
 WHERE p.node_id = $1 AND r.state = 'condemned' AND r.state <> 'live' AND r.ordered_epoch <> $2";
 pub(super) const SENT: &str = "
 UPDATE replicas SET ordered_epoch = $2
-FROM json_each($1) AS a WHERE replicas.file_id = (a.value ->> 0) AND replicas.pool_id = (a.value ->> 1)";
+FROM json_each($1) AS a WHERE replicas.file_id = CAST(a.value ->> 0 AS BIGINT) AND replicas.pool_id = CAST(a.value ->> 1 AS BIGINT)";
 
 /// A condemned copy that a word is about.
 #[derive(FromRow)]
@@ -130,22 +131,22 @@ struct CondemnedRow {
 }
 
 pub(super) const CONDEMNED: &str = "
-SELECT (a.value ->> 0) AS word, r.file_id, r.pool_id, r.job_id, r.trash_generation, f.size
+SELECT CAST(a.value ->> 0 AS BIGINT) AS word, r.file_id, r.pool_id, r.job_id, r.trash_generation, f.size
 FROM json_each($1) AS a
     CROSS JOIN files f ON f.stored_path = (a.value ->> 2)
-    CROSS JOIN replicas r ON r.file_id = f.id AND r.pool_id = (a.value ->> 1)
-WHERE r.state = 'condemned' AND r.generation = (a.value ->> 3)";
+    CROSS JOIN replicas r ON r.file_id = f.id AND r.pool_id = CAST(a.value ->> 1 AS BIGINT)
+WHERE r.state = 'condemned' AND r.generation = CAST(a.value ->> 3 AS BIGINT)";
 pub(super) const TRASHED: &str = "
 UPDATE replicas SET state = 'trashed', job_id = NULL, trash_generation = NULL, since = $2
-FROM json_each($1) AS a WHERE replicas.file_id = (a.value ->> 0) AND replicas.pool_id = (a.value ->> 1)";
+FROM json_each($1) AS a WHERE replicas.file_id = CAST(a.value ->> 0 AS BIGINT) AND replicas.pool_id = CAST(a.value ->> 1 AS BIGINT)";
 const STILL_TRASHED: &str = "
 UPDATE replicas SET state = 'trashed', job_id = NULL, generation = trash_generation, trash_generation = NULL, since = $2
-FROM json_each($1) AS a WHERE replicas.file_id = (a.value ->> 0) AND replicas.pool_id = (a.value ->> 1)";
+FROM json_each($1) AS a WHERE replicas.file_id = CAST(a.value ->> 0 AS BIGINT) AND replicas.pool_id = CAST(a.value ->> 1 AS BIGINT)";
 const AGAIN: &str = "
-UPDATE replicas SET ordered_epoch = 0, not_before = a.value ->> 2, failures = failures + 1
-FROM json_each($1) AS a WHERE replicas.file_id = (a.value ->> 0) AND replicas.pool_id = (a.value ->> 1) AND $2 = $2";
+UPDATE replicas SET ordered_epoch = 0, not_before = CAST(a.value ->> 2 AS BIGINT), failures = failures + 1
+FROM json_each($1) AS a WHERE replicas.file_id = CAST(a.value ->> 0 AS BIGINT) AND replicas.pool_id = CAST(a.value ->> 1 AS BIGINT) AND $2 = $2";
 pub(super) const OFF: &str = "
-DELETE FROM replicas WHERE (file_id, pool_id) IN (SELECT value ->> 0, value ->> 1 FROM json_each($1)) AND $2 = $2";
+DELETE FROM replicas WHERE (file_id, pool_id) IN (SELECT CAST(value ->> 0 AS BIGINT), CAST(value ->> 1 AS BIGINT) FROM json_each($1)) AND $2 = $2";
 
 type Key = (i64, i64);
 
@@ -160,14 +161,10 @@ struct Settling {
     tally: Tally,
 }
 
-async fn finish(
-    conn: &mut SqliteConnection,
-    results: &[TrashResult],
-    now: UnixMillis,
-) -> Result<Vec<SettledJob>, Trouble> {
+async fn finish(conn: &mut Conn, results: &[TrashResult], now: UnixMillis) -> Result<Vec<SettledJob>, Trouble> {
     let words: Vec<_> =
         results.iter().enumerate().map(|(n, word)| (n, word.pool, word.path.as_str(), word.generation.0)).collect();
-    let rows: Vec<CondemnedRow> = sqlx::query_as(CONDEMNED).bind(json(&words)).fetch_all(&mut *conn).await?;
+    let rows: Vec<CondemnedRow> = statement::query_as(CONDEMNED).bind(json(&words)).fetch_all(&mut *conn).await?;
     let (mut settling, mut seen) = (Settling::default(), BTreeSet::new());
     for row in rows {
         let word = usize::try_from(row.word).ok().and_then(|index| results.get(index));
@@ -177,11 +174,11 @@ async fn finish(
     }
     for (sql, keys) in [(TRASHED, &settling.trashed), (STILL_TRASHED, &settling.still_trashed), (OFF, &settling.off)] {
         if !keys.is_empty() {
-            sqlx::query(sql).bind(json(keys)).bind(now.0).execute(&mut *conn).await?;
+            statement::query(sql).bind(json(keys)).bind(now.0).execute(&mut *conn).await?;
         }
     }
     if !settling.again.is_empty() {
-        sqlx::query(AGAIN).bind(json(&settling.again)).bind(now.0).execute(&mut *conn).await?;
+        statement::query(AGAIN).bind(json(&settling.again)).bind(now.0).execute(&mut *conn).await?;
     }
     settling.tally.apply(conn).await?;
     let jobs: Vec<i64> = settling.jobs.into_iter().collect();
@@ -191,7 +188,7 @@ async fn finish(
 impl Settling {
     async fn take(
         &mut self,
-        conn: &mut SqliteConnection,
+        conn: &mut Conn,
         row: &CondemnedRow,
         word: &TrashResult,
         now: UnixMillis,

@@ -1,12 +1,13 @@
 //! Uploads become images: one decision, one transaction, the same answer however often it is asked.
 
 use pixelfox_proto::{FileMeta, ShareToken};
-use sqlx::{FromRow, SqliteConnection};
+use sqlx::FromRow;
 
 use super::{
     Store, StoreError, Topic, Trouble,
     dialect::{checked, int, uint},
     outbox, rows,
+    statement::{self, Conn, Flag},
     tally::Tally,
 };
 use crate::catalog::{Bucket, NewUpload, Pool, Refusal, UnixMillis, UploadDecision, UploadedImage};
@@ -28,7 +29,7 @@ struct Earlier {
     uuid: String,
     share_token: String,
     job_id: Option<i64>,
-    deleting: bool,
+    deleting: Flag,
     pool_id: i64,
     stored_path: String,
     sha256: Vec<u8>,
@@ -67,7 +68,7 @@ pub(super) const BY_UUID: &str = earlier!("i.uuid = $1");
 pub(super) const BY_BYTES: &str =
     earlier!("i.user_id = $1 AND i.user_id <> 0 AND i.sha256 = $2 AND f.sha256 = $2 AND i.deleting = 0");
 
-async fn commit(conn: &mut SqliteConnection, upload: NewUpload, now: UnixMillis) -> Result<UploadDecision, Trouble> {
+async fn commit(conn: &mut Conn, upload: NewUpload, now: UnixMillis) -> Result<UploadDecision, Trouble> {
     let pool = rows::one_pool(conn, int(upload.pool.get())).await?;
     let pool = pool.ok_or_else(|| Refusal::not_found(format!("no pool {} in this cluster", upload.pool)))?;
     if pool.node != upload.node {
@@ -80,7 +81,7 @@ async fn commit(conn: &mut SqliteConnection, upload: NewUpload, now: UnixMillis)
         return Ok(decision);
     }
     if upload.meta.user_id != 0 {
-        let earlier: Option<Earlier> = sqlx::query_as(BY_BYTES)
+        let earlier: Option<Earlier> = statement::query_as(BY_BYTES)
             .bind(int(upload.meta.user_id))
             .bind(&upload.sha256.as_bytes()[..])
             .fetch_optional(&mut *conn)
@@ -92,7 +93,7 @@ async fn commit(conn: &mut SqliteConnection, upload: NewUpload, now: UnixMillis)
         }
     }
     let taken = "SELECT EXISTS (SELECT 1 FROM images WHERE share_token = $1)";
-    if sqlx::query_scalar(taken).bind(share.as_str()).fetch_one(&mut *conn).await? {
+    if statement::query_scalar(taken).bind(share.as_str()).fetch_one(&mut *conn).await? {
         return Ok(UploadDecision::DropRefused(format!("share token {share} is another image's")));
     }
     new_image(conn, &upload, &pool, &share, now).await?;
@@ -101,32 +102,32 @@ async fn commit(conn: &mut SqliteConnection, upload: NewUpload, now: UnixMillis)
 }
 
 /// The answer to an upload that is not new, by its id and its path.
-async fn asked_before(conn: &mut SqliteConnection, upload: &NewUpload) -> Result<Option<UploadDecision>, Trouble> {
+async fn asked_before(conn: &mut Conn, upload: &NewUpload) -> Result<Option<UploadDecision>, Trouble> {
     let uuid = upload.id.to_string();
     let deleted = "SELECT EXISTS (SELECT 1 FROM deleted_images WHERE uuid = $1)";
     let gone = UploadDecision::DropRefused(format!("image {uuid} was deleted"));
-    if sqlx::query_scalar(deleted).bind(&uuid).fetch_one(&mut *conn).await? {
+    if statement::query_scalar(deleted).bind(&uuid).fetch_one(&mut *conn).await? {
         return Ok(Some(gone));
     }
     let by_path: Option<Earlier> =
-        sqlx::query_as(BY_PATH).bind(upload.path.as_str()).fetch_optional(&mut *conn).await?;
+        statement::query_as(BY_PATH).bind(upload.path.as_str()).fetch_optional(&mut *conn).await?;
     if let Some(earlier) = by_path {
         // The same file: this very upload, or one that became an earlier image's copy.
         let same = earlier.sha256 == upload.sha256.as_bytes() && uint(earlier.size) == upload.size;
         return Ok(Some(match same {
-            true if earlier.deleting => gone,
+            true if earlier.deleting.0 => gone,
             true => UploadDecision::Keep(earlier.answer()?),
             false => UploadDecision::DropRefused(format!("{} is on record with other bytes", upload.path)),
         }));
     }
-    let by_uuid: Option<Earlier> = sqlx::query_as(BY_UUID).bind(&uuid).fetch_optional(&mut *conn).await?;
+    let by_uuid: Option<Earlier> = statement::query_as(BY_UUID).bind(&uuid).fetch_optional(&mut *conn).await?;
     let other = |earlier: Earlier| format!("image {uuid} is on record as {}", earlier.stored_path);
     Ok(by_uuid.map(|earlier| UploadDecision::DropRefused(other(earlier))))
 }
 
 /// The user's earlier image has lost its original: the new file becomes it, and the image moves to the new pool.
 async fn heal(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     earlier: &Earlier,
     upload: &NewUpload,
     pool: &Pool,
@@ -137,7 +138,7 @@ async fn heal(
     let to = int(pool.id.get());
     if earlier.pool_id != to {
         let entry = enter(conn, to, 1).await?;
-        sqlx::query("UPDATE images SET pool_id = $1, entry = $2 WHERE id = $3")
+        statement::query("UPDATE images SET pool_id = $1, entry = $2 WHERE id = $3")
             .bind(to)
             .bind(entry)
             .bind(earlier.id)
@@ -158,7 +159,7 @@ INSERT INTO images (uuid, share_token, original_name, name_key, content_type, si
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING id";
 
 async fn new_image(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     upload: &NewUpload,
     pool: &Pool,
     share: &ShareToken,
@@ -168,7 +169,7 @@ async fn new_image(
     let entry = enter(conn, to, 1).await?;
     let name = FileMeta::fit_name(&upload.meta.original_name);
     let created = if upload.meta.created > 0 { upload.meta.created.saturating_mul(1000) } else { now.0 };
-    let id: i64 = sqlx::query_scalar(NEW_IMAGE)
+    let id: i64 = statement::query_scalar(NEW_IMAGE)
         .bind(upload.id.to_string())
         .bind(share.as_str())
         .bind(&name)
@@ -192,9 +193,9 @@ async fn new_image(
 }
 
 /// `count` further entry numbers of a pool; gives the last of them.
-pub(super) async fn enter(conn: &mut SqliteConnection, pool: i64, count: i64) -> Result<i64, Trouble> {
+pub(super) async fn enter(conn: &mut Conn, pool: i64, count: i64) -> Result<i64, Trouble> {
     const SQL: &str = "UPDATE pools SET entered = entered + $2 WHERE id = $1 RETURNING entered";
-    Ok(sqlx::query_scalar(SQL).bind(pool).bind(count).fetch_one(conn).await?)
+    Ok(statement::query_scalar(SQL).bind(pool).bind(count).fetch_one(conn).await?)
 }
 
 const NEW_FILE: &str = "
@@ -204,14 +205,14 @@ const NEW_COPY: &str = "
 INSERT INTO replicas (file_id, pool_id, generation, state, since, verified) VALUES ($1, $2, 1, 'live', $3, $3)";
 
 async fn new_file(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     image: i64,
     upload: &NewUpload,
     tally: &mut Tally,
     now: UnixMillis,
 ) -> Result<(), Trouble> {
     let pool = int(upload.pool.get());
-    let file: i64 = sqlx::query_scalar(NEW_FILE)
+    let file: i64 = statement::query_scalar(NEW_FILE)
         .bind(image)
         .bind(upload.path.as_str())
         .bind(&upload.meta.content_type)
@@ -221,7 +222,7 @@ async fn new_file(
         .bind(&upload.sha256.as_bytes()[..])
         .fetch_one(&mut *conn)
         .await?;
-    sqlx::query(NEW_COPY).bind(file).bind(pool).bind(now.0).execute(conn).await?;
+    statement::query(NEW_COPY).bind(file).bind(pool).bind(now.0).execute(conn).await?;
     tally.shift(pool, int(upload.size), Bucket::None, Bucket::Used);
     Ok(())
 }

@@ -1,12 +1,15 @@
 //! The one connection that writes. Intents that wait together become one transaction, each behind a savepoint of its
 //! own: so a hundred small commits cost one fsync. A caller that goes away takes nothing with it.
 
-use std::{fs::File, future::Future, pin::Pin};
+use std::{future::Future, pin::Pin};
 
-use sqlx::{Connection as _, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{StoreError, Trouble};
+use super::{
+    StoreError, Trouble,
+    database::{Database, is_lost},
+    statement::{Conn, query},
+};
 
 /// Intents that wait at most; further callers wait for room.
 pub(super) const WAITING_INTENTS: usize = 1024;
@@ -19,7 +22,7 @@ pub(super) type Work<'c, T> = Pin<Box<dyn Future<Output = Result<T, Trouble>> + 
 /// An intent on its way to the writer.
 pub(super) trait Errand: Send {
     /// Does it, and says what becomes of what it wrote.
-    fn run<'c>(&'c mut self, conn: &'c mut SqliteConnection) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'c>>;
+    fn run<'c>(&'c mut self, conn: &'c mut Conn) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'c>>;
     /// Tells the caller, after the transaction ended.
     fn answer(self: Box<Self>, end: &End);
 }
@@ -38,8 +41,16 @@ pub(super) enum Outcome {
 pub(super) enum End {
     /// Durable.
     Committed,
-    /// Nothing of it is there.
+    /// Nothing of it is there (or, where the commit's own answer was lost, nobody knows).
     Undone,
+    /// Likewise, because the database could not be reached.
+    Unreachable(String),
+}
+
+impl End {
+    fn of(error: &sqlx::Error) -> Self {
+        if is_lost(error) { Self::Unreachable(error.to_string()) } else { Self::Undone }
+    }
 }
 
 struct Asked<F, T> {
@@ -51,10 +62,10 @@ struct Asked<F, T> {
 
 impl<F, T> Errand for Asked<F, T>
 where
-    F: for<'c> FnOnce(&'c mut SqliteConnection) -> Work<'c, T> + Send,
+    F: for<'c> FnOnce(&'c mut Conn) -> Work<'c, T> + Send,
     T: Send,
 {
-    fn run<'c>(&'c mut self, conn: &'c mut SqliteConnection) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'c>> {
+    fn run<'c>(&'c mut self, conn: &'c mut Conn) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'c>> {
         Box::pin(async move {
             let Some(work) = self.work.take() else { return Outcome::Undo };
             let result = work(conn).await;
@@ -72,6 +83,7 @@ where
         let result = match (self.result, end) {
             (Some(Ok(value)), End::Committed) => Ok(value),
             (Some(Err(trouble)), _) => Err(trouble.into_error(self.doing)),
+            (_, End::Unreachable(why)) => Err(StoreError::Unreachable { why: why.clone() }),
             (Some(Ok(_)) | None, _) => Err(StoreError::Undone { doing: self.doing }),
         };
         drop(self.reply.send(result)); // a caller that left does not want it
@@ -86,7 +98,7 @@ pub(super) async fn ask<T, F>(
 ) -> Result<T, StoreError>
 where
     T: Send + 'static,
-    F: for<'c> FnOnce(&'c mut SqliteConnection) -> Work<'c, T> + Send + 'static,
+    F: for<'c> FnOnce(&'c mut Conn) -> Work<'c, T> + Send + 'static,
 {
     let (reply, answer) = oneshot::channel();
     let errand = Box::new(Asked { doing, work: Some(work), result: None, reply });
@@ -94,45 +106,48 @@ where
     answer.await.map_err(|_| StoreError::Closed)?
 }
 
-/// Runs until the last sender is gone. Keeps the lock file until then.
-pub(super) async fn run(mut conn: SqliteConnection, mut intents: mpsc::Receiver<Box<dyn Errand>>, lock: File) {
+/// Runs until the last sender is gone.
+pub(super) async fn run(mut database: Database, mut intents: mpsc::Receiver<Box<dyn Errand>>) {
     let mut batch = Vec::with_capacity(BATCH);
     while intents.recv_many(&mut batch, BATCH).await > 0 {
         while !batch.is_empty() {
-            transact(&mut conn, &mut batch).await;
+            transact(&mut database, &mut batch).await;
         }
     }
-    if let Err(error) = conn.close().await {
-        tracing::warn!("could not close the database: {error}");
-    }
-    drop(lock);
+    database.close().await;
 }
 
 /// One transaction over the batch. After an error that may have ended the transaction itself, the errands up to it are
 /// answered as undone and the rest stays in the batch.
-async fn transact(conn: &mut SqliteConnection, batch: &mut Vec<Box<dyn Errand>>) {
+async fn transact(database: &mut Database, batch: &mut Vec<Box<dyn Errand>>) {
     let mut ran = Vec::with_capacity(batch.len());
-    let mut end = run_all(conn, batch, &mut ran).await;
-    if matches!(end, End::Committed)
-        && let Err(error) = exec(conn, "COMMIT").await
-    {
-        tracing::error!("could not commit to the database: {error}");
-        end = End::Undone;
-    }
-    if matches!(end, End::Undone) {
-        drop(exec(conn, "ROLLBACK").await); // fails where SQLite has rolled back by itself
-    }
+    let end = match database.begin().await {
+        Ok(conn) => match run_all(conn, batch, &mut ran).await {
+            Ok(()) => match database.commit().await {
+                Ok(()) => End::Committed,
+                Err(error) => {
+                    tracing::error!("could not commit to the database: {error}");
+                    End::of(&error)
+                }
+            },
+            Err(end) => {
+                database.roll_back().await;
+                end
+            }
+        },
+        Err(error) => {
+            tracing::error!("could not begin a transaction: {error}");
+            ran.append(batch);
+            End::of(&error)
+        }
+    };
     for errand in ran {
         errand.answer(&end);
     }
 }
 
-async fn run_all(conn: &mut SqliteConnection, batch: &mut Vec<Box<dyn Errand>>, ran: &mut Vec<Box<dyn Errand>>) -> End {
-    if let Err(error) = exec(conn, "BEGIN IMMEDIATE").await {
-        tracing::error!("could not begin a transaction: {error}");
-        ran.append(batch);
-        return End::Undone;
-    }
+/// Runs the batch's errands; where one breaks the transaction, those after it stay in the batch.
+async fn run_all(conn: &mut Conn, batch: &mut Vec<Box<dyn Errand>>, ran: &mut Vec<Box<dyn Errand>>) -> Result<(), End> {
     let alone = batch.len() == 1;
     let mut waiting = std::mem::take(batch).into_iter();
     while let Some(mut errand) = waiting.next() {
@@ -142,32 +157,30 @@ async fn run_all(conn: &mut SqliteConnection, batch: &mut Vec<Box<dyn Errand>>, 
             behind_savepoint(conn, errand.as_mut()).await
         };
         ran.push(errand);
-        let goes_on = goes_on.unwrap_or_else(|error| {
-            tracing::error!("the database failed within a transaction: {error}");
-            false
-        });
-        if !goes_on {
-            batch.extend(waiting);
-            return End::Undone;
-        }
+        let end = match goes_on {
+            Ok(true) => continue,
+            Ok(false) => End::Undone,
+            Err(error) => {
+                tracing::error!("the database failed within a transaction: {error}");
+                End::of(&error)
+            }
+        };
+        batch.extend(waiting);
+        return Err(end);
     }
-    End::Committed
+    Ok(())
 }
 
 /// Whether the transaction can go on.
-async fn behind_savepoint(conn: &mut SqliteConnection, errand: &mut dyn Errand) -> Result<bool, sqlx::Error> {
-    exec(conn, "SAVEPOINT intent").await?;
+async fn behind_savepoint(conn: &mut Conn, errand: &mut dyn Errand) -> Result<bool, sqlx::Error> {
+    query("SAVEPOINT intent").execute(conn).await?;
     match errand.run(conn).await {
-        Outcome::Keep => exec(conn, "RELEASE intent").await?,
+        Outcome::Keep => query("RELEASE SAVEPOINT intent").execute(conn).await?,
         Outcome::Broken => return Ok(false),
         Outcome::Undo => {
-            exec(conn, "ROLLBACK TO intent").await?;
-            exec(conn, "RELEASE intent").await?;
+            query("ROLLBACK TO SAVEPOINT intent").execute(conn).await?;
+            query("RELEASE SAVEPOINT intent").execute(conn).await?;
         }
     }
     Ok(true)
-}
-
-async fn exec(conn: &mut SqliteConnection, sql: &'static str) -> Result<(), sqlx::Error> {
-    sqlx::query(sql).execute(conn).await.map(drop)
 }

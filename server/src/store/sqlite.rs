@@ -1,0 +1,124 @@
+//! Books in a file: SQLite in WAL mode, each commit durable, one process at a time.
+
+use std::{
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use sqlx::{
+    ConnectOptions as _,
+    migrate::Migrator,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+use tokio::time::Instant;
+
+use super::{
+    StoreError,
+    database::{Database, Readers},
+    open::{self, READERS, migration_error},
+    statement::Conn,
+};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+/// How long an earlier holder of the database has to let go of it.
+const LOCK_WAIT: Duration = Duration::from_secs(5);
+
+/// Opens the file, made anew where there is none, and brings its tables up to date.
+pub(super) async fn open(url: &str) -> Result<(Database, Readers), StoreError> {
+    let path = path_of(url)?;
+    if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+        fs::create_dir_all(directory).map_err(|cause| place("make the directory", directory, cause))?;
+    }
+    let lock = lock(&path).await?;
+    let database = |doing| move |cause| StoreError::Database { doing, cause };
+    let options = SqliteConnectOptions::new()
+        .filename(&path)
+        .foreign_keys(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(Duration::from_secs(5))
+        .statement_cache_capacity(256)
+        .disable_statement_logging();
+    let mut conn = options.clone().create_if_missing(true).connect().await.map_err(database("be opened"))?;
+    MIGRATIONS.run_direct(None, &mut conn, false).await.map_err(|error| migration_error(url, &MIGRATIONS, error))?;
+    let readers = SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_with(options.read_only(true))
+        .await
+        .map_err(database("be opened for reading"))?;
+    Ok((Database::Sqlite { conn: Conn::Sqlite(conn), lock }, Readers::Sqlite(readers)))
+}
+
+fn place(doing: &'static str, path: &Path, cause: io::Error) -> StoreError {
+    StoreError::Place { doing, path: path.display().to_string(), cause }
+}
+
+fn path_of(url: &str) -> Result<PathBuf, StoreError> {
+    let refuse = |why| StoreError::Url { url: open::without_password(url), why };
+    let Some(rest) = url.strip_prefix("sqlite:") else {
+        return Err(refuse("give a path like sqlite://data/pixelfox.db, or postgres://user@host/database"));
+    };
+    let path = rest.strip_prefix("//").unwrap_or(rest);
+    if path.is_empty() || path.contains(":memory:") {
+        return Err(refuse("needs the path of a file, like sqlite://data/pixelfox.db; nothing is kept in memory only"));
+    }
+    if path.contains('?') {
+        return Err(refuse("takes no options after `?`; leave them out"));
+    }
+    Ok(path.into())
+}
+
+/// One process at a time: SQLite would let a second coordinator in, and each would hand out the other's jobs.
+async fn lock(database: &Path) -> Result<File, StoreError> {
+    let mut path = database.as_os_str().to_owned();
+    path.push(".lock");
+    let path = PathBuf::from(path);
+    let file = File::options().create(true).truncate(false).write(true).open(&path);
+    let file = file.map_err(|cause| place("make", &path, cause))?;
+    let deadline = Instant::now() + LOCK_WAIT;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(fs::TryLockError::WouldBlock) if Instant::now() < deadline => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            Err(fs::TryLockError::WouldBlock) => {
+                let cause = io::Error::new(io::ErrorKind::ResourceBusy, "another server has this database open");
+                return Err(place("lock", &path, cause));
+            }
+            Err(fs::TryLockError::Error(cause)) => return Err(place("lock", &path, cause)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn which_database_urls_are_ours() {
+        for (url, want) in [
+            ("sqlite://data/pixelfox.db", Ok("data/pixelfox.db")),
+            ("sqlite:///var/lib/pixelfox.db", Ok("/var/lib/pixelfox.db")),
+            ("sqlite:pixelfox.db", Ok("pixelfox.db")),
+            ("sqlite::memory:", Err("needs the path of a file")),
+            ("sqlite://", Err("needs the path of a file")),
+            ("sqlite://a.db?mode=ro", Err("takes no options")),
+            ("mysql://x", Err("or postgres://user@host/database")),
+            ("mysql://u:geheim@h/db", Err("mysql://…@h/db: give a path")),
+        ] {
+            match (path_of(url), want) {
+                (Ok(path), Ok(want)) => assert_eq!(path, Path::new(want)),
+                (Err(error), Err(want)) => {
+                    let text = error.to_string();
+                    assert!(text.contains(want) && !text.contains("geheim"), "{text}");
+                }
+                (got, want) => panic!("{url}: {got:?} instead of {want:?}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! One statement for both databases: text, bind values, rows. Connections of either kind are one type here, so that
+//! the intents are written once. What differs in the text is in [`super::dialect`].
+
+use std::borrow::Cow;
+use std::marker::PhantomData;
+
+use sqlx::{
+    AssertSqlSafe, Decode, FromRow, Postgres, Sqlite, Type,
+    pool::PoolConnection,
+    postgres::{PgArguments, PgConnection, PgRow},
+    sqlite::{SqliteArguments, SqliteConnection, SqliteRow},
+};
+
+use super::dialect;
+
+/// A connection to either database.
+pub(super) enum Conn {
+    /// SQLite's one writer.
+    Sqlite(SqliteConnection),
+    /// One of SQLite's readers.
+    SqliteReader(PoolConnection<Sqlite>),
+    /// The one connection of this process that writes to PostgreSQL.
+    Postgres(PgConnection),
+    /// One of PostgreSQL's readers.
+    PostgresReader(PoolConnection<Postgres>),
+}
+
+enum Inner<'c> {
+    Sqlite(&'c mut SqliteConnection),
+    Postgres(&'c mut PgConnection),
+}
+
+impl Conn {
+    fn inner(&mut self) -> Inner<'_> {
+        match self {
+            Self::Sqlite(conn) => Inner::Sqlite(conn),
+            Self::SqliteReader(conn) => Inner::Sqlite(conn),
+            Self::Postgres(conn) => Inner::Postgres(conn),
+            Self::PostgresReader(conn) => Inner::Postgres(conn),
+        }
+    }
+}
+
+/// A flag's column: 0 or 1 in both databases. (An expression that is true or false is a `bool`.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Flag(pub(super) bool);
+
+impl<DB: sqlx::Database> Type<DB> for Flag
+where
+    i64: Type<DB>,
+{
+    fn type_info() -> DB::TypeInfo {
+        <i64 as Type<DB>>::type_info()
+    }
+
+    fn compatible(ty: &DB::TypeInfo) -> bool {
+        <i64 as Type<DB>>::compatible(ty)
+    }
+}
+
+impl<'r, DB: sqlx::Database> Decode<'r, DB> for Flag
+where
+    i64: Decode<'r, DB>,
+{
+    fn decode(value: DB::ValueRef<'r>) -> Result<Self, sqlx::error::BoxDynError> {
+        <i64 as Decode<'r, DB>>::decode(value).map(|value| Self(value != 0))
+    }
+}
+
+/// A bind value.
+#[derive(Clone, Debug)]
+pub(super) enum Value {
+    Int(Option<i64>),
+    Text(Option<String>),
+    Bytes(Vec<u8>),
+}
+
+impl From<i64> for Value {
+    fn from(value: i64) -> Self {
+        Self::Int(Some(value))
+    }
+}
+
+impl From<Option<i64>> for Value {
+    fn from(value: Option<i64>) -> Self {
+        Self::Int(value)
+    }
+}
+
+impl From<bool> for Value {
+    fn from(value: bool) -> Self {
+        Self::Int(Some(value.into()))
+    }
+}
+
+impl From<&str> for Value {
+    fn from(value: &str) -> Self {
+        Self::Text(Some(value.to_owned()))
+    }
+}
+
+impl From<&String> for Value {
+    fn from(value: &String) -> Self {
+        Self::Text(Some(value.clone()))
+    }
+}
+
+impl From<String> for Value {
+    fn from(value: String) -> Self {
+        Self::Text(Some(value))
+    }
+}
+
+impl From<&[u8]> for Value {
+    fn from(value: &[u8]) -> Self {
+        Self::Bytes(value.to_vec())
+    }
+}
+
+/// A row of either database.
+pub(super) trait Row: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}
+
+impl<T> Row for T where T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}
+
+/// A statement whose rows are `T`.
+pub(super) struct Statement<T> {
+    text: Cow<'static, str>,
+    /// The text for PostgreSQL, where it is another.
+    postgres: Option<&'static str>,
+    values: Vec<Value>,
+    rows: PhantomData<fn() -> T>,
+}
+
+/// A statement whose rows nobody reads.
+pub(super) fn query(text: &'static str) -> Statement<()> {
+    query_as(text)
+}
+
+/// A statement with rows.
+pub(super) fn query_as<T>(text: &'static str) -> Statement<T> {
+    Statement { text: Cow::Borrowed(text), postgres: None, values: Vec::new(), rows: PhantomData }
+}
+
+/// A statement whose rows have one column.
+pub(super) fn query_scalar<T>(text: &'static str) -> Scalar<T> {
+    Scalar(query_as(text))
+}
+
+impl<T> Statement<T> {
+    /// The next of the values that the text names `$1`, `$2` …
+    pub(super) fn bind(mut self, value: impl Into<Value>) -> Self {
+        self.values.push(value.into());
+        self
+    }
+
+    /// PostgreSQL gets this text instead.
+    pub(super) fn on_postgres(mut self, text: &'static str) -> Self {
+        self.postgres = Some(text);
+        self
+    }
+
+    /// The text that PostgreSQL gets.
+    fn for_postgres(&mut self) -> AssertSqlSafe<Cow<'static, str>> {
+        match self.postgres {
+            Some(text) => AssertSqlSafe(Cow::Borrowed(text)),
+            None => dialect::postgres(std::mem::take(&mut self.text)),
+        }
+    }
+
+    /// Adds to the text.
+    pub(super) fn push(&mut self, text: &'static str) -> &mut Self {
+        self.text.to_mut().push_str(text);
+        self
+    }
+
+    /// Adds a value to text and values.
+    pub(super) fn push_bind(&mut self, value: impl Into<Value>) -> &mut Self {
+        self.values.push(value.into());
+        let name = format!("${}", self.values.len());
+        self.text.to_mut().push_str(&name);
+        self
+    }
+
+    /// Runs it; the rows are thrown away.
+    pub(super) async fn execute(mut self, conn: &mut Conn) -> Result<(), sqlx::Error> {
+        match conn.inner() {
+            Inner::Sqlite(conn) => {
+                sqlx::query_with(AssertSqlSafe(self.text), sqlite(self.values)).execute(conn).await.map(drop)
+            }
+            Inner::Postgres(conn) => {
+                sqlx::query_with(self.for_postgres(), postgres(self.values)).execute(conn).await.map(drop)
+            }
+        }
+    }
+}
+
+impl<T: Row> Statement<T> {
+    /// All rows.
+    pub(super) async fn fetch_all(mut self, conn: &mut Conn) -> Result<Vec<T>, sqlx::Error> {
+        match conn.inner() {
+            Inner::Sqlite(conn) => {
+                sqlx::query_as_with(AssertSqlSafe(self.text), sqlite(self.values)).fetch_all(conn).await
+            }
+            Inner::Postgres(conn) => {
+                sqlx::query_as_with(self.for_postgres(), postgres(self.values)).fetch_all(conn).await
+            }
+        }
+    }
+
+    /// The first row, where there is one.
+    pub(super) async fn fetch_optional(mut self, conn: &mut Conn) -> Result<Option<T>, sqlx::Error> {
+        match conn.inner() {
+            Inner::Sqlite(conn) => {
+                sqlx::query_as_with(AssertSqlSafe(self.text), sqlite(self.values)).fetch_optional(conn).await
+            }
+            Inner::Postgres(conn) => {
+                sqlx::query_as_with(self.for_postgres(), postgres(self.values)).fetch_optional(conn).await
+            }
+        }
+    }
+
+    /// The first row.
+    pub(super) async fn fetch_one(self, conn: &mut Conn) -> Result<T, sqlx::Error> {
+        self.fetch_optional(conn).await?.ok_or(sqlx::Error::RowNotFound)
+    }
+}
+
+/// A statement whose rows have one column of `T`.
+pub(super) struct Scalar<T>(Statement<(T,)>);
+
+impl<T> Scalar<T>
+where
+    (T,): Row,
+{
+    /// The next value.
+    pub(super) fn bind(self, value: impl Into<Value>) -> Self {
+        Self(self.0.bind(value))
+    }
+
+    /// All rows.
+    pub(super) async fn fetch_all(self, conn: &mut Conn) -> Result<Vec<T>, sqlx::Error> {
+        Ok(self.0.fetch_all(conn).await?.into_iter().map(|(value,)| value).collect())
+    }
+
+    /// The first row.
+    pub(super) async fn fetch_one(self, conn: &mut Conn) -> Result<T, sqlx::Error> {
+        self.0.fetch_one(conn).await.map(|(value,)| value)
+    }
+}
+
+macro_rules! arguments {
+    ($values:expr, $arguments:ty) => {{
+        use sqlx::Arguments as _;
+        let mut arguments = <$arguments>::default();
+        for value in $values {
+            let added = match value {
+                Value::Int(value) => arguments.add(value),
+                Value::Text(value) => arguments.add(value),
+                Value::Bytes(value) => arguments.add(value),
+            };
+            added.expect("numbers, words and bytes can be bound");
+        }
+        arguments
+    }};
+}
+
+fn sqlite(values: Vec<Value>) -> SqliteArguments {
+    arguments!(values, SqliteArguments)
+}
+
+fn postgres(values: Vec<Value>) -> PgArguments {
+    arguments!(values, PgArguments)
+}
