@@ -4,15 +4,7 @@
 mod coordinator;
 mod log;
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    net::SocketAddr,
-    num::NonZeroUsize,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
 
 use pixelfox_node::{
     coordinator::Coordinator,
@@ -34,6 +26,8 @@ use tokio::{
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
+
+use crate::walk::look_through;
 
 pub(crate) use self::{
     coordinator::{FakeCoordinator, Verdict},
@@ -221,10 +215,10 @@ impl Node {
 
     /// Every file below the pool with its content, but for what is the pool's own from the start.
     pub(crate) fn files(&self, pool: u64) -> BTreeMap<String, Vec<u8>> {
-        let root = self.pool_dir(pool);
-        let mut files = BTreeMap::new();
-        collect(&root, &root, &mut files);
-        files.retain(|name, _| !matches!(name.as_str(), ".pixelfox/pool.json" | ".pixelfox/lock"));
+        let mut files = look_through(&self.pool_dir(pool));
+        files.retain(|name, _| {
+            !name.ends_with('/') && !matches!(name.as_str(), ".pixelfox/pool.json" | ".pixelfox/lock")
+        });
         files
     }
 
@@ -242,24 +236,6 @@ impl Node {
         self.intake.stop(Duration::ZERO).await;
         self.stop.cancel();
         timeout(WITHIN, self.serving.join_next()).await.unwrap().unwrap().unwrap();
-    }
-}
-
-fn collect(root: &Path, dir: &Path, files: &mut BTreeMap<String, Vec<u8>>) {
-    for entry in fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        let kind = fs::symlink_metadata(&path).unwrap().file_type();
-        if kind.is_dir() {
-            collect(root, &path, files);
-            continue;
-        }
-        let content = if kind.is_symlink() {
-            fs::read_link(&path).unwrap().into_os_string().into_encoded_bytes()
-        } else {
-            // A temp file may go while we look.
-            fs::read(&path).unwrap_or_default()
-        };
-        files.insert(path.strip_prefix(root).unwrap().to_string_lossy().into_owned(), content);
     }
 }
 

@@ -27,3 +27,4 @@ mod upload_refused;
 mod upload_taken;
 mod uploads_elsewhere;
 mod uploads_serve;
+mod walk;

@@ -1,15 +1,7 @@
 //! A node's gRPC data plane on a real port, and a client of the generated kind that says what a test wants it to say,
 //! right or wrong.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    net::SocketAddr,
-    num::NonZeroUsize,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, fs, net::SocketAddr, num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
 
 use axum::Router;
 use pixelfox_node::{
@@ -35,7 +27,10 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Status, Streaming, transport::Channel};
 
-use crate::edge_rig::{self, pool_id};
+use crate::{
+    edge_rig::{self, pool_id},
+    walk::look_through,
+};
 
 pub(crate) const SECRET: &str = "replication secret of the test";
 pub(crate) const WITHIN: Duration = Duration::from_secs(20);
@@ -183,8 +178,7 @@ impl Target {
 
     /// Everything in the pool, folders too, but for what has not ended to come in.
     pub(crate) fn tree(&self) -> BTreeMap<String, Vec<u8>> {
-        let mut found = BTreeMap::new();
-        collect(&self.pool_dir(), &self.pool_dir(), &mut found);
+        let mut found = look_through(&self.pool_dir());
         found.retain(|name, _| !name.starts_with(".pixelfox/incoming/"));
         found
     }
@@ -199,20 +193,6 @@ impl Target {
         self.stop.cancel();
         timeout(WITHIN, self.serving.join_next()).await.unwrap().unwrap().unwrap();
         self.plane.stop().await;
-    }
-}
-
-fn collect(root: &Path, dir: &Path, found: &mut BTreeMap<String, Vec<u8>>) {
-    let Ok(entries) = fs::read_dir(dir) else { return };
-    for entry in entries {
-        let path = entry.unwrap().path();
-        let name = path.strip_prefix(root).unwrap().to_string_lossy().into_owned();
-        if fs::symlink_metadata(&path).unwrap().is_dir() {
-            found.insert(name + "/", Vec::new());
-            collect(root, &path, found);
-        } else {
-            found.insert(name, fs::read(&path).unwrap_or_default());
-        }
     }
 }
 

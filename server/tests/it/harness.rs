@@ -247,7 +247,9 @@ pub(crate) fn files_below(dir: &Path) -> Vec<String> {
         let Ok(entries) = std::fs::read_dir(&next) else { continue };
         for entry in entries.map(Result::unwrap) {
             let path = entry.path();
-            if entry.file_type().unwrap().is_dir() {
+            // What a node removes during the look was not there.
+            let Ok(kind) = entry.file_type() else { continue };
+            if kind.is_dir() {
                 open.push(path);
             } else {
                 found.push(path.strip_prefix(dir).unwrap().to_str().unwrap().to_owned());
