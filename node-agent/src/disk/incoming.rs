@@ -1,7 +1,8 @@
 //! Files on their way in: written under `.pixelfox/incoming/` with no name of their own yet.
 //!
 //! After a crash such a file is nothing: no reader looks there. One that was made for a file known by path and digest
-//! is gone on with when that file is offered again; all are swept when they have not been written to for a day. A
+//! is gone on with when that file is offered again; it is swept when it has not been written to for a day. One without
+//! such a name, an upload's, is nobody's once its process has ended: the next one removes it when it opens the pool. A
 //! write or sync that failed makes the file worthless, because the next sync may say that all is well: it is removed.
 
 use std::fs::File;
@@ -21,6 +22,8 @@ use super::root;
 
 /// Written back while the next bytes come in, and from this size on space is set aside at the start.
 const STRIDE_BYTES: u64 = 8 << 20;
+/// How the names of files begin that nobody can go on with.
+const UNNAMED: &str = "u-";
 /// Read at once when a kept file is hashed again.
 const REHASH_BUFFER_BYTES: usize = 256 << 10;
 /// Hashed before other work of the same thread gets its turn.
@@ -48,7 +51,7 @@ enum AtDrop {
 impl Incoming {
     /// A new one with a name that nobody guesses.
     pub(crate) fn create(shared: &Arc<Shared>) -> Result<Self, DiskError> {
-        let name = format!("u-{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
+        let name = format!("{UNNAMED}{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
         let file = shared.create_incoming(&name)?;
         Ok(Self { shared: Arc::clone(shared), file, name, length: 0, written_back: 0, at_drop: AtDrop::Remove })
     }
@@ -245,21 +248,29 @@ impl Shared {
 
     /// Removes what has lain there unwritten for longer than `age`. The number removed.
     pub(crate) fn sweep_incoming(&self, now: SystemTime, age: Duration) -> Result<usize, DiskError> {
+        self.remove_incoming(|name| {
+            let stat = rustix::fs::statat(&self.incoming, name, rustix::fs::AtFlags::SYMLINK_NOFOLLOW);
+            stat.is_ok_and(|stat| {
+                let modified = root::time(stat.st_mtime, stat.st_mtime_nsec);
+                now.duration_since(modified).is_ok_and(|lain| lain > age)
+            })
+        })
+    }
+
+    /// Removes what an earlier process has left and nobody can go on with: only for who has just taken the lock.
+    /// The number removed.
+    pub(crate) fn clear_unnamed(&self) -> Result<usize, DiskError> {
+        self.remove_incoming(|name| name.starts_with(UNNAMED))
+    }
+
+    fn remove_incoming(&self, goes: impl Fn(&str) -> bool) -> Result<usize, DiskError> {
         let failed = |e: io::Error| DiskError::new("sweep", root::INCOMING, e);
         let mut removed = 0;
         let entries = rustix::fs::Dir::read_from(&self.incoming).map_err(|e| failed(e.into()))?;
         for entry in entries {
             let entry = entry.map_err(|e| failed(e.into()))?;
             let Ok(name) = entry.file_name().to_str() else { continue };
-            if matches!(name, "." | "..") {
-                continue;
-            }
-            let Ok(stat) = rustix::fs::statat(&self.incoming, name, rustix::fs::AtFlags::SYMLINK_NOFOLLOW) else {
-                continue;
-            };
-            let modified = root::time(stat.st_mtime, stat.st_mtime_nsec);
-            let is_old = now.duration_since(modified).is_ok_and(|lain| lain > age);
-            if is_old && root::unlink(self.incoming.as_fd(), name).is_ok() {
+            if !matches!(name, "." | "..") && goes(name) && root::unlink(self.incoming.as_fd(), name).is_ok() {
                 removed += 1;
             }
         }

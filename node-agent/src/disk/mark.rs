@@ -33,6 +33,8 @@ pub struct Mark {
     pub meta: FileMeta,
     /// Whether the file lay here without a record before a move found it: its clean-up never purges it.
     pub was_unowned: bool,
+    /// A check of the file's bytes has found others than are on record: it is kept, and nobody is to trust it.
+    pub is_suspect: bool,
 }
 
 /// The mark's bytes on disk. Fields are added, never changed.
@@ -68,6 +70,8 @@ struct Record {
     /// Where `image_uuid` is no UUID: kept as it came.
     #[prost(string, tag = "14")]
     image_word: String,
+    #[prost(bool, tag = "15")]
+    is_suspect: bool,
 }
 
 impl Mark {
@@ -93,6 +97,7 @@ impl Mark {
             created: meta.created,
             was_unowned: self.was_unowned,
             image_word,
+            is_suspect: self.is_suspect,
         }
         .encode_to_vec()
     }
@@ -120,6 +125,7 @@ impl Mark {
                 created: record.created,
             },
             was_unowned: record.was_unowned,
+            is_suspect: record.is_suspect,
         })
     }
 }
@@ -239,7 +245,7 @@ mod tests {
         // ext4 with inodes of 256 bytes leaves 64 bytes for the value of this one attribute.
         let meta = FileMeta { image_uuid: ImageId::from_bytes([7; 16]).to_string(), ..FileMeta::default() };
         let (sha256, generation) = (Sha256::of(b"x"), Generation(100));
-        let mark = Mark { size: 1 << 32, sha256, generation, meta, was_unowned: false };
+        let mark = Mark { size: 1 << 32, sha256, generation, meta, was_unowned: false, is_suspect: false };
         assert!(mark.encode().len() <= 64, "{}", mark.encode().len());
     }
 
@@ -268,7 +274,7 @@ mod tests {
                 created: i64::from(number) - 5,
             };
             let (sha256, generation) = (Sha256::of(&size.to_le_bytes()), Generation(generation));
-            let mark = Mark { size, sha256, generation, meta, was_unowned };
+            let mark = Mark { size, sha256, generation, meta, was_unowned, is_suspect: number.is_multiple_of(2) };
             prop_assert!(mark.encode().len() < MAX_BYTES);
             prop_assert_eq!(Mark::decode(&mark.encode()), Some(mark));
         }

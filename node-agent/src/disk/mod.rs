@@ -11,6 +11,7 @@
 mod error;
 mod fences;
 mod incoming;
+mod judge;
 mod mark;
 mod pending;
 mod publish;
@@ -25,6 +26,7 @@ mod walk;
 pub use error::DiskError;
 pub use fences::Fences;
 pub use incoming::Incoming;
+pub use judge::Verdict;
 pub use mark::{Mark, MarkKind};
 pub use pending::PendingUpload;
 pub use publish::{Placed, Placing, Step};
@@ -79,6 +81,12 @@ impl Disk {
         let syncs_whole = sync::syncs_whole(&incoming);
         let shared = Shared { root: site.root, incoming, pending, marks, fences, distrusted, syncs_whole, _lock: lock };
         let shared = Arc::new(shared);
+        match shared.clear_unnamed() {
+            Ok(0) => {}
+            Ok(left) => tracing::info!("removed {left} temp files of uploads that ended with an earlier process"),
+            // The pool serves all the same, and the sweep comes by later.
+            Err(e) => tracing::warn!("could not remove what uploads have left: {e}"),
+        }
         let (orders, waiting) = mpsc::channel(publish::QUEUE);
         let committer = Committer::new(Arc::clone(&shared));
         let thread = std::thread::Builder::new()
@@ -94,6 +102,15 @@ impl Disk {
     /// What the system says.
     pub fn open(&self, path: &StoredPath) -> Result<Option<Stored>, DiskError> {
         self.shared.open(path)
+    }
+
+    /// What stands at `path` that is no file and can't be replaced by one, in a word; `None`: nothing does. Blocking.
+    #[must_use]
+    pub fn in_the_way(&self, path: &StoredPath) -> Option<&'static str> {
+        let dir = self.shared.root.dir(path.parent()).ok()?;
+        let flags = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
+        let stat = rustix::fs::statat(&dir, path.file_name(), flags).ok()?;
+        root::kind_if_no_file(stat.st_mode)
     }
 
     /// Opens the copy of `path` that is in the trash with `generation`. Blocking.
@@ -199,10 +216,23 @@ impl Disk {
         let Some(there) = self.open(path)?.filter(|there| there.mark().is_none()) else { return Ok(false) };
         let sha256 = there.hash().await.map_err(|e| DiskError::new("hash", path.as_str(), e))?;
         let meta = FileMeta::default();
-        let mark = Mark { size: there.size(), sha256, generation: Generation(0), meta, was_unowned: false };
+        let (size, generation) = (there.size(), Generation(0));
+        let mark = Mark { size, sha256, generation, meta, was_unowned: false, is_suspect: false };
         let existing = there.existing();
         let adopted = self.ask(|answer| Order::Adopt(path.clone(), existing, mark, answer)).await?;
         Ok(matches!(adopted, Placed::Durable))
+    }
+
+    /// Keeps with a file what a check of its bytes came to, durably; a file that has changed since is left alone.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub async fn judge(&self, path: &StoredPath, seen: &Stored, verdict: Verdict) -> Result<(), DiskError> {
+        if verdict.is_known_of(seen) {
+            return Ok(());
+        }
+        let existing = seen.existing();
+        self.ask(|answer| Order::Judge(path.clone(), existing, verdict, answer)).await
     }
 
     /// Removes the file of an upload that the coordinator has refused, where the file there is this upload's, and

@@ -103,6 +103,7 @@ pub(crate) enum Order {
     Purge(super::remove::Removal, Answer<super::remove::Purged>),
     Drop(StoredPath, ImageId, Answer<super::remove::Dropped>),
     Adopt(StoredPath, Existing, Mark, Answer<Placed>),
+    Judge(StoredPath, Existing, super::judge::Verdict, Answer<()>),
 }
 
 type Settle = Box<dyn FnOnce(Option<DiskError>) + Send>;
@@ -208,6 +209,10 @@ impl Committer {
             }
             Order::Drop(path, upload, answer) => {
                 let outcome = trusted.and_then(|()| self.drop_upload(&path, upload));
+                self.settle_later(outcome, answer);
+            }
+            Order::Judge(path, existing, verdict, answer) => {
+                let outcome = trusted.and_then(|()| self.judge(&path, existing, verdict));
                 self.settle_later(outcome, answer);
             }
             Order::Adopt(path, existing, mark, answer) => {
@@ -342,7 +347,7 @@ impl Committer {
     }
 
     /// The file under the name, if it is still the one that was decided about.
-    fn still_there(&self, path: &StoredPath, seen: Existing) -> Result<Option<Stored>, DiskError> {
+    pub(super) fn still_there(&self, path: &StoredPath, seen: Existing) -> Result<Option<Stored>, DiskError> {
         Ok(self.shared.open(path)?.filter(|there| there.existing() == seen))
     }
 

@@ -56,6 +56,12 @@ impl Stored {
         self.mark.as_ref()
     }
 
+    /// Whether its bytes are known not to be those on record: by its size, or by a check that has read them.
+    #[must_use]
+    pub fn is_suspect(&self) -> bool {
+        self.mark.as_ref().is_some_and(|mark| mark.is_suspect || mark.size != self.size)
+    }
+
     /// 0 for a file without a record.
     #[must_use]
     pub fn generation(&self) -> Generation {

@@ -145,6 +145,11 @@ impl Candidate {
     fn has_its_size(&self) -> bool {
         self.mark.as_ref().is_some_and(|mark| mark.size == self.size)
     }
+
+    /// A check has found other bytes than its mark says, and nothing has shown the contrary since.
+    fn is_suspect(&self) -> bool {
+        self.mark.as_ref().is_some_and(|mark| mark.is_suspect)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -164,6 +169,7 @@ fn plan_restore(restore: &Restore, named: Option<Candidate>, trashed: Option<Can
     };
     let fit = |copy: &Candidate, go: Plan| match () {
         () if !copy.has_its_size() => Plan::Answer(Restored::Mismatch),
+        () if copy.is_suspect() && restore.checked.is_none() => Plan::Answer(Restored::Mismatch),
         () if !checked(copy) => Plan::Answer(Restored::Changed),
         () => go,
     };
@@ -193,7 +199,7 @@ mod tests {
         let file = tempfile::tempfile().unwrap();
         let (size, sha256) = (bytes.len() as u64, Sha256::of(bytes.as_bytes()));
         let generation = Generation(generation);
-        let mark = Mark { size, sha256, generation, meta: FileMeta::default(), was_unowned: false };
+        let mark = Mark { size, sha256, generation, meta: FileMeta::default(), was_unowned: false, is_suspect: false };
         Candidate { existing: Existing::of(&file.metadata().unwrap()), size, mark: Some(mark) }
     }
 
@@ -202,6 +208,8 @@ mod tests {
         // What has the name, what is in the trash, and what follows.
         let copy = candidate;
         let short = Candidate { size: 1, ..copy("bytes", 2) };
+        let rotten = copy("bytes", 2).mark.map(|mark| Mark { is_suspect: true, ..mark });
+        let rotten = Candidate { mark: rotten, ..copy("bytes", 2) };
         let bare = Candidate { mark: None, ..copy("bytes", 0) };
         let order = Restore {
             path: "original/a".parse().unwrap(),
@@ -216,6 +224,7 @@ mod tests {
             ("its mark raised by an attempt before this one", None, Some(copy("bytes", 3)), Plan::LinkTrashed),
             ("a later order's copy", None, Some(copy("bytes", 6)), Plan::Answer(Restored::Missing)),
             ("cut short", None, Some(short), Plan::Answer(Restored::Mismatch)),
+            ("known to be rotten", None, Some(rotten), Plan::Answer(Restored::Mismatch)),
             ("linked before a crash", Some(copy("bytes", 5)), Some(copy("bytes", 5)), Plan::RaiseNamed),
             ("done before", Some(copy("bytes", 5)), None, Plan::RaiseNamed),
             ("come back by a copy", Some(copy("bytes", 3)), Some(copy("bytes", 2)), Plan::RaiseNamed),

@@ -179,6 +179,19 @@ pub(crate) fn is_regular(mode: u32) -> bool {
     FileType::from_raw_mode(mode) == FileType::RegularFile
 }
 
+/// What it is in a word, where it is no regular file.
+pub(crate) fn kind_if_no_file(mode: u32) -> Option<&'static str> {
+    use rustix::fs::FileType as Kind;
+    match Kind::from_raw_mode(mode) {
+        Kind::RegularFile => None,
+        Kind::Directory => Some("a directory"),
+        Kind::Symlink => Some("a symbolic link"),
+        Kind::Fifo => Some("a pipe"),
+        Kind::Socket => Some("a socket"),
+        _ => Some("a device"),
+    }
+}
+
 /// A file's time as the system gives it. Before 1970 counts as 1970.
 pub(crate) fn time(seconds: i64, nanos: impl TryInto<u32>) -> SystemTime {
     let since = Duration::new(seconds.try_into().unwrap_or(0), nanos.try_into().unwrap_or(0));

@@ -19,8 +19,16 @@ const KNOWN_DIRS: usize = 8192;
 const WHOLE_FROM: usize = 4;
 
 impl Committer {
-    /// Makes the bytes and marks of new files durable.
+    /// Makes the bytes and marks of new files durable, and sees that none is shorter or longer on the disk than what
+    /// was hashed on its way in.
     pub(super) fn sync_files(&self, fresh: &mut [(&mut Placing, &mut Option<DiskError>)]) {
+        self.sync_bytes(fresh);
+        for (placing, failure) in fresh.iter_mut().filter(|(_, failure)| failure.is_none()) {
+            **failure = whole(placing).err();
+        }
+    }
+
+    fn sync_bytes(&self, fresh: &mut [(&mut Placing, &mut Option<DiskError>)]) {
         if fresh.len() < WHOLE_FROM || !self.shared.syncs_whole {
             for (placing, failure) in fresh {
                 **failure = placing.incoming.file().sync_all().map_err(|e| placing.incoming.spoiled("sync", e)).err();
@@ -109,6 +117,18 @@ impl Committer {
     pub(super) fn distrust(&self, what: &str, cause: &std::io::Error) {
         self.shared.distrust(what, cause);
     }
+}
+
+/// The running hash is of what was given to the system, and says nothing of what became of it.
+fn whole(placing: &mut Placing) -> Result<(), DiskError> {
+    let wanted = placing.mark.size;
+    let stands = placing.incoming.file().metadata().map(|data| data.len());
+    let wrong = match stands {
+        Ok(there) if there == wanted => return Ok(()),
+        Ok(there) => std::io::Error::other(format!("it has {there} bytes instead of {wanted}")),
+        Err(e) => e,
+    };
+    Err(placing.incoming.spoiled("take over", wrong))
 }
 
 /// Whether a sync of the whole file system below `dir` is known to make everything durable that was written to it

@@ -70,7 +70,7 @@ pub(super) fn refusal(error: LandingError, pool: PoolId, path: &StoredPath) -> R
         E::ChecksumRequired => Reason::ChecksumRequired,
         E::Checksum | E::Frame(FrameError::Prefix { .. }) => Reason::ChecksumMismatch,
         E::Size { .. } | E::Frame(_) => Reason::BadFrame,
-        E::Conflict(_) | E::Disk(DiskError::Blocked { .. }) => Reason::Conflict,
+        E::Conflict(_) | E::InTheWay { .. } | E::Disk(DiskError::Blocked { .. }) => Reason::Conflict,
         E::Stale(_) => Reason::StaleAttempt,
         E::Busy(_) => Reason::Busy,
         E::Disk(DiskError::Io { .. } | DiskError::Unsynced(_)) => Reason::IoError,

@@ -84,8 +84,8 @@ fn from_a_pool(parts: &Parts, path: &StoredPath, asked: &Asked, lane: Lane) -> R
     let Some(found) = found else { return Ok(None) };
     let file = found.file;
     let mark = file.mark();
-    // A mark that does not fit its file: the copy is suspect, nobody shall keep it, and the mark's digest is not its.
-    let is_suspect = mark.is_some_and(|mark| mark.size != file.size());
+    // Nobody shall keep a suspect copy, and its mark's digest is not its.
+    let is_suspect = file.is_suspect();
     let validators = match mark {
         Some(mark) if !is_suspect => Validators::strong(&mark.sha256, file.modified()),
         _ => Validators::weak(file.size(), file.modified()),

@@ -16,7 +16,7 @@ use super::identity;
 use super::space::{Books, Claimant, Reservation, Space};
 use super::welcome::{NodePool, PoolReport};
 use crate::clock;
-use crate::disk::{Check, DirId, Disk, DiskError, Purged, Removal, Restored, Trashed};
+use crate::disk::{Check, DirId, Disk, DiskError, Purged, Removal, Restored, Stored, Trashed, Verdict};
 
 /// How often a pool is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -203,6 +203,15 @@ impl Pool {
         check: Check,
     ) -> Result<Restored, DiskError> {
         self.disk().ok_or(DiskError::Closed)?.restore(path, generations, check).await
+    }
+
+    /// Keeps with a file what a check of its bytes came to; see [`Disk::judge`]. Where the disk does not take it the
+    /// file goes on being served as before, and the log says so.
+    pub(crate) async fn judge(&self, path: &StoredPath, seen: &Stored, verdict: Verdict) {
+        let Some(disk) = self.disk() else { return };
+        if let Err(e) = disk.judge(path, seen, verdict).await {
+            tracing::warn!(pool_id = %self.id, %path, "could not note that {path} is {verdict:?}: {}", describe(&e));
+        }
     }
 
     /// Looks at the pool now instead of at the next turn.

@@ -73,6 +73,7 @@ pub(crate) fn decide(arrived: &Arrived, seen: Option<&Seen>) -> Decision {
         generation: arrived.origin.generation(),
         meta: arrived.meta.clone(),
         was_unowned: false,
+        is_suspect: false,
     };
     let go = |step, mark| Decision::Go(step, Box::new(mark));
     let Some(seen) = seen else { return go(Step::Give, mark) };
@@ -93,7 +94,7 @@ pub(crate) fn decide(arrived: &Arrived, seen: Option<&Seen>) -> Decision {
         // The file is no longer what it was: these bytes are. It keeps its generation, which never falls.
         (_, Some(old), false) if has > Generation(0) && old.sha256 == arrived.sha256 => {
             let generation = has.max(mark.generation);
-            go(Step::Replace(seen.existing), Mark { generation, ..old.clone() })
+            go(Step::Replace(seen.existing), Mark { generation, is_suspect: false, ..old.clone() })
         }
         (_, _, false) => Decision::Conflict,
     }
@@ -117,7 +118,8 @@ mod tests {
 
     fn marked(bytes: &str, generation: u64) -> Mark {
         let (size, sha256) = (bytes.len() as u64, Sha256::of(bytes.as_bytes()));
-        Mark { size, sha256, generation: Generation(generation), meta: FileMeta::default(), was_unowned: false }
+        let (generation, meta) = (Generation(generation), FileMeta::default());
+        Mark { size, sha256, generation, meta, was_unowned: false, is_suspect: false }
     }
 
     fn by_move(generation: u64) -> Origin {

@@ -36,6 +36,14 @@ pub enum LandingError {
     /// Other bytes are stored under this path.
     #[error("other bytes are stored under {0}")]
     Conflict(StoredPath),
+    /// Under this path stands something that no file can replace; the pool's owner has to look.
+    #[error("{what} stands where {path} must be, put there by hand: remove it")]
+    InTheWay {
+        /// The path.
+        path: StoredPath,
+        /// What it is, in a word.
+        what: &'static str,
+    },
     /// The attempt was given up, overtaken, or leased before this process knew of any.
     #[error("a newer state of {0} is known here")]
     Stale(StoredPath),
@@ -56,7 +64,7 @@ impl LandingError {
             Self::NoRoom(_) | Self::Disk(DiskError::Full { .. }) => FaultKind::InsufficientStorage,
             Self::Empty | Self::ChecksumRequired | Self::Size { .. } | Self::Frame(_) => FaultKind::BadRequest,
             Self::Checksum => FaultKind::ChecksumMismatch,
-            Self::Conflict(_) | Self::Disk(DiskError::Blocked { .. }) => FaultKind::Conflict,
+            Self::Conflict(_) | Self::InTheWay { .. } | Self::Disk(DiskError::Blocked { .. }) => FaultKind::Conflict,
             Self::Stale(_) => FaultKind::FailedPrecondition,
             Self::Busy(_) => FaultKind::Unavailable,
             Self::Disk(DiskError::Closed | DiskError::Distrusted(_)) => FaultKind::Unavailable,

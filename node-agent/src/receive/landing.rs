@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::claims::{Claim, Overtaken};
 use super::decide::{Arrived, Decision, Origin, Seen, decide};
 use super::{Begin, LandingError, Publish, STEP_BYTES};
-use crate::disk::{Disk, DiskError, Incoming, Mark, Placed, Placing, Step};
+use crate::disk::{Disk, DiskError, Incoming, Mark, Placed, Placing, Step, Verdict};
 use crate::pools::{Pool, Reservation};
 
 /// An offer ends at a multiple of this: the frame of our own senders.
@@ -274,7 +274,11 @@ impl Landing {
                 Ended::Changed(back, with) => (incoming, carried) = (back, with),
             }
         }
-        Err(refuse(incoming, LandingError::Conflict(path)))
+        let why = match disk.in_the_way(&path) {
+            Some(what) => LandingError::InTheWay { path, what },
+            None => LandingError::Conflict(path),
+        };
+        Err(refuse(incoming, why))
     }
 
     fn check(&self, publish: &Publish, size: u64, sha256: Sha256) -> Result<(), LandingError> {
@@ -334,8 +338,14 @@ async fn place(disk: &Disk, placing: Placing, carried: Carried, size: u64) -> Re
 /// The file under the name; its bytes are read again only where they can be the same.
 async fn look(disk: &Disk, path: &StoredPath, arrived: &Arrived) -> Result<Option<Seen>, LandingError> {
     let Some(there) = disk.open(path)? else { return Ok(None) };
-    let is_same = there.size() == arrived.size
-        && there.hash().await.map_err(|e| DiskError::new("hash", path.as_str(), e))? == arrived.sha256;
+    let mut is_same = false;
+    if there.size() == arrived.size {
+        let found = there.hash().await.map_err(|e| DiskError::new("hash", path.as_str(), e))?;
+        is_same = found == arrived.sha256;
+        if there.mark().is_some_and(|mark| mark.sha256 != found) {
+            disk.judge(path, &there, Verdict::Suspect(Some(found))).await?;
+        }
+    }
     Ok(Some(Seen { existing: there.existing(), mark: there.mark().cloned(), is_same }))
 }
 

@@ -33,6 +33,11 @@ impl Source {
         Self { stored, cutter: Cutter::new(), size: file.size, sha256: file.sha256 }
     }
 
+    /// The file itself.
+    pub(super) fn into_stored(self) -> Stored {
+        self.stored
+    }
+
     /// Bytes that have gone out or were there already.
     pub(super) fn offset(&self) -> u64 {
         self.cutter.offset()

@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use pixelfox_proto::Sha256;
+use pixelfox_proto::{Sha256, StoredPath};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
@@ -20,7 +20,12 @@ use super::{
     source::{Piece, Source},
     wire::{self, Answer, Answers, Message},
 };
-use crate::{pools::Pool, secret::SecretPair, transfer::FRAME_BYTES};
+use crate::{
+    disk::{Stored, Verdict},
+    pools::Pool,
+    secret::SecretPair,
+    transfer::FRAME_BYTES,
+};
 
 /// Messages that wait for the connection.
 const WAITING: usize = 2;
@@ -54,9 +59,14 @@ pub(super) async fn run(
         buffers: Buffers::new(FRAME_BYTES),
         call_off,
         ends: VecDeque::new(),
+        judged: VecDeque::new(),
         bytes: Arc::clone(&ears.bytes),
     };
     loop {
+        // Before anybody hears of it.
+        while let Some((path, file, verdict)) = outgoing.judged.pop_front() {
+            outgoing.source.judge(&path, &file, verdict).await;
+        }
         while let Some(end) = outgoing.ends.pop_front() {
             // Whoever listened has gone, and with it the sense of going on.
             if ears.ends.send(end).await.is_err() {
@@ -131,6 +141,8 @@ struct Flow<C> {
     buffers: Buffers,
     call_off: C,
     ends: VecDeque<(usize, Sent)>,
+    /// Files of the source whose bytes are not those on record.
+    judged: VecDeque<(StoredPath, Stored, Verdict)>,
     bytes: Arc<AtomicU64>,
 }
 
@@ -200,7 +212,11 @@ impl<C: CallOff> Flow<C> {
         };
         match disk.open(&file.path) {
             Ok(Some(stored)) if stored.size() == file.size => Ok(Source::new(stored, file)),
-            Ok(Some(stored)) => Err(Sent::Differs { size: stored.size(), sha256: None }),
+            Ok(Some(stored)) => {
+                let size = stored.size();
+                self.judged.push_back((file.path.clone(), stored, Verdict::Suspect(None)));
+                Err(Sent::Differs { size, sha256: None })
+            }
             Ok(None) => Err(Sent::Missing),
             Err(error) => Err(Sent::Unreadable(sentence(&error))),
         }
@@ -223,7 +239,10 @@ impl<C: CallOff> Flow<C> {
             }
             Ok(Piece::Differs(sha256)) => {
                 let size = self.files[index].size;
-                return Some(self.give_up(&current, Sent::Differs { size, sha256: Some(sha256) }));
+                let message = self.give_up(&current, Sent::Differs { size, sha256: Some(sha256) });
+                let path = self.files[index].path.clone();
+                self.judged.push_back((path, current.source.into_stored(), Verdict::Suspect(Some(sha256))));
+                return Some(message);
             }
             Err(error) => return Some(self.give_up(&current, Sent::Unreadable(sentence(&error)))),
         };

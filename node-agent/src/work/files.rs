@@ -9,7 +9,7 @@ use super::{
     Cancel, FileAt, FileEnd, Outcome, PoolFiles, Reporter, RestoreFiles, Shared, VerifyFiles, report::sentence,
 };
 use crate::{
-    disk::{DiskError, Purged, Removal, Restored, Trashed},
+    disk::{DiskError, Purged, Removal, Restored, Trashed, Verdict},
     pools::Pool,
 };
 
@@ -92,17 +92,19 @@ impl Shared {
                 return called_off().of(path);
             }
             let (pool, asked) = (Arc::clone(&pool), path.clone());
-            let hashed = self.plane.run(async move { hash(&pool, &asked).await }).await;
+            let hashed = self.plane.run(async move { hash(&pool, &asked, sha256).await }).await;
             verified(hashed, size, sha256).of(path)
         };
         reporter.tell_all(stream::iter(order.files).map(&one).buffer_unordered(HASHED_AT_ONCE)).await;
     }
 }
 
-/// Size and digest of a file as it is on the disk now.
-async fn hash(pool: &Pool, path: &StoredPath) -> Result<Option<(u64, Sha256)>, DiskError> {
+/// Size and digest of a file as it is on the disk now. Whether that is the one in the books, `wanted`, stays with the
+/// file.
+async fn hash(pool: &Pool, path: &StoredPath, wanted: Sha256) -> Result<Option<(u64, Sha256)>, DiskError> {
     let Some(file) = pool.disk().ok_or(DiskError::Closed)?.open(path)? else { return Ok(None) };
     let sha256 = file.hash().await.map_err(|cause| DiskError::new("hash", path.as_str(), cause))?;
+    pool.judge(path, &file, Verdict::over(&file, sha256, wanted)).await;
     Ok(Some((file.size(), sha256)))
 }
 

@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pixelfox_node::disk::{Disk, DiskError, Mark, Placed, Placing, Site, Step};
+use pixelfox_node::disk::{Disk, DiskError, Incoming, Mark, Placed, Placing, Site, Step};
 use pixelfox_node::receive::{LandingError, Origin, Publish};
 use pixelfox_proto::{Attempt, FaultKind, FileMeta, Generation, ImageId, Lease, Sha256};
 use tokio::sync::oneshot;
@@ -40,8 +40,20 @@ async fn place_with(
 ) -> Result<Placed, DiskError> {
     let mut incoming = disk.incoming()?;
     incoming.append(data)?;
+    give(disk, incoming, at, data, generation, step, attempt).await
+}
+
+async fn give(
+    disk: &Disk,
+    incoming: Incoming,
+    at: &str,
+    data: &[u8],
+    generation: Generation,
+    step: Step,
+    attempt: Option<Attempt>,
+) -> Result<Placed, DiskError> {
     let (size, sha256) = (data.len() as u64, Sha256::of(data));
-    let mark = Mark { size, sha256, generation, meta: FileMeta::default(), was_unowned: false };
+    let mark = Mark { size, sha256, generation, meta: FileMeta::default(), was_unowned: false, is_suspect: false };
     let (tell, told) = oneshot::channel();
     let placing = Placing { incoming, path: path(at), mark, step, attempt, pending: None };
     disk.place(placing, move |outcome| drop(tell.send(outcome))).await;
@@ -165,6 +177,45 @@ async fn what_a_crash_left_on_its_way_in_is_resumed_or_swept_and_never_seen() {
     assert_eq!(disk.sweep(now + day, day).unwrap(), 0, "a day old and no more stays");
     assert_eq!(disk.sweep(now + 2 * day, day).unwrap(), 1);
     assert!(ground.names(".pixelfox/incoming").is_empty());
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_as_long_on_the_disk_as_it_came_gets_no_name() {
+    // Cut or longer behind our back between the last byte and the sync: the digest of what came says nothing of that.
+    let ground = Ground::new().await;
+    let disk = ground.pool().disk().unwrap();
+    for (at, length) in [("original/shorter", 3), ("original/longer", 5)] {
+        let mut incoming = disk.incoming().unwrap();
+        incoming.append(b"four").unwrap();
+        let name = ground.names(".pixelfox/incoming").remove(0);
+        let file = fs::File::options().write(true).open(ground.on_disk(&format!(".pixelfox/incoming/{name}")));
+        file.unwrap().set_len(length).unwrap();
+        let refused = give(&disk, incoming, at, b"four", Generation(1), Step::Give, None).await.unwrap_err();
+        let cause = std::error::Error::source(&refused).unwrap().to_string();
+        assert_eq!(cause, format!("it has {length} bytes instead of 4"), "{at}");
+        assert!(disk.open(&path(at)).unwrap().is_none(), "{at}");
+        assert!(ground.names(".pixelfox/incoming").is_empty(), "{at}");
+    }
+    assert!(matches!(place(&disk, "original/right", b"four", 1).await, Ok(Placed::Durable)));
+}
+
+#[test]
+fn what_an_upload_has_left_goes_when_the_pool_is_opened() {
+    // Nobody can go on with an upload; a file that a Replicate has left is kept for its offer. Whoever does not get the
+    // lock removes nothing: the files may be another process's, which is at work.
+    let temp = tempfile::tempdir().unwrap();
+    let incoming = temp.path().join(".pixelfox/incoming");
+    let open = || Disk::start(Site::open(temp.path()).unwrap(), Lease(0));
+    let disk = open().unwrap();
+    for name in ["u-0123", "r-0123"] {
+        fs::write(incoming.join(name), b"left").unwrap();
+    }
+    open().unwrap_err();
+    assert_eq!(fs::read_dir(&incoming).unwrap().count(), 2);
+    disk.close();
+    let _disk = open().unwrap();
+    let left: Vec<_> = fs::read_dir(&incoming).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["r-0123"]);
 }
 
 #[tokio::test]

@@ -27,4 +27,5 @@ mod upload_refused;
 mod upload_taken;
 mod uploads_elsewhere;
 mod uploads_serve;
+mod uploads_suspect;
 mod walk;

@@ -184,7 +184,8 @@ async fn frames_that_do_not_fit_are_refused() {
 
 #[tokio::test]
 async fn what_stands_in_the_way_is_refused_and_left_alone() {
-    // A file where a folder must be, a folder where the file must be, and links out of the pool, planted by hand.
+    // A file where a folder must be, a folder or a pipe where the file must be, and links out of the pool, planted by
+    // hand. What stands under the name itself is named.
     let target = Target::start().await;
     let outside = tempfile::tempdir().unwrap();
     fs::write(outside.path().join("secret.png"), b"outside").unwrap();
@@ -193,10 +194,19 @@ async fn what_stands_in_the_way_is_refused_and_left_alone() {
     fs::create_dir(folder.join("folder.png")).unwrap();
     symlink(outside.path(), folder.join("link")).unwrap();
     symlink(outside.path().join("secret.png"), folder.join("link.png")).unwrap();
-    for at in ["way.png/in-way.png", "folder.png", "link/new.png", "link/secret.png", "link.png"] {
+    let pipe = rustix::fs::FileType::Fifo;
+    rustix::fs::mknodat(rustix::fs::CWD, folder.join("pipe.png"), pipe, rustix::fs::Mode::RUSR, 0).unwrap();
+    for (at, says) in [
+        ("way.png/in-way.png", ""),
+        ("folder.png", "a directory stands where"),
+        ("pipe.png", "a pipe stands where"),
+        ("link/new.png", ""),
+        ("link/secret.png", ""),
+        ("link.png", "a symbolic link stands where"),
+    ] {
         let content = bytes(1, 3 * PIECE);
         let begun = begin(&format!("original/refused/{at}"), &content);
-        Row::new(begun, frames(&content), Reason::Conflict, "").check(&target).await;
+        Row::new(begun, frames(&content), Reason::Conflict, says).check(&target).await;
     }
     assert_eq!(fs::read(outside.path().join("secret.png")).unwrap(), b"outside");
     assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 1);

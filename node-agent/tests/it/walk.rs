@@ -22,8 +22,10 @@ fn collect(top: &Path, dir: &Path, found: &mut BTreeMap<String, Vec<u8>>) {
         }
         let content = if kind.is_symlink() {
             still_there(fs::read_link(&path)).map(|target| target.into_os_string().into_encoded_bytes())
-        } else {
+        } else if kind.is_file() {
             still_there(fs::read(&path))
+        } else {
+            Some(Vec::new()) // reading a pipe would wait for a writer
         };
         found.extend(content.map(|content| (name, content)));
     }

@@ -80,6 +80,8 @@ async fn many_images_move_at_once_and_one_bad_one_stops_none() {
     let image = cluster.image(&uuids[9]).await;
     assert_eq!((image.pool_id, image.files[0].state.as_str()), (1, "suspect"));
     assert_eq!(std::fs::read(&rotten).unwrap(), bytes, "what is suspect stays as it is");
+    let served = reqwest::get(&image.url).await.unwrap();
+    assert_eq!((served.status().as_u16(), &served.headers()["cache-control"]), (200, &"no-store".parse().unwrap()));
     assert_eq!(stored(&cluster, 2).len(), 59);
     assert_eq!(stored(&cluster, 1).len(), 1);
     for uuid in &uuids {
