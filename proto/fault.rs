@@ -36,6 +36,8 @@ pub enum FaultKind {
     TimedOut,
     /// Larger than the limit.
     PayloadTooLarge,
+    /// HTTP only: the range begins behind the end.
+    RangeNotSatisfiable,
     /// Not one of the picture formats.
     UnsupportedMediaType,
     /// The bytes are not what was announced.
@@ -68,6 +70,7 @@ impl FaultKind {
             Self::FailedPrecondition => (Code::FailedPrecondition, 412, "precondition_failed"),
             Self::PayloadTooLarge => (Code::OutOfRange, 413, "payload_too_large"),
             Self::UnsupportedMediaType => (Code::InvalidArgument, 415, "unsupported_media_type"),
+            Self::RangeNotSatisfiable => (Code::OutOfRange, 416, "range_not_satisfiable"),
             Self::Misdirected => (Code::FailedPrecondition, 421, "misdirected_request"),
             Self::ChecksumMismatch => (Code::DataLoss, 422, "unprocessable_entity"),
             Self::TooManyRequests => (Code::ResourceExhausted, 429, "too_many_requests"),
@@ -79,7 +82,7 @@ impl FaultKind {
     }
 
     /// Every kind, for tables and tests.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::BadRequest,
         Self::Unauthorized,
         Self::NotFound,
@@ -89,6 +92,7 @@ impl FaultKind {
         Self::FailedPrecondition,
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
+        Self::RangeNotSatisfiable,
         Self::Misdirected,
         Self::ChecksumMismatch,
         Self::TooManyRequests,

@@ -44,6 +44,11 @@ pub(crate) async fn identity(
     Ok(Json(Identity { proof: secret.identity_proof(&nonce, &node_id), version: parts.version, node_id }))
 }
 
+/// `GET /api/v1/ping`: how older nodes know a PixelFox.
+pub(crate) async fn ping() -> Response {
+    Json(json!({ "ping": "pong" })).into_response()
+}
+
 /// `GET /healthz`: 200 while the process lives.
 pub(crate) async fn alive() -> Response {
     Json(json!({ "status": "ok" })).into_response()

@@ -72,6 +72,7 @@ pub fn routes(parts: Parts) -> Router {
         .route("/api/internal/upload", upload())
         .route("/api/v1/upload", upload())
         .route("/api/internal/identity", get(health::identity))
+        .route("/api/v1/ping", get(health::ping))
         .route("/uploads/{*path}", get(uploads::serve))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))

@@ -12,7 +12,7 @@ use axum::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use percent_encoding::percent_decode_str;
-use pixelfox_proto::{Fault, StoredPath};
+use pixelfox_proto::{Fault, FaultKind, StoredPath};
 
 use self::content::Lane;
 use super::Parts;
@@ -114,7 +114,8 @@ fn answered(file: Stored, method: ranges::Method, answer: &Answer, lane: Lane) -
     let part = match answer {
         Answer::NotModified => return Ok(status(StatusCode::NOT_MODIFIED)),
         Answer::Unsatisfiable => {
-            let mut response = status(StatusCode::RANGE_NOT_SATISFIABLE);
+            let message = format!("the range begins behind the end: this file has {size} bytes");
+            let mut response = Fault::new(FaultKind::RangeNotSatisfiable, message).into_response();
             response.headers_mut().insert(header::CONTENT_RANGE, text(&format!("bytes */{size}")));
             return Ok(response);
         }

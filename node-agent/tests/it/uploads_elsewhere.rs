@@ -144,6 +144,7 @@ async fn a_node_proves_who_it_is() {
 async fn a_node_says_how_it_does() {
     let node = Node::start().await;
     assert_eq!(answer(node.get("/healthz").await).await, (200, json!({ "status": "ok" })));
+    assert_eq!(answer(node.get("/api/v1/ping").await).await, (200, serde_json::json!({ "ping": "pong" })));
     let (status, body) = answer(node.get("/readyz").await).await;
     assert_eq!((status, &body["reasons"]), (503, &json!(["not attached", "pool 1 is offline"])));
     node.stop().await;

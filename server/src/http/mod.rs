@@ -26,7 +26,7 @@ const NOT_BUILT: [(&str, &str); 9] = [
 
 /// The routes, to be merged with the embedded node's.
 pub fn router(store: Store) -> Router {
-    let api = Router::new().route("/api/v1/ping", get(ping)).route("/i/{share}", get(share)).with_state(store);
+    let api = Router::new().route("/i/{share}", get(share)).with_state(store);
     let not_built = |routes: Router, (path, meanwhile): (&'static str, &'static str)| {
         let answer = move || async move {
             Fault::new(FaultKind::Unimplemented, format!("{path} is not in this version")).with_hint(meanwhile)
@@ -34,11 +34,6 @@ pub fn router(store: Store) -> Router {
         routes.route(path, any(answer))
     };
     NOT_BUILT.into_iter().fold(api.merge(pixelfox_admin_web::router()), not_built)
-}
-
-/// `GET /api/v1/ping`: how older nodes know each other.
-async fn ping() -> axum::Json<serde_json::Value> {
-    axum::Json(serde_json::json!({ "ping": "pong" }))
 }
 
 /// `GET /i/<share>`: to the picture itself, wherever it is now.
