@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use pixelfox_proto::{FileMeta, PrefixHasher, Sha256, StoredPath, Verifier};
+use pixelfox_proto::{FileMeta, FrameError, PrefixHasher, Sha256, StoredPath, Verifier};
 use tokio::sync::oneshot;
 
 use super::claims::{Claim, Overtaken};
@@ -143,6 +143,9 @@ impl Landing {
     /// Where the frame does not fit, a newer attempt has taken over, there is no room, or the disk refuses; the file
     /// takes no further frame then.
     pub fn frame(&mut self, offset: u64, data: &[u8], prefix_sha256: &[u8]) -> Result<(), LandingError> {
+        if data.is_empty() && self.is_called_off(offset, prefix_sha256) {
+            return Err(FrameError::Empty.into());
+        }
         if offset == 0 && self.is_offered && self.received() > 0 {
             self.start_anew()?;
         }
@@ -155,6 +158,13 @@ impl Landing {
             return Err(wrong.into());
         }
         self.append(data)
+    }
+
+    /// Whether a frame without data says that no more comes for now: where we are, or before the first one. What has
+    /// come is as good as before.
+    fn is_called_off(&self, offset: u64, prefix_sha256: &[u8]) -> bool {
+        let is = |digest: Sha256| digest.as_bytes()[..] == *prefix_sha256;
+        (offset == self.received() && is(self.digest())) || (offset == 0 && is(PrefixHasher::new().digest()))
     }
 
     /// Hashes what an interrupted transfer has left and says from where to go on; 0 where nothing has. At least one

@@ -43,6 +43,11 @@ impl Source {
         self.cutter.offset()
     }
 
+    /// Of these bytes.
+    pub(super) fn prefix(&self) -> Sha256 {
+        self.cutter.digest()
+    }
+
     /// Goes on from `offset` where the file begins with `prefix` up to there; else from its start. A file that can't be
     /// read shows that with its first piece.
     pub(super) async fn resume(&mut self, offset: u64, prefix: Option<Sha256>) {

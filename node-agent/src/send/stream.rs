@@ -252,8 +252,9 @@ impl<C: CallOff> Flow<C> {
 
     /// Ends a file by a frame that the target refuses; its answer then means what is known here.
     fn give_up(&mut self, current: &Current, why: Sent) -> Message {
+        let good = (why == Sent::CalledOff).then(|| current.source.prefix());
         self.open.insert(current.index, Some(why));
-        wire::give_up(tag(current.index), current.source.offset())
+        wire::give_up(tag(current.index), current.source.offset(), good)
     }
 
     async fn hear(&mut self, tag: u32, answer: Answer) {
@@ -288,9 +289,20 @@ impl<C: CallOff> Flow<C> {
     }
 
     async fn resume(&mut self, index: usize, offset: u64, prefix: Option<Sha256>) {
-        let Some(current) = self.current.as_mut().filter(|c| c.index == index && c.waits_for_offer) else { return };
+        let Self { current, call_off, .. } = self;
+        let Some(current) = current.as_mut().filter(|c| c.index == index && c.waits_for_offer) else { return };
         current.waits_for_offer = false;
-        current.source.resume(offset, prefix).await;
+        let called_off = async {
+            while !call_off.is_called_off(index) {
+                call_off.changed().await;
+            }
+        };
+        // Hashing what is there already takes a while: it keeps no file that is called off.
+        tokio::select! {
+            biased;
+            () = called_off => {}
+            () = current.source.resume(offset, prefix) => {}
+        }
     }
 }
 

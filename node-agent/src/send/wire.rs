@@ -83,9 +83,11 @@ pub(super) fn frame(file_tag: u32, cut: Cut, data: Bytes) -> Message {
     ReplicateRequest { file_tag, step: Some(Step::Frame(Frame { offset: cut.offset, data, prefix_sha256 })) }
 }
 
-/// A frame that no target takes: it ends a file that can't be sent on, and that file alone.
-pub(super) fn give_up(file_tag: u32, offset: u64) -> Message {
-    let frame = Frame { offset, data: Bytes::new(), prefix_sha256: Vec::new() };
+/// A frame that no target takes: it ends a file that can't be sent on, and that file alone. With the `prefix` of what
+/// went out the target keeps that for an offer.
+pub(super) fn give_up(file_tag: u32, offset: u64, prefix: Option<Sha256>) -> Message {
+    let prefix_sha256 = prefix.map(|prefix| prefix.as_bytes().to_vec()).unwrap_or_default();
+    let frame = Frame { offset, data: Bytes::new(), prefix_sha256 };
     ReplicateRequest { file_tag, step: Some(Step::Frame(frame)) }
 }
 

@@ -13,7 +13,7 @@ use crate::{
     pools::{NodePool, NodeSettings, PoolHome, PoolReport, Welcome},
     work::{
         Check, Command, CommandId, FileAt, FileEnd, Outcome, PoolFiles, PushFile, PushFiles, Reason, Report,
-        RestoreFiles, VerifyFiles,
+        RestoreFile, RestoreFiles, VerifyFiles,
     },
 };
 
@@ -309,10 +309,14 @@ fn restore(wire: &v1::RestoreFiles) -> Result<RestoreFiles, String> {
     if wire.files.len() != wire.new_generations.len() {
         return Err("a restore whose files and generations differ in number".into());
     }
-    let both = wire.files.iter().zip(&wire.new_generations);
+    let both = wire.files.iter().zip(&wire.new_generations).enumerate();
+    let job = |at: usize| wire.job_ids.get(at).and_then(|job| JobId::try_from(*job).ok());
+    let file = |(at, (file, new)): (usize, (&v1::DeleteFile, &u64))| {
+        Ok(RestoreFile { file: file_at(file)?, restored: Generation(*new), job: job(at) })
+    };
     Ok(RestoreFiles {
         pool: pool_id(wire.pool_id)?,
-        files: both.map(|(file, new)| Ok((file_at(file)?, Generation(*new)))).collect::<Result<_, String>>()?,
+        files: both.map(file).collect::<Result<_, String>>()?,
         check: if wire.verify { Check::Bytes } else { Check::Mark },
     })
 }

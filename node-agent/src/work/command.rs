@@ -1,6 +1,6 @@
 //! Orders of the coordinator and the node's words about them, as domain values. `session/wire` converts.
 
-use pixelfox_proto::{Attempt, FileMeta, Generation, Lease, PoolId, RefusalReason, Sha256, StoredPath};
+use pixelfox_proto::{Attempt, FileMeta, Generation, JobId, Lease, PoolId, RefusalReason, Sha256, StoredPath};
 
 pub use crate::disk::{Check, Reason};
 
@@ -78,10 +78,21 @@ pub struct PoolFiles {
 pub struct RestoreFiles {
     /// The pool.
     pub pool: PoolId,
-    /// Each with the generation that it has afterwards.
-    pub files: Vec<(FileAt, Generation)>,
+    /// In this order.
+    pub files: Vec<RestoreFile>,
     /// Hash the bytes before the answer; otherwise mark and size are enough.
     pub check: Check,
+}
+
+/// One of them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RestoreFile {
+    /// As it is in the trash.
+    pub file: FileAt,
+    /// The generation that it has afterwards.
+    pub restored: Generation,
+    /// For which job, where that is said.
+    pub job: Option<JobId>,
 }
 
 /// Files to hash.

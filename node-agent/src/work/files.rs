@@ -6,7 +6,7 @@ use futures_util::{StreamExt as _, stream};
 use pixelfox_proto::{RefusalReason, Sha256, StoredPath};
 
 use super::{
-    Cancel, FileAt, FileEnd, Outcome, PoolFiles, Reporter, RestoreFiles, Shared, VerifyFiles, report::sentence,
+    Cancel, FileAt, FileEnd, Outcome, PoolFiles, Reporter, RestoreFile, RestoreFiles, Shared, VerifyFiles, report::sentence,
 };
 use crate::{
     disk::{DiskError, Purged, Removal, Restored, Trashed, Verdict},
@@ -71,13 +71,15 @@ impl Shared {
             Err(fault) => return reporter.end(Some(fault.message().to_owned())).await,
         };
         let check = order.check;
-        let one = async |(file, restored_as): (FileAt, _)| {
-            if cancel.is_whole() {
-                return called_off().of(file.path);
-            }
+        let one = async |RestoreFile { file, restored: restored_as, job }: RestoreFile| {
             let (pool, path) = (Arc::clone(&pool), file.path.clone());
             let work = async move { pool.restore(&path, (file.generation, restored_as), check).await };
-            restored(self.plane.run(work).await).of(file.path)
+            // Dropped while it hashes, nothing has happened; once it is ordered at the disk it is carried out.
+            tokio::select! {
+                biased;
+                () = cancel.of(job) => called_off().of(file.path),
+                outcome = self.plane.run(work) => restored(outcome).of(file.path),
+            }
         };
         reporter.tell_all(stream::iter(order.files).map(&one).buffer_unordered(AT_ONCE)).await;
     }

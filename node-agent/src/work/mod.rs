@@ -24,8 +24,8 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::command::{
-    Check, Command, CommandId, FileAt, FileEnd, Outcome, PoolFiles, PushFile, PushFiles, Reason, Report, RestoreFiles,
-    VerifyFiles,
+    Check, Command, CommandId, FileAt, FileEnd, Outcome, PoolFiles, PushFile, PushFiles, Reason, Report, RestoreFile,
+    RestoreFiles, VerifyFiles,
 };
 pub(crate) use self::report::Reporter;
 use crate::{
@@ -101,6 +101,22 @@ impl Cancel {
     /// Jobs that are called off, as they become more.
     pub(crate) fn jobs(&self) -> watch::Receiver<Arc<HashSet<JobId>>> {
         self.jobs.subscribe()
+    }
+
+    /// Returns when the order as a whole is called off, or this job of it.
+    pub(crate) async fn of(&self, job: Option<JobId>) {
+        let mut jobs = self.jobs();
+        let this_job = async {
+            match job {
+                // The sender lives in `self`, so the wait can't fail.
+                Some(job) => drop(jobs.wait_for(|jobs| jobs.contains(&job)).await),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = self.whole() => {}
+            () = this_job => {}
+        }
     }
 
     fn call_off(&self, jobs: &[JobId]) {

@@ -195,7 +195,7 @@ async fn one_job_is_called_off_and_the_others_go_on() {
         }
     }
     assert!(pair.target.read("original/push/large.png").is_none());
-    assert_eq!(pair.target.incoming(), Vec::<String>::new());
+    assert_eq!(pair.target.incoming().len(), 1, "what has come stays for the next try");
     pair.stop().await;
 }
 

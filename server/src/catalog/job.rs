@@ -69,6 +69,14 @@ words! {
     }
 }
 
+impl JobKind {
+    /// Makes jobs of its own, which follow it.
+    #[must_use]
+    pub const fn is_parent_of_moves(self) -> bool {
+        matches!(self, Self::MoveImages | Self::MovePool | Self::Undo)
+    }
+}
+
 /// A job on record.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Job {
@@ -100,10 +108,12 @@ pub struct Job {
     pub bytes_done: u64,
     /// Bytes in all.
     pub bytes_total: u64,
-    /// Children that ended well or were cancelled.
+    /// Children that ended well.
     pub children_done: u64,
     /// Children that failed.
     pub children_failed: u64,
+    /// Children that were cancelled, or never made because their parent was.
+    pub children_cancelled: u64,
     /// Children in all.
     pub children_total: u64,
     /// Files whose source was not there.

@@ -1,6 +1,7 @@
 //! What the coordinator knows, as plain values: pools, nodes, images, replicas, jobs, orders, settings. Pure: no
 //! database, no clock, no wire type.
 
+mod control;
 mod image;
 mod job;
 mod node;
@@ -14,6 +15,7 @@ mod settings;
 mod time;
 mod upload;
 
+pub use control::{ChangeAsk, ChangeProgress, Changed, HeldJob, JobChange, WhichJobs};
 pub use image::{File, Image, ImageFilter, ImageTotals};
 pub use job::{Job, JobFilter, JobKind, JobState};
 pub use node::{Attached, Hello, NodeRecord};

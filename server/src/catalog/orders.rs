@@ -340,8 +340,8 @@ pub enum LostSession {
     },
     /// All: the coordinator starts, no session is there.
     Every,
-    /// Leased before this, whoever holds them: the sweeper's net.
-    LeasedBefore(UnixMillis),
+    /// These leases, whoever holds them: more than their node may work on.
+    Leases(Vec<Lease>),
 }
 
 /// A job that is pending again because its session is gone. Not counted as an attempt.

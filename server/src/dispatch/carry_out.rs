@@ -114,9 +114,9 @@ fn push_file(job: &LeasedJob, file: &LeasedFile) -> PushFile {
 }
 
 fn restore(pool: PoolId, parcels: &[Parcel<'_>]) -> Command {
-    let file = |(_, file): &Parcel<'_>| {
+    let file = |(job, file): &Parcel<'_>| {
         let trashed = file.in_trash?;
-        Some(RestoreFile { path: file.path.clone(), trashed, restored: file.generation })
+        Some(RestoreFile { path: file.path.clone(), trashed, restored: file.generation, job: job.job })
     };
     Command::Restore(RestoreFiles { pool, files: parcels.iter().filter_map(file).collect() })
 }

@@ -103,6 +103,7 @@ impl Round {
 
     /// Whether any job went out or ended.
     async fn lease(&self, order: LeaseOrder, pools: &[Pool]) -> Result<bool, StoreError> {
+        let changes = self.settle.changes();
         let leased = self.store.lease_jobs(order.clone(), clock::now()).await.inspect_err(|_| self.doubt(&order))?;
         let got_on = !leased.jobs.is_empty() || !leased.settled.is_empty();
         self.settle.ended_unsent(leased.settled).await;
@@ -111,6 +112,9 @@ impl Round {
         }
         self.sessions.usage_changed();
         self.send(&order, leased.jobs, pools).await;
+        if self.settle.changes() != changes {
+            self.settle.heed_changes().await; // a change after the lease may have found nothing in flight to stop
+        }
         Ok(got_on)
     }
 

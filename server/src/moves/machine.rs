@@ -19,6 +19,11 @@ pub enum MoveJob {
         /// Attempts that counted.
         failures: u32,
     },
+    /// Held up by a person.
+    Paused {
+        /// Attempts that counted.
+        failures: u32,
+    },
     /// At its target for good; old copies still to be put into the trash.
     Committed,
     /// Over.
@@ -66,8 +71,14 @@ pub enum News {
     SessionLost,
     /// No old copy is left to be put into the trash.
     TrashDone,
+    /// A person holds it up.
+    Pause,
+    /// A person lets it go on.
+    Resume,
     /// A person wants it to end.
     Cancel,
+    /// A person wants it to begin anew.
+    Retry,
 }
 
 /// What follows a setback.
@@ -116,10 +127,21 @@ impl MoveJob {
             }
             (Copying { failures, .. }, SessionLost) => Becomes(Waiting { failures }),
             (Committed, TrashDone) => Becomes(Ended(End::Completed)),
-            (Waiting { .. } | Copying { .. }, Cancel) => Becomes(Ended(End::Cancelled)),
+            (Waiting { failures } | Copying { failures, .. }, Pause) => Becomes(Paused { failures }),
+            (Paused { failures }, Resume) => Becomes(Waiting { failures }),
+            (Waiting { .. } | Paused { .. } | Copying { .. }, Cancel) => Becomes(Ended(End::Cancelled)),
+            (Ended(End::Failed(_) | End::Cancelled), Retry) => Becomes(Waiting { failures: 0 }),
             (
-                Waiting { .. } | Copying { .. } | Committed | Ended(_),
-                Leased { .. } | Landed { .. } | SetBack { .. } | SessionLost | TrashDone | Cancel,
+                Waiting { .. } | Paused { .. } | Copying { .. } | Committed | Ended(_),
+                Leased { .. }
+                | Landed { .. }
+                | SetBack { .. }
+                | SessionLost
+                | TrashDone
+                | Pause
+                | Resume
+                | Cancel
+                | Retry,
             ) => Stale,
         }
     }
@@ -139,6 +161,10 @@ mod tests {
 
     fn landed(lease: u64, epoch: u64) -> News {
         News::Landed { lease: Lease(lease), epoch: SessionEpoch(epoch) }
+    }
+
+    fn leased(lease: u64, epoch: u64) -> News {
+        News::Leased { lease: Lease(lease), epoch: SessionEpoch(epoch) }
     }
 
     fn set_back(then: After) -> News {
@@ -174,6 +200,16 @@ mod tests {
             ("the trash ends it", MoveJob::Committed, News::TrashDone, ended(End::Completed)),
             ("until the commit it can be cancelled", copying(), News::Cancel, ended(End::Cancelled)),
             ("after it no more", MoveJob::Committed, News::Cancel, Turn::Stale),
+            ("a pause costs no attempt", copying(), News::Pause, Turn::Becomes(MoveJob::Paused { failures: 3 })),
+            ("what is committed goes on through a pause", MoveJob::Committed, News::Pause, Turn::Stale),
+            ("a receipt after the pause is late", MoveJob::Paused { failures: 3 }, landed(5, 2), Turn::Stale),
+            ("a receipt after the cancel is late", MoveJob::Ended(End::Cancelled), landed(5, 2), Turn::Stale),
+            ("a paused job is not leased", MoveJob::Paused { failures: 3 }, leased(6, 2), Turn::Stale),
+            ("resumed it has its attempts left", MoveJob::Paused { failures: 3 }, News::Resume, waiting(3)),
+            ("a paused job can be cancelled", MoveJob::Paused { failures: 3 }, News::Cancel, ended(End::Cancelled)),
+            ("tried again it has all its attempts", MoveJob::Ended(End::Failed("x".into())), News::Retry, waiting(0)),
+            ("a cancelled one as well", MoveJob::Ended(End::Cancelled), News::Retry, waiting(0)),
+            ("what is done is not done twice", MoveJob::Ended(End::Completed), News::Retry, Turn::Stale),
         ] {
             assert_eq!(job.turn(news), want, "{why}");
         }
@@ -188,7 +224,10 @@ mod tests {
             (lease(), epoch()).prop_map(|(lease, epoch)| News::SetBack { lease, epoch, then: After::Counted }),
             Just(News::SessionLost),
             Just(News::TrashDone),
+            Just(News::Pause),
+            Just(News::Resume),
             Just(News::Cancel),
+            Just(News::Retry),
         ]
     }
 

@@ -81,4 +81,6 @@ pub struct RestoreFile {
     pub trashed: Generation,
     /// The generation that it has afterwards.
     pub restored: Generation,
+    /// For which job.
+    pub job: JobId,
 }

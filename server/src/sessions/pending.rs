@@ -26,6 +26,16 @@ pub enum Awaited {
     },
 }
 
+impl Awaited {
+    /// The lease of the attempt, where it is one.
+    fn lease(&self) -> Option<Lease> {
+        match self {
+            Self::Pushed(attempt) | Self::Restored(attempt) => Some(attempt.lease),
+            Self::Trashed { .. } => None,
+        }
+    }
+}
+
 /// What a command is, as far as its slot is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
@@ -98,6 +108,20 @@ impl Pending {
         cancelled
     }
 
+    /// The leases of the newest commands of this kind, all but the `kept` oldest: these have come the furthest.
+    pub fn surplus(&self, work: Work, kept: usize) -> Vec<Lease> {
+        let commands = self.commands.lock();
+        let mut open: Vec<_> = commands.iter().filter(|(_, command)| command.work == work).collect();
+        open.sort_unstable_by_key(|(id, _)| **id);
+        let leases = |(_, command): &(&CommandId, &Command)| -> Vec<Lease> {
+            command.unreported.values().filter_map(Awaited::lease).collect()
+        };
+        let mut surplus: Vec<Lease> = open.iter().skip(kept).flat_map(leases).collect();
+        surplus.sort_unstable();
+        surplus.dedup();
+        surplus
+    }
+
     /// Open commands of this kind.
     pub fn count(&self, work: Work) -> usize {
         self.commands.lock().values().filter(|command| command.work == work).count()
@@ -146,6 +170,18 @@ mod tests {
         pending.put(CommandId(1), Work::Rename, [(path("a.jpg"), trashed(1))]);
         pending.put(CommandId(2), Work::Push, [(path("b.jpg"), pushed(1))]);
         assert_eq!((pending.count(Work::Push), pending.count(Work::Rename)), (1, 1));
+    }
+
+    #[test]
+    fn the_newest_commands_are_above_the_slots() {
+        // Three pushes and an order for the trash; with one slot kept, the jobs of the two newer pushes.
+        let pending = Pending::default();
+        pending.put(CommandId(3), Work::Push, [(path("c.jpg"), pushed(3)), (path("d.jpg"), pushed(3))]);
+        pending.put(CommandId(1), Work::Push, [(path("a.jpg"), pushed(1))]);
+        pending.put(CommandId(2), Work::Push, [(path("b.jpg"), pushed(2))]);
+        pending.put(CommandId(4), Work::Rename, [(path("e.jpg"), trashed(1))]);
+        assert_eq!(pending.surplus(Work::Push, 1), [Lease(2), Lease(3)]);
+        assert_eq!(pending.surplus(Work::Push, 3), []);
     }
 
     #[test]

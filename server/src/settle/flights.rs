@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use parking_lot::Mutex;
-use pixelfox_proto::{Lease, StoredPath};
+use pixelfox_proto::{JobId, Lease, StoredPath};
 
 use super::verdict::FileEnd;
 use crate::catalog::{LeasedFile, LeasedJob};
@@ -62,6 +62,11 @@ impl Flights {
         waiting.into_iter().filter_map(find).collect()
     }
 
+    /// What is in flight.
+    pub(super) fn all(&self) -> Vec<(JobId, Lease)> {
+        self.by_lease.lock().iter().map(|(lease, flight)| (flight.job.job, *lease)).collect()
+    }
+
     /// Nothing more is heard of these.
     pub(super) fn forget(&self, leases: &HashSet<Lease>) {
         self.by_lease.lock().retain(|lease, _| !leases.contains(lease));
@@ -70,7 +75,7 @@ impl Flights {
 
 #[cfg(test)]
 mod tests {
-    use pixelfox_proto::{FileMeta, Generation, ImageId, JobId, PoolId, SessionEpoch, Sha256};
+    use pixelfox_proto::{FileMeta, Generation, ImageId, PoolId, SessionEpoch, Sha256};
 
     use super::*;
 

@@ -1,6 +1,7 @@
 //! A node's word becomes a fact: results are gathered per job, decided by pure functions, committed many at once,
 //! and only then logged, published and followed by orders for the trash.
 
+mod control;
 mod flights;
 mod moves;
 mod sessions;
@@ -9,12 +10,14 @@ mod uploads;
 mod verdict;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use pixelfox_proto::{Lease, StoredPath};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use self::control::QueueState;
 use self::flights::Flights;
 use self::verdict::{FileEnd, Verdict};
 use crate::catalog::{JobState, LeasedFile, LeasedJob, SettledJob, TrashResult};
@@ -36,6 +39,10 @@ struct Rooms {
     /// Wakes the dispatcher: a slot, a job or a pool may be free.
     wake: Arc<Notify>,
     flights: Flights,
+    /// Rises with every change that may have taken jobs away from whoever works on them.
+    changes: AtomicU64,
+    /// Slots of each node as the settings last said.
+    slots: AtomicU32,
 }
 
 /// The way from a node's word into the books. Cheap to clone.
@@ -53,7 +60,8 @@ impl Settle {
     /// possible.
     #[must_use]
     pub fn start(store: Store, sessions: Arc<Sessions>, events: Events, wake: Arc<Notify>) -> Self {
-        let rooms = Arc::new(Rooms { store, sessions, events, wake, flights: Flights::default() });
+        let (flights, changes, slots) = (Flights::default(), AtomicU64::new(0), AtomicU32::new(u32::MAX));
+        let rooms = Arc::new(Rooms { store, sessions, events, wake, flights, changes, slots });
         let (moves, verdicts) = mpsc::channel(QUEUED_WORDS);
         let (trash, words) = mpsc::channel(QUEUED_WORDS);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());

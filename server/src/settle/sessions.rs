@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use pixelfox_proto::{JobId, Lease};
+use pixelfox_proto::Lease;
 
 use super::{Settle, trash};
 use crate::catalog::{Attached, LostSession, ReturnedJob};
@@ -106,12 +106,7 @@ impl Settle {
         if leases.is_empty() {
             return;
         }
-        self.rooms.flights.forget(&leases);
-        for session in self.rooms.sessions.all() {
-            for (command, cancelled) in session.pending.forget(&leases) {
-                self.cancel(&session, command, cancelled);
-            }
-        }
+        self.rooms.stop(&leases);
         for job in jobs {
             let (kind, node) = (job.kind.as_str(), &job.node);
             let message =
@@ -120,11 +115,5 @@ impl Settle {
             self.rooms.events.publish(&Event { subject: Subject::Job(job.job), message });
         }
         self.rooms.sessions.usage_changed();
-    }
-
-    fn cancel(&self, session: &Session, command: crate::sessions::CommandId, jobs: Vec<JobId>) {
-        if let Err(end) = self.rooms.sessions.cancel(session, command, jobs) {
-            tracing::debug!(node = %session.node(), "nothing to cancel: {end}");
-        }
     }
 }

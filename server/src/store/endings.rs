@@ -42,14 +42,29 @@ pub(super) const UNLOCK: &str = "
 UPDATE images SET job_id = NULL FROM json_each($1) AS e WHERE images.id = CAST(e.value ->> 0 AS BIGINT) AND images.job_id = CAST(e.value ->> 1 AS BIGINT)";
 pub(super) const COUNT: &str = "
 UPDATE jobs SET children_done = children_done + CAST(c.value ->> 1 AS BIGINT), children_failed = children_failed + CAST(c.value ->> 2 AS BIGINT),
-    files_missing = files_missing + CAST(c.value ->> 3 AS BIGINT)
+    files_missing = files_missing + CAST(c.value ->> 3 AS BIGINT),
+    children_cancelled = children_cancelled + CAST(c.value ->> 4 AS BIGINT)
 FROM json_each($1) AS c WHERE jobs.id = CAST(c.value ->> 0 AS BIGINT)";
 pub(super) const END_PARENTS: &str = "
-UPDATE jobs SET state = CASE WHEN children_failed = 0 THEN 'completed' ELSE 'failed' END, finished = $2,
-    last_error = CASE WHEN children_failed = 0 THEN '' ELSE children_failed || ' of ' || children_total || ' failed' END
-WHERE id IN (SELECT CAST(value AS BIGINT) FROM json_each($1)) AND state = 'processing' AND cursor >= cursor_end
-    AND children_done + children_failed >= children_total
+UPDATE jobs SET finished = $2,
+    state = CASE WHEN cancelling = 1 THEN 'cancelled' WHEN children_failed > 0 THEN 'failed'
+        WHEN children_cancelled > 0 AND children_done = 0 THEN 'cancelled' ELSE 'completed' END,
+    last_error = CASE WHEN children_failed > 0 THEN children_failed || ' of ' || children_total || ' failed'
+        WHEN children_cancelled > 0 AND children_done > 0 AND cancelling = 0
+            THEN children_cancelled || ' of ' || children_total || ' were cancelled'
+        ELSE '' END
+WHERE id IN (SELECT CAST(value AS BIGINT) FROM json_each($1)) AND state IN ('processing', 'paused')
+    AND cursor >= cursor_end AND children_done + children_failed + children_cancelled >= children_total
 RETURNING id, parent_id, image_id, image_uuid, state, last_error";
+
+/// What a parent's counters grow by.
+#[derive(Clone, Copy, Default)]
+struct Count {
+    done: i64,
+    failed: i64,
+    missing: i64,
+    cancelled: i64,
+}
 
 /// Ends jobs. Gives them, and parents that ended with them.
 pub(super) async fn end_jobs(
@@ -66,25 +81,41 @@ pub(super) async fn end_jobs(
     let ended: Vec<EndedRow> = statement::query_as(END).bind(json(&rows)).bind(now.0).fetch_all(&mut *conn).await?;
     let locks: Vec<_> = ended.iter().filter_map(|row| Some((row.image_id?, row.id))).collect();
     statement::query(UNLOCK).bind(json(&locks)).execute(&mut *conn).await?;
-    let mut parents: BTreeMap<i64, (i64, i64, i64)> = BTreeMap::new();
+    let mut parents: BTreeMap<i64, Count> = BTreeMap::new();
     for row in &ended {
         let Some(parent) = row.parent_id else { continue };
-        let (done, failed, lost) = parents.entry(parent).or_default();
-        if row.state == JobState::Failed.as_str() {
-            *failed += 1
-        } else {
-            *done += 1
+        let count = parents.entry(parent).or_default();
+        match row.state.as_str() {
+            "failed" => count.failed += 1,
+            "cancelled" => count.cancelled += 1,
+            _ => count.done += 1,
         }
-        *lost += missing.get(&row.id).copied().unwrap_or(0);
+        count.missing += missing.get(&row.id).copied().unwrap_or(0);
     }
-    let counts: Vec<_> = parents.iter().map(|(parent, (done, failed, lost))| (parent, done, failed, lost)).collect();
+    let count = |(parent, c): (&i64, &Count)| (*parent, c.done, c.failed, c.missing, c.cancelled);
+    let counts: Vec<_> = parents.iter().map(count).collect();
     statement::query(COUNT).bind(json(&counts)).execute(&mut *conn).await?;
-    let ids: Vec<_> = parents.keys().collect();
-    let over: Vec<EndedRow> =
-        statement::query_as(END_PARENTS).bind(json(&ids)).bind(now.0).fetch_all(&mut *conn).await?;
+    let ids: Vec<i64> = parents.into_keys().collect();
+    let over = parents_over(conn, &ids, now).await?;
     let all: Vec<i64> = ended.iter().chain(&over).map(|row| row.id).collect();
     outbox::put_jobs(conn, now, &all).await?;
     ended.into_iter().chain(over).map(SettledJob::try_from).collect()
+}
+
+async fn parents_over(conn: &mut Conn, parents: &[i64], now: UnixMillis) -> Result<Vec<EndedRow>, Trouble> {
+    Ok(statement::query_as(END_PARENTS).bind(json(&parents)).bind(now.0).fetch_all(conn).await?)
+}
+
+/// Ends those of these parents whose children are all over.
+pub(super) async fn end_parents(
+    conn: &mut Conn,
+    parents: &[i64],
+    now: UnixMillis,
+) -> Result<Vec<SettledJob>, Trouble> {
+    let over = parents_over(conn, parents, now).await?;
+    let ids: Vec<i64> = over.iter().map(|row| row.id).collect();
+    outbox::put_jobs(conn, now, &ids).await?;
+    over.into_iter().map(SettledJob::try_from).collect()
 }
 
 impl TryFrom<EndedRow> for SettledJob {

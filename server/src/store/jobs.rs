@@ -98,7 +98,7 @@ impl Store {
     }
 }
 
-fn narrow<T>(sql: &mut Statement<T>, filter: &JobFilter) {
+pub(super) fn narrow<T>(sql: &mut Statement<T>, filter: &JobFilter) {
     if let Some(parent) = filter.parent {
         sql.push(" AND parent_id = ").push_bind(int(parent.get()));
     }

@@ -10,7 +10,7 @@ use super::{
     dialect::{checked, int, job_id, json, pool_id, sha256, small, some_job, some_pool, uint, word},
     endings::{self, Ending},
     nodes::{count_up, holds},
-    outbox,
+    outbox, queue,
     rows::{self, MoveFileRow, bucket, state},
     statement::{self, Conn},
     tally::Tally,
@@ -24,7 +24,8 @@ const UNSETTLED_WAIT_SECONDS: u32 = 5;
 
 impl Store {
     /// Leases jobs of a lane: `processing`, attempt + 1, copies at the target `writing` with the next generation, bytes
-    /// reserved. Nothing where one of the order's sessions is not its node's last one, or the target is not active.
+    /// reserved. Nothing where one of the order's sessions is not its node's last one, the target is not active or the
+    /// queue is paused.
     ///
     /// # Errors
     /// The database fails.
@@ -41,8 +42,12 @@ impl Store {
             Box::pin(async move {
                 match session {
                     LostSession::Of { node, epoch } => return_node(conn, &node, int(epoch.0), now).await,
-                    LostSession::Every => return_before(conn, i64::MAX, now).await,
-                    LostSession::LeasedBefore(at) => return_before(conn, at.0, now).await,
+                    LostSession::Every => return_every(conn, now).await,
+                    LostSession::Leases(leases) => {
+                        let leases: Vec<u64> = leases.iter().map(|lease| lease.0).collect();
+                        let rows = statement::query_as(OF_LEASES).bind(json(&leases)).fetch_all(&mut *conn).await?;
+                        returned(conn, rows, now).await
+                    }
                 }
             })
         })
@@ -95,7 +100,7 @@ async fn candidates(conn: &mut Conn, order: &LeaseOrder, now: UnixMillis) -> Res
 async fn lease(conn: &mut Conn, order: &LeaseOrder, now: UnixMillis) -> Result<Leased, Trouble> {
     let Some(target) = rows::one_pool(conn, int(order.target.get())).await? else { return Ok(Leased::default()) };
     let held = holds(conn, &order.node, order.epoch).await? && holds(conn, &target.node, order.target_epoch).await?;
-    if !held || !target.is_active {
+    if !held || !target.is_active || queue::is_paused(conn).await? {
         return Ok(Leased::default());
     }
     let candidates = candidates(conn, order, now).await?;
@@ -309,7 +314,8 @@ pub(super) const OF_NODE: &str = give_back!(
     "((node_id = $1 AND epoch <= $2)
         OR (target_epoch <= $2 AND target_pool_id IN (SELECT p.id FROM pools p WHERE p.node_id = $1)))"
 );
-pub(super) const BEFORE: &str = give_back!("leased < $1");
+pub(super) const EVERY: &str = give_back!("lease > 0");
+pub(super) const OF_LEASES: &str = give_back!("lease IN (SELECT CAST(value AS BIGINT) FROM json_each($1))");
 
 /// Returns what sessions of this node up to `epoch` hold, as source or as target.
 pub(super) async fn return_node(
@@ -323,8 +329,9 @@ pub(super) async fn return_node(
     returned(conn, rows, now).await
 }
 
-async fn return_before(conn: &mut Conn, at: i64, now: UnixMillis) -> Result<Vec<ReturnedJob>, Trouble> {
-    let rows: Vec<ReturnedRow> = statement::query_as(BEFORE).bind(at).fetch_all(&mut *conn).await?;
+/// Returns what any session holds.
+pub(super) async fn return_every(conn: &mut Conn, now: UnixMillis) -> Result<Vec<ReturnedJob>, Trouble> {
+    let rows: Vec<ReturnedRow> = statement::query_as(EVERY).fetch_all(&mut *conn).await?;
     returned(conn, rows, now).await
 }
 

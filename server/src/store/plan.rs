@@ -8,7 +8,7 @@ use sqlx::FromRow;
 use super::{
     Store, StoreError, Trouble,
     dialect::{checked, int, job_id, json, pool_id, some_job, uint},
-    outbox, rows,
+    outbox, requests, rows,
     statement::{self, Conn, Flag},
 };
 use crate::{
@@ -145,42 +145,16 @@ async fn find(conn: &mut Conn, images: &[ImageId]) -> Result<Vec<Found>, Trouble
     Ok(found)
 }
 
-pub(super) const EARLIER: &str = "SELECT asked, answer FROM requests WHERE request_id = $1";
-/// How long a client's request id is remembered: a week.
-const REQUESTS_KEPT_MILLIS: i64 = 7 * 24 * 3600 * 1000;
-const REMEMBER: &str = "INSERT INTO requests (request_id, asked, answer, at) VALUES ($1, $2, $3, $4)";
-
 fn start(conn: &mut Conn, ask: MoveAsk, now: UnixMillis) -> super::writer::Work<'_, MoveBatch> {
     Box::pin(async move {
         let asked = format!("move_images {} {}", ask.target, Sha256::of(json(&ask.images).as_bytes()));
-        if !ask.request_id.is_empty() {
-            let earlier: Option<(String, String)> =
-                statement::query_as(EARLIER).bind(&ask.request_id).fetch_optional(&mut *conn).await?;
-            match earlier {
-                Some((before, answer)) if before == asked => {
-                    return checked(serde_json::from_str(&answer), "requests.answer");
-                }
-                Some(_) => {
-                    let message = format!("request_id: {} was used for another request", ask.request_id);
-                    return Err(Refusal::invalid(message).into());
-                }
-                None => {}
-            }
+        if let Some(batch) = requests::earlier(conn, &ask.request_id, &asked).await? {
+            return Ok(batch);
         }
-        let old = now.0.saturating_sub(REQUESTS_KEPT_MILLIS);
-        statement::query("DELETE FROM requests WHERE at < $1").bind(old).execute(&mut *conn).await?;
         let look = look(conn, &ask).await?;
         let parent = make_jobs(conn, &look, now).await?;
         let batch = look.batch(Some(job_id(parent)?));
-        if !ask.request_id.is_empty() {
-            statement::query(REMEMBER)
-                .bind(&ask.request_id)
-                .bind(&asked)
-                .bind(json(&batch))
-                .bind(now.0)
-                .execute(&mut *conn)
-                .await?;
-        }
+        requests::remember(conn, &ask.request_id, &asked, &batch, now).await?;
         let detail = format!("{} images to pool {}", batch.images, look.target.id);
         outbox::audit(conn, now, "move_images", &parent.to_string(), &detail).await?;
         outbox::put_jobs(conn, now, &[parent]).await?;

@@ -1,7 +1,8 @@
 //! The writer undoes exactly what it must, and the statements that meet a million rows read nothing else.
 
 use super::{
-    Store, StoreError, Trouble, commit, endings, images, jobs, lease, outbox, plan, rows, statement, trash, uploads,
+    Store, StoreError, Trouble, commit, control, endings, held, images, jobs, lease, outbox, plan, queue, requests, rows,
+    statement, trash, uploads,
 };
 use crate::catalog::{Refusal, UnixMillis};
 
@@ -14,7 +15,23 @@ async fn no_hot_statement_reads_a_whole_table() {
         ("lease::RETRIES", lease::RETRIES),
         ("lease::FRESH", lease::FRESH),
         ("lease::OF_NODE", lease::OF_NODE),
-        ("lease::BEFORE", lease::BEFORE),
+        ("lease::EVERY", lease::EVERY),
+        ("lease::OF_LEASES", lease::OF_LEASES),
+        ("queue::PAUSED", queue::PAUSED),
+        ("control::NAMED", control::NAMED),
+        ("control::OPEN_CHILDREN", control::OPEN_CHILDREN),
+        ("control::ENDED_CHILDREN", control::ENDED_CHILDREN),
+        ("control::PAUSE", control::PAUSE),
+        ("control::RESUME", control::RESUME),
+        ("control::CANCELLABLE", control::CANCELLABLE),
+        ("control::UNMADE", control::UNMADE),
+        ("control::RETRIABLE", control::RETRIABLE),
+        ("control::REOPEN", control::REOPEN),
+        ("control::LOCK", control::LOCK),
+        ("control::UNCOUNT", control::UNCOUNT),
+        ("held::HELD", held::HELD),
+        ("held::RELEASED", held::RELEASED),
+        ("held::UNSETTLED", held::UNSETTLED),
         ("lease::LEASE", lease::LEASE),
         ("lease::GENERATION", lease::GENERATION),
         ("lease::WRITING", lease::WRITING),
@@ -47,7 +64,7 @@ async fn no_hot_statement_reads_a_whole_table() {
         ("images::FILES", images::FILES),
         ("plan::COPIES", plan::COPIES),
         ("plan::MARK", plan::MARK),
-        ("plan::EARLIER", plan::EARLIER),
+        ("requests::EARLIER", requests::EARLIER),
         ("uploads::BY_PATH", uploads::BY_PATH),
         ("uploads::BY_UUID", uploads::BY_UUID),
         ("uploads::BY_BYTES", uploads::BY_BYTES),

@@ -231,8 +231,8 @@ async fn either_sessions_end_returns_the_job(books: Books) {
     let job = books.lease(1, 2).await.jobs.remove(0);
     books.store.commit_moves(vec![done(&job)], at(3)).await.unwrap();
     assert_eq!(books.store.return_lost(LostSession::Every, at(3)).await.unwrap(), vec![]);
-    let before = LostSession::LeasedBefore(at(100));
-    assert_eq!(books.store.return_lost(before, at(3)).await.unwrap(), vec![]);
+    let leases = LostSession::Leases(vec![job.lease]);
+    assert_eq!(books.store.return_lost(leases, at(3)).await.unwrap(), vec![]);
 }
 
 async fn a_new_session_returns_what_the_old_one_had(mut books: Books) {

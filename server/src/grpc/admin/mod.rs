@@ -1,5 +1,6 @@
 //! `pixelfox.v1.Admin`: everything that an operator can do. One file per noun; what is not built yet says so by name.
 
+mod control;
 mod images;
 mod jobs;
 mod nodes;

@@ -8,6 +8,8 @@ use pixelfox_proto::{Fault, FaultKind};
 use tonic::{Request, Response, Status};
 
 use super::AdminService;
+use crate::catalog::JobChange;
+use crate::settle::QueueState;
 
 /// What a streaming method gives.
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -145,36 +147,42 @@ impl Admin for AdminService {
         &self,
         request: Request<v1::ChangeJobsRequest>,
     ) -> Result<Response<v1::ChangeJobsResponse>, Status> {
-        self.absent(&request, "RetryJobs", "MoveImages with the images of the failed jobs")
+        self.may(&request)?;
+        Ok(Response::new(self.change_jobs(JobChange::Retry, request.into_inner()).await?))
     }
 
     async fn cancel_jobs(
         &self,
         request: Request<v1::ChangeJobsRequest>,
     ) -> Result<Response<v1::ChangeJobsResponse>, Status> {
-        self.absent(&request, "CancelJobs", "MoveImages back to where they were, once they have moved")
+        self.may(&request)?;
+        Ok(Response::new(self.change_jobs(JobChange::Cancel, request.into_inner()).await?))
     }
 
     async fn pause_jobs(
         &self,
         request: Request<v1::ChangeJobsRequest>,
     ) -> Result<Response<v1::ChangeJobsResponse>, Status> {
-        self.absent(&request, "PauseJobs", "UpdateSettings with move_bandwidth_per_node slows moves down")
+        self.may(&request)?;
+        Ok(Response::new(self.change_jobs(JobChange::Pause, request.into_inner()).await?))
     }
 
     async fn resume_jobs(
         &self,
         request: Request<v1::ChangeJobsRequest>,
     ) -> Result<Response<v1::ChangeJobsResponse>, Status> {
-        self.absent(&request, "ResumeJobs", "no job can be paused yet")
+        self.may(&request)?;
+        Ok(Response::new(self.change_jobs(JobChange::Resume, request.into_inner()).await?))
     }
 
     async fn pause_queue(&self, request: Request<v1::PauseQueueRequest>) -> Result<Response<v1::QueueState>, Status> {
-        self.absent(&request, "PauseQueue", "UpdateSettings with move_bandwidth_per_node slows moves down")
+        self.may(&request)?;
+        Ok(Response::new(self.set_queue(QueueState::Paused).await?))
     }
 
     async fn resume_queue(&self, request: Request<v1::ResumeQueueRequest>) -> Result<Response<v1::QueueState>, Status> {
-        self.absent(&request, "ResumeQueue", "the queue can't be paused yet")
+        self.may(&request)?;
+        Ok(Response::new(self.set_queue(QueueState::Runs).await?))
     }
 
     async fn list_api_keys(

@@ -19,6 +19,7 @@ impl AdminService {
         tracing::info!(revision = settings.revision, "{message}");
         self.rooms.events.publish(&Event { subject: Subject::Settings, message });
         self.rooms.sessions.books_changed();
+        self.rooms.settle.heed_settings(&settings).await?;
         self.rooms.wake.notify_one();
         Ok(wire::settings::settings(&settings))
     }

@@ -3,7 +3,7 @@
 use pixelfox_proto::{Fault, JobId, NodeId, v1};
 
 use super::{image, pool, timestamp};
-use crate::catalog::{Job, JobFilter, JobKind, JobState, MoveAsk, MoveBatch, PageAsk, PlanRule};
+use crate::catalog::{ChangeAsk, Job, JobChange, JobFilter, JobKind, JobState, MoveAsk, MoveBatch, PageAsk, PlanRule};
 
 /// Longest request id in bytes.
 const REQUEST_ID_BYTES: usize = 128;
@@ -13,13 +13,39 @@ const REQUEST_ID_BYTES: usize = 128;
 /// # Errors
 /// A state, kind or node that there can't be.
 pub(crate) fn ask(request: v1::ListJobsRequest) -> Result<(JobFilter, PageAsk), Fault> {
-    let filter = JobFilter {
-        state: word(&request.state, "state", JobState::parse, JobState::ALL, JobState::as_str)?,
-        kind: word(&request.kind, "kind", JobKind::parse, JobKind::ALL, JobKind::as_str)?,
-        node: if request.node_id.is_empty() { None } else { Some(NodeId::try_from(request.node_id)?) },
-        parent: JobId::try_from(request.parent_id).ok(),
-    };
+    let filter = filter(&request.state, &request.kind, request.node_id, request.parent_id)?;
     Ok((filter, PageAsk { size: request.page_size, token: request.page_token }))
+}
+
+/// A change of jobs.
+///
+/// # Errors
+/// A state, kind, node or id that there can't be; ids and a filter, or neither; a request id that is too long.
+pub(crate) fn change(change: JobChange, request: v1::ChangeJobsRequest) -> Result<ChangeAsk, Fault> {
+    request_id(&request.request_id)?;
+    let filter = filter(&request.state, &request.kind, request.node_id, request.parent_id)?;
+    let ids = request.ids.into_iter().map(|raw| {
+        JobId::try_from(raw).map_err(|_| Fault::bad_request("ids: 0 is no job; ListJobs has the ids"))
+    });
+    let which = ChangeAsk::which(ids.collect::<Result<_, _>>()?, filter);
+    let which = which.map_err(|refusal| Fault::bad_request(refusal.message))?;
+    Ok(ChangeAsk { change, which, request_id: request.request_id })
+}
+
+fn filter(state: &str, kind: &str, node: String, parent: u64) -> Result<JobFilter, Fault> {
+    Ok(JobFilter {
+        state: word(state, "state", JobState::parse, JobState::ALL, JobState::as_str)?,
+        kind: word(kind, "kind", JobKind::parse, JobKind::ALL, JobKind::as_str)?,
+        node: if node.is_empty() { None } else { Some(NodeId::try_from(node)?) },
+        parent: JobId::try_from(parent).ok(),
+    })
+}
+
+fn request_id(given: &str) -> Result<(), Fault> {
+    if given.len() > REQUEST_ID_BYTES {
+        return Err(Fault::bad_request(format!("request_id: at most {REQUEST_ID_BYTES} bytes")));
+    }
+    Ok(())
 }
 
 /// One of a list of words, `None` where it is empty.
@@ -61,9 +87,7 @@ pub(crate) fn move_ask(request: v1::MoveImagesRequest) -> Result<MoveAsk, Fault>
             MoveAsk::MAX_IMAGES
         )));
     }
-    if request.request_id.len() > REQUEST_ID_BYTES {
-        return Err(Fault::bad_request(format!("request_id: at most {REQUEST_ID_BYTES} bytes")));
-    }
+    request_id(&request.request_id)?;
     Ok(MoveAsk {
         images: request.uuids.iter().map(|uuid| image::id(uuid)).collect::<Result<_, _>>()?,
         target: pool::id(request.target_pool_id, "target_pool_id")?,
@@ -112,6 +136,7 @@ pub(crate) fn job(job: Job, waiting_for: String, max_attempts: u32) -> v1::Job {
         eta_seconds: 0.0,
         waiting_for,
         files_missing: job.files_missing,
+        children_cancelled: job.children_cancelled,
     }
 }
 

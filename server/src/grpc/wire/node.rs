@@ -230,6 +230,7 @@ fn restore_files(restore: &RestoreFiles) -> v1::RestoreFiles {
         files: restore.files.iter().map(file).collect(),
         new_generations: restore.files.iter().map(|file| file.restored.0).collect(),
         verify: true,
+        job_ids: restore.files.iter().map(|file| file.job.get()).collect(),
     }
 }
 

@@ -116,6 +116,7 @@ fn job() -> Job {
         bytes_total: 10,
         children_done: 0,
         children_failed: 0,
+        children_cancelled: 0,
         children_total: 0,
         files_missing: 0,
         last_error: String::new(),

@@ -1,0 +1,210 @@
+//! What people do to the queue while it runs: the books first, then whoever works on what is no longer theirs is
+//! stopped. Who that is, the books say, so that it is right after a lost answer and for another server's change too.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use pixelfox_proto::{JobId, Lease};
+use tokio::sync::oneshot;
+
+use super::{Rooms, Settle, trash};
+use crate::catalog::{ChangeAsk, ChangeProgress, Changed, LostSession, Settings};
+use crate::clock;
+use crate::events::{Event, Subject};
+use crate::sessions::{CommandId, Session, Work};
+use crate::store::StoreError;
+
+/// Leases that the books are asked about at once.
+const ASKED: usize = 2048;
+/// Tries to read the books after a change.
+const TRIES: u32 = 30;
+/// Between them.
+const BOOKS_RETRY: Duration = Duration::from_secs(1);
+
+/// Whether the queue runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QueueState {
+    /// Jobs are handed out.
+    Runs,
+    /// None is.
+    Paused,
+}
+
+impl Settle {
+    /// Changes jobs as a person asked for, and stops what must not go on. Gives how many changed. A caller who is gone
+    /// stops nothing of it.
+    ///
+    /// # Errors
+    /// What the books say; what was changed before a failure of the database stays changed, and the same request id
+    /// goes on from there.
+    pub async fn change_jobs(&self, ask: ChangeAsk) -> Result<u64, StoreError> {
+        let this = self.clone();
+        self.owned(async move { this.change_all(ask).await }).await
+    }
+
+    async fn change_all(&self, ask: ChangeAsk) -> Result<u64, StoreError> {
+        let mut progress = ChangeProgress::default();
+        let mut ended = false;
+        let outcome = loop {
+            match self.rooms.store.change_jobs(ask.clone(), progress, clock::now()).await {
+                Ok(changed) => {
+                    progress = changed.progress;
+                    ended |= !changed.settled.is_empty();
+                    self.announce(&ask, changed);
+                }
+                Err(error) => break Err(error),
+            }
+            if progress.over {
+                break Ok(progress.changed);
+            }
+        };
+        if matches!(outcome, Err(StoreError::Refused(_))) {
+            return outcome;
+        }
+        self.heed_changes().await;
+        if ended {
+            trash::look(&self.rooms, &self.trash).await;
+        }
+        if progress.changed > 0 {
+            tracing::info!("[JobQueue] {} jobs {}", progress.changed, ask.change.done());
+        }
+        outcome
+    }
+
+    fn announce(&self, ask: &ChangeAsk, changed: Changed) {
+        for job in changed.jobs {
+            let message = format!("[JobQueue] Job {job} {}", ask.change.done());
+            self.rooms.events.publish(&Event { subject: Subject::Job(job), message });
+        }
+        self.rooms.published(changed.settled);
+    }
+
+    /// Holds the whole queue up, or lets it go on: durably, and at once.
+    ///
+    /// # Errors
+    /// The books can't be written.
+    pub async fn set_queue(&self, state: QueueState) -> Result<(), StoreError> {
+        let this = self.clone();
+        self.owned(async move { this.set_queue_now(state).await }).await
+    }
+
+    async fn set_queue_now(&self, state: QueueState) -> Result<(), StoreError> {
+        let (outcome, message) = match state {
+            QueueState::Paused => {
+                let returned = self.rooms.store.pause_queue(clock::now()).await;
+                for job in returned.iter().flatten() {
+                    let message = format!("[JobQueue] Job {} waits: queue paused", job.job);
+                    self.rooms.events.publish(&Event { subject: Subject::Job(job.job), message });
+                }
+                (returned.map(drop), "[JobQueue] Queue paused")
+            }
+            QueueState::Runs => (self.rooms.store.resume_queue(clock::now()).await, "[JobQueue] Queue resumed"),
+        };
+        self.heed_changes().await;
+        if outcome.is_ok() {
+            tracing::info!("{message}");
+            self.rooms.events.publish(&Event { subject: Subject::Settings, message: message.to_owned() });
+        }
+        outcome
+    }
+
+    /// Settings have changed: where a node has fewer slots now, what is above them is pending again, not counted.
+    ///
+    /// # Errors
+    /// The books can't be written.
+    pub async fn heed_settings(&self, settings: &Settings) -> Result<(), StoreError> {
+        let before = self.rooms.slots.swap(settings.move_slots_per_node, Ordering::AcqRel);
+        if settings.move_slots_per_node >= before {
+            return Ok(());
+        }
+        let mut surplus = Vec::new();
+        for session in self.rooms.sessions.all() {
+            let slots = session.hello().about.slots.min(settings.move_slots_per_node);
+            surplus.extend(session.pending.surplus(Work::Push, usize::try_from(slots).unwrap_or(usize::MAX)));
+        }
+        if surplus.is_empty() {
+            return Ok(());
+        }
+        let this = self.clone();
+        let give_back = async move {
+            let returned = this.rooms.store.return_lost(LostSession::Leases(surplus), clock::now()).await;
+            for job in returned.iter().flatten() {
+                let message = format!("[JobQueue] Job {} waits: node {} has fewer slots", job.job, job.node);
+                this.rooms.events.publish(&Event { subject: Subject::Job(job.job), message });
+            }
+            this.heed_changes().await;
+            returned.map(drop)
+        };
+        self.owned(give_back).await
+    }
+
+    /// Jobs may have been taken away from whoever works on them, here or by another server: stops those who do, and
+    /// wakes whoever hands out work.
+    pub async fn heed_changes(&self) {
+        self.rooms.changes.fetch_add(1, Ordering::AcqRel);
+        self.rooms.stop_released().await;
+        self.rooms.sessions.usage_changed();
+        self.rooms.wake.notify_one();
+    }
+
+    /// A number that rises with every change. Who has leased jobs and sent them compares it with what it was before
+    /// the lease, and where it has risen calls [`Settle::heed_changes`]: the change may have come in between.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.rooms.changes.load(Ordering::Acquire)
+    }
+
+    /// Runs `work` in a task that no vanished caller cancels.
+    async fn owned<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (tell, told) = oneshot::channel();
+        self.tasks.spawn(async move {
+            // who is gone needs no answer
+            drop(tell.send(work.await));
+        });
+        told.await.unwrap_or(Err(StoreError::Closed))
+    }
+}
+
+impl Rooms {
+    /// Asks the books about everything in flight, and stops what they have given to nobody or to another lease.
+    async fn stop_released(self: &Arc<Self>) {
+        let flights = self.flights.all();
+        for asked in flights.chunks(ASKED) {
+            for _ in 0..TRIES {
+                match self.store.released_leases(asked).await {
+                    Ok(leases) => {
+                        self.stop(&leases);
+                        break;
+                    }
+                    Err(StoreError::Closed) => return,
+                    Err(cause) => tracing::error!("could not read which jobs were taken away: {cause:?}"),
+                }
+                tokio::time::sleep(BOOKS_RETRY).await;
+            }
+        }
+    }
+
+    /// Nobody works on these any more, and nothing is heard of them.
+    pub(super) fn stop(&self, leases: &HashSet<Lease>) {
+        if leases.is_empty() {
+            return;
+        }
+        self.flights.forget(leases);
+        for session in self.sessions.all() {
+            for (command, jobs) in session.pending.forget(leases) {
+                self.cancel(&session, command, jobs);
+            }
+        }
+    }
+
+    fn cancel(&self, session: &Session, command: CommandId, jobs: Vec<JobId>) {
+        if let Err(end) = self.sessions.cancel(session, command, jobs) {
+            tracing::debug!(node = %session.node(), "nothing to cancel: {end}");
+        }
+    }
+}
