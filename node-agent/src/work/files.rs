@@ -6,7 +6,8 @@ use futures_util::{StreamExt as _, stream};
 use pixelfox_proto::{RefusalReason, Sha256, StoredPath};
 
 use super::{
-    Cancel, FileAt, FileEnd, Outcome, PoolFiles, Reporter, RestoreFile, RestoreFiles, Shared, VerifyFiles, report::sentence,
+    Cancel, FileAt, FileEnd, Outcome, PoolFiles, Reporter, RestoreFile, RestoreFiles, Shared, VerifyFiles,
+    report::sentence,
 };
 use crate::{
     disk::{DiskError, Purged, Removal, Restored, Trashed, Verdict},

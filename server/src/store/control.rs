@@ -40,12 +40,7 @@ impl Store {
     }
 }
 
-async fn step(
-    conn: &mut Conn,
-    ask: &ChangeAsk,
-    mut from: ChangeProgress,
-    now: UnixMillis,
-) -> Result<Changed, Trouble> {
+async fn step(conn: &mut Conn, ask: &ChangeAsk, mut from: ChangeProgress, now: UnixMillis) -> Result<Changed, Trouble> {
     let asked = format!("{} {}", ask.change.as_str(), Sha256::of(format!("{:?}", ask.which).as_bytes()));
     if from == ChangeProgress::default() {
         if let Some(earlier) = requests::earlier::<ChangeProgress>(conn, &ask.request_id, &asked).await? {
@@ -106,8 +101,7 @@ async fn named(conn: &mut Conn, ids: &[JobId]) -> Result<Vec<(i64, String)>, Tro
 async fn require_known(conn: &mut Conn, which: &WhichJobs) -> Result<(), Trouble> {
     let WhichJobs::Ids(ids) = which else { return Ok(()) };
     let known: BTreeSet<u64> = named(conn, ids).await?.into_iter().map(|(id, _)| uint(id)).collect();
-    let unknown: Vec<String> =
-        ids.iter().filter(|id| !known.contains(&id.get())).map(ToString::to_string).collect();
+    let unknown: Vec<String> = ids.iter().filter(|id| !known.contains(&id.get())).map(ToString::to_string).collect();
     match unknown.len() {
         0 => Ok(()),
         count if count > NAMED_UNKNOWN => {
@@ -218,12 +212,7 @@ async fn resume(conn: &mut Conn, batch: &Batch) -> Result<Done, Trouble> {
     flip(conn, batch, RESUME_PARENT, RESUME).await
 }
 
-async fn flip(
-    conn: &mut Conn,
-    batch: &Batch,
-    parent_sql: &'static str,
-    sql: &'static str,
-) -> Result<Done, Trouble> {
+async fn flip(conn: &mut Conn, batch: &Batch, parent_sql: &'static str, sql: &'static str) -> Result<Done, Trouble> {
     let mut done = Done::default();
     if let Some(parent) = batch.parent() {
         done.jobs = statement::query_scalar(parent_sql).bind(parent).fetch_all(&mut *conn).await?;

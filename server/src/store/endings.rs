@@ -107,11 +107,7 @@ async fn parents_over(conn: &mut Conn, parents: &[i64], now: UnixMillis) -> Resu
 }
 
 /// Ends those of these parents whose children are all over.
-pub(super) async fn end_parents(
-    conn: &mut Conn,
-    parents: &[i64],
-    now: UnixMillis,
-) -> Result<Vec<SettledJob>, Trouble> {
+pub(super) async fn end_parents(conn: &mut Conn, parents: &[i64], now: UnixMillis) -> Result<Vec<SettledJob>, Trouble> {
     let over = parents_over(conn, parents, now).await?;
     let ids: Vec<i64> = over.iter().map(|row| row.id).collect();
     outbox::put_jobs(conn, now, &ids).await?;

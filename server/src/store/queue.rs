@@ -44,8 +44,7 @@ impl Store {
     }
 }
 
-pub(super) const PAUSED: &str =
-    "SELECT EXISTS (SELECT 1 FROM settings WHERE name = 'queue_paused' AND value <> 0)";
+pub(super) const PAUSED: &str = "SELECT EXISTS (SELECT 1 FROM settings WHERE name = 'queue_paused' AND value <> 0)";
 
 pub(super) async fn is_paused(conn: &mut Conn) -> Result<bool, Trouble> {
     Ok(statement::query_scalar(PAUSED).fetch_one(conn).await?)

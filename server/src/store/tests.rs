@@ -1,8 +1,8 @@
 //! The writer undoes exactly what it must, and the statements that meet a million rows read nothing else.
 
 use super::{
-    Store, StoreError, Trouble, commit, control, endings, held, images, jobs, lease, outbox, plan, queue, requests, rows,
-    statement, trash, uploads,
+    Store, StoreError, Trouble, commit, control, endings, held, images, jobs, lease, outbox, plan, queue, requests,
+    rows, statement, trash, uploads,
 };
 use crate::catalog::{Refusal, UnixMillis};
 

@@ -13,6 +13,7 @@ mod office;
 mod outcomes;
 mod processes;
 mod store_books;
+mod store_control;
 mod store_crash;
 mod store_images;
 mod store_moves;

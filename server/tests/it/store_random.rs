@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use pixelfox_proto::NodeId;
 use pixelfox_server::{
     catalog::{
-        ImageFilter, JobFilter, JobState, LeasedJob, LostSession, PageAsk, ReplicaState, Setback, SetbackKind,
-        SourceFault, TrashOrder, TrashOutcome,
+        ChangeAsk, ChangeProgress, ImageFilter, JobChange, JobFilter, JobState, LeasedJob, LostSession, PageAsk,
+        ReplicaState, Setback, SetbackKind, SourceFault, TrashOrder, TrashOutcome, WhichJobs,
     },
-    store::AutoPools,
+    store::{AutoPools, Store},
 };
 use proptest::prelude::*;
 
@@ -23,6 +23,8 @@ enum Event {
     Commit { which: usize },
     SetBack { which: usize, how: u8 },
     Trash { which: usize, how: u8 },
+    Change { change: JobChange, which: usize },
+    Queue { paused: bool },
     LoseSession { of_s01: bool },
     Attach { s01: bool },
     Crash,
@@ -36,10 +38,16 @@ fn any_event() -> impl Strategy<Value = Event> {
         6 => any::<usize>().prop_map(|which| Event::Commit { which }),
         3 => (any::<usize>(), 0_u8..6).prop_map(|(which, how)| Event::SetBack { which, how }),
         6 => (any::<usize>(), 0_u8..5).prop_map(|(which, how)| Event::Trash { which, how }),
+        5 => (any_change(), any::<usize>()).prop_map(|(change, which)| Event::Change { change, which }),
+        1 => any::<bool>().prop_map(|paused| Event::Queue { paused }),
         1 => any::<bool>().prop_map(|of_s01| Event::LoseSession { of_s01 }),
         2 => any::<bool>().prop_map(|s01| Event::Attach { s01 }),
         1 => Just(Event::Crash),
     ]
+}
+
+fn any_change() -> impl Strategy<Value = JobChange> {
+    prop_oneof![Just(JobChange::Pause), Just(JobChange::Resume), Just(JobChange::Cancel), Just(JobChange::Retry)]
 }
 
 /// The books with what is under way outside of them.
@@ -118,6 +126,14 @@ impl World {
                 }
                 self.due().await;
             }
+            Event::Change { change, which } => {
+                let jobs = store.list_jobs(JobFilter::default(), everything()).await.unwrap().items;
+                if let Some(job) = chosen(&jobs, which) {
+                    change_all(&store, change, WhichJobs::Ids(vec![job.id]), self.now).await;
+                }
+            }
+            Event::Queue { paused: true } => drop(store.pause_queue(at(self.now)).await.unwrap()),
+            Event::Queue { paused: false } => store.resume_queue(at(self.now)).await.unwrap(),
             Event::LoseSession { of_s01 } => {
                 let (node, epoch) =
                     if of_s01 { (node("s01"), self.books.s01) } else { (node("local"), self.books.local) };
@@ -167,8 +183,7 @@ impl World {
 
     /// Every image is in the pool that the books say, live, but for those that were found lost or suspect there.
     async fn assert_true(&self) {
-        let everything = PageAsk { size: 1000, token: String::new() };
-        let images = self.books.store.list_images(ImageFilter::default(), everything.clone()).await.unwrap();
+        let images = self.books.store.list_images(ImageFilter::default(), everything()).await.unwrap();
         assert_eq!(images.items.len() as u64, self.uploaded);
         for image in images.items {
             let file = &image.files[0];
@@ -177,17 +192,18 @@ impl World {
             let served = self.books.store.locate(&file.path).await.unwrap().map(|located| located.pool);
             assert_eq!(served, (file.state != ReplicaState::Lost).then_some(image.pool));
         }
-        let jobs = self.books.store.list_jobs(JobFilter::default(), everything).await.unwrap().items;
+        let jobs = self.books.store.list_jobs(JobFilter::default(), everything()).await.unwrap().items;
         for parent in jobs.iter().filter(|job| job.parent.is_none()) {
             let children = || jobs.iter().filter(|job| job.parent == Some(parent.id));
             let ended = |state| children().filter(|job| job.state == state).count() as u64;
             assert_eq!(parent.children_total, children().count() as u64);
             assert_eq!(parent.children_done, ended(JobState::Completed));
             assert_eq!(parent.children_failed, ended(JobState::Failed));
+            assert_eq!(parent.children_cancelled, ended(JobState::Cancelled));
             assert_eq!(parent.files_missing, children().map(|job| job.files_missing).sum::<u64>());
             assert_eq!(
                 parent.finished.is_some(),
-                parent.children_total == parent.children_done + parent.children_failed
+                parent.children_total == parent.children_done + parent.children_failed + parent.children_cancelled
             );
         }
     }
@@ -196,6 +212,9 @@ impl World {
     async fn settle_everything(mut self) {
         self.attach(true).await;
         self.attach(false).await;
+        self.books.store.resume_queue(at(self.now)).await.unwrap();
+        let paused = JobFilter { state: Some(JobState::Paused), ..JobFilter::default() };
+        change_all(&self.books.store, JobChange::Resume, WhichJobs::Filter(paused), self.now).await;
         for round in 0..100 {
             self.now += 3600;
             for back in [false, true] {
@@ -210,7 +229,10 @@ impl World {
             let words = self.orders.drain(..).map(|order| result(&order, TrashOutcome::Trashed)).collect();
             self.books.store.finish_trash(words, at(self.now)).await.unwrap();
             let open = self.books.store.job_totals().await.unwrap();
-            if open.iter().all(|(state, _)| matches!(state, JobState::Completed | JobState::Failed)) {
+            if open
+                .iter()
+                .all(|(state, _)| matches!(state, JobState::Completed | JobState::Failed | JobState::Cancelled))
+            {
                 break;
             }
             assert!(round < 99, "jobs that never end: {open:?}");
@@ -220,6 +242,18 @@ impl World {
         for number in [1, 2] {
             assert_eq!(self.books.pool(number).await.usage.reserved_bytes, 0, "pool {}", pool(number));
         }
+    }
+}
+
+fn everything() -> PageAsk {
+    PageAsk { size: 1000, token: String::new() }
+}
+
+async fn change_all(store: &Store, change: JobChange, which: WhichJobs, now: i64) {
+    let ask = ChangeAsk { change, which, request_id: String::new() };
+    let mut progress = ChangeProgress::default();
+    while !progress.over {
+        progress = store.change_jobs(ask.clone(), progress, at(now)).await.unwrap().progress;
     }
 }
 

@@ -24,9 +24,10 @@ pub(crate) fn ask(request: v1::ListJobsRequest) -> Result<(JobFilter, PageAsk), 
 pub(crate) fn change(change: JobChange, request: v1::ChangeJobsRequest) -> Result<ChangeAsk, Fault> {
     request_id(&request.request_id)?;
     let filter = filter(&request.state, &request.kind, request.node_id, request.parent_id)?;
-    let ids = request.ids.into_iter().map(|raw| {
-        JobId::try_from(raw).map_err(|_| Fault::bad_request("ids: 0 is no job; ListJobs has the ids"))
-    });
+    let ids = request
+        .ids
+        .into_iter()
+        .map(|raw| JobId::try_from(raw).map_err(|_| Fault::bad_request("ids: 0 is no job; ListJobs has the ids")));
     let which = ChangeAsk::which(ids.collect::<Result<_, _>>()?, filter);
     let which = which.map_err(|refusal| Fault::bad_request(refusal.message))?;
     Ok(ChangeAsk { change, which, request_id: request.request_id })
