@@ -1,5 +1,8 @@
 //! A PixelFox storage node: it owns the disks, stores and serves the files and streams them to other nodes.
 
+#[macro_use]
+pub mod crash;
+
 pub mod cli;
 pub mod clock;
 pub mod config;

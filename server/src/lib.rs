@@ -1,5 +1,8 @@
 //! The PixelFox coordinator: knows every image, decides where its files live, moves them.
 
+#[macro_use]
+extern crate pixelfox_node;
+
 pub mod app;
 pub mod books;
 pub mod catalog;

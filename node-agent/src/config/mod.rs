@@ -102,6 +102,8 @@ impl NodeConfig {
     /// Reads the node's part of the environment; `default_node_id` for the server, which is a node too. What is wrong
     /// is noted in `env`, and the value returned then is not to be used.
     pub fn read(env: &mut Env<'_>, default_node_id: Option<NodeId>) -> Self {
+        #[cfg(feature = "crash-points")]
+        choose_crash_point(env);
         let port = env.parse("APP_PORT", 4000, "a port from 1 to 65535");
         let host = env.parse("APP_HOST", IpAddr::from([0, 0, 0, 0]), "an IP address");
         let workers = if env.flag("DISABLE_JOB_WORKERS", false) { Workers::Disabled } else { Workers::Enabled };
@@ -121,6 +123,16 @@ impl NodeConfig {
             tls_ca_file: env.text("TLS_CA_FILE").map(PathBuf::from),
             log: Self::read_log(env),
         }
+    }
+}
+
+/// Where a test wants this process to end.
+#[cfg(feature = "crash-points")]
+fn choose_crash_point(env: &mut Env<'_>) {
+    match env.text("CRASH_POINT").map(|text| text.parse()) {
+        Some(Ok(chosen)) => crate::crash::arm(chosen),
+        Some(Err(why)) => env.problem("CRASH_POINT", why),
+        None => {}
     }
 }
 

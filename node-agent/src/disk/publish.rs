@@ -138,8 +138,10 @@ impl Committer {
             let failure = failures.next().flatten();
             self.carry_out(order, failure);
         }
+        crash_point!("disk.before_names_sync");
         let failure = self.sync_dirs();
         for settle in self.settles.drain(..) {
+            crash_point!("disk.after_names_sync");
             settle(failure.as_ref().map(|dir| DiskError::Unsynced(dir.clone())));
         }
     }
@@ -149,7 +151,9 @@ impl Committer {
         let mut failures: Vec<Option<DiskError>> = batch.iter().map(|_| None).collect();
         for (order, failure) in batch.iter_mut().zip(&mut failures) {
             if let Some(placing) = new_bytes(order) {
+                crash_point!("store.before_mark");
                 *failure = self.prepare(placing).err();
+                crash_point!("store.after_mark");
             }
         }
         let mut fresh: Vec<(&mut Placing, &mut Option<DiskError>)> = batch
@@ -159,15 +163,23 @@ impl Committer {
             .filter(|(_, failure)| failure.is_none())
             .collect();
         self.sync_files(&mut fresh);
+        if !fresh.is_empty() {
+            crash_point!("store.after_data_sync");
+        }
         let mut has_pending = false;
         for (placing, failure) in fresh.into_iter().filter(|(_, failure)| failure.is_none()) {
             if let Some(id) = placing.pending {
+                crash_point!("upload.before_pending");
                 *failure = self.shared.note_pending(id, &placing.path).err();
+                crash_point!("upload.after_pending");
                 has_pending = true;
             }
         }
         if has_pending && let Err(e) = rustix::fs::fsync(&self.shared.pending) {
             self.distrust(root::PENDING, &e.into());
+        }
+        if has_pending {
+            crash_point!("upload.after_pending_sync");
         }
         failures
     }
@@ -279,8 +291,10 @@ impl Committer {
             self.write_mark(placing.incoming.file(), path.as_str(), &placing.mark)?;
         }
         let shared = Arc::clone(&self.shared);
+        crash_point!("store.before_name");
         match root::rename_new(shared.incoming.as_fd(), placing.incoming.name(), dir.as_fd(), path.file_name()) {
             Ok(()) => {
+                crash_point!("store.after_name");
                 self.touch(path.parent());
                 Ok(Name::Given)
             }
@@ -299,7 +313,9 @@ impl Committer {
         let aside = format!("{}/{:016x}/{}", root::QUARANTINE, fastrand::u64(..), path.parent());
         let quarantine = self.ensure_dir(&aside)?;
         let failed = |e| DiskError::new("replace", path.as_str(), e);
+        crash_point!("replace.before_aside");
         root::link(dir.as_fd(), path.file_name(), quarantine.as_fd(), path.file_name()).map_err(failed)?;
+        crash_point!("replace.after_aside");
         self.touch(&aside);
         // The old bytes are safe before their name goes; rare enough for a sync of its own.
         if let Some(dir) = self.sync_dirs() {
@@ -309,7 +325,9 @@ impl Committer {
             self.write_mark(placing.incoming.file(), path.as_str(), &placing.mark)?;
         }
         let from = self.shared.incoming.as_fd();
+        crash_point!("replace.before_name");
         root::rename_over(from, placing.incoming.name(), dir.as_fd(), path.file_name()).map_err(failed)?;
+        crash_point!("replace.after_name");
         tracing::warn!("{path} was replaced; the old file is in {aside}");
         self.touch(path.parent());
         Ok(Name::Given)
@@ -326,10 +344,13 @@ impl Committer {
             if there.generation() > mark.generation {
                 return Ok(Name::Newer);
             }
+            crash_point!("keep.before_mark");
             self.write_mark(there.file(), placing.path.as_str(), mark)?;
+            crash_point!("keep.after_mark");
         }
         // Someone else may have put it there, or our own receipt for it may have been lost before the sync.
         self.sync_stored(&there, placing.path.as_str())?;
+        crash_point!("keep.after_mark_sync");
         self.touch(placing.path.parent());
         Ok(Name::Kept)
     }

@@ -179,8 +179,9 @@ impl Committer {
         }
         let failed = |e| DiskError::new("put into the trash", path.as_str(), e);
         let from = self.shared.root.dir(path.parent()).map_err(failed)?;
+        crash_point!("trash.before_name");
         match root::rename_new(from.as_fd(), path.file_name(), into.as_fd(), name) {
-            Ok(()) => {}
+            Ok(()) => crash_point!("trash.after_name"),
             Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
                 self.settle_double(path, there, (&trash, &place))?;
                 return Ok(());
@@ -224,7 +225,9 @@ impl Committer {
         if there.generation() != *generation {
             return Ok(Purged::Stale(there.generation()));
         }
+        crash_point!("purge.before_delete");
         self.unlink_trash(&trash, &place)?;
+        crash_point!("purge.after_delete");
         Ok(Purged::Purged)
     }
 
@@ -259,13 +262,17 @@ impl Committer {
         if outcome == Dropped::Dropped {
             let failed = |e| DiskError::new("drop", path.as_str(), e);
             let dir = self.shared.root.dir(path.parent()).map_err(failed)?;
+            crash_point!("drop.before_delete");
             root::unlink(dir.as_fd(), path.file_name()).map_err(failed)?;
+            crash_point!("drop.after_delete");
             self.shared.marks.forget(&self.shared.root, path.as_str()).map_err(failed)?;
             self.touch(path.parent());
             // The entry may only go after the file has gone durably, else a crash would leave a file nobody asks for.
             self.sync_or_fail()?;
+            crash_point!("drop.after_names_sync");
         }
         self.shared.forget_pending(upload)?;
+        crash_point!("drop.after_forget");
         Ok(outcome)
     }
 }

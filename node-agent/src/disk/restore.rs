@@ -93,7 +93,9 @@ impl Committer {
     fn link_trashed(&mut self, restore: &Restore, trashed: &Stored) -> Result<Restored, DiskError> {
         let Restore { path, generation, new_generation, .. } = restore;
         let (trash, place) = trash_place(path, *generation);
+        crash_point!("restore.before_mark");
         let Some(mark) = self.raise(trashed, &place, *new_generation)? else { return Ok(Restored::Mismatch) };
+        crash_point!("restore.after_mark_sync");
         if self.shared.marks.kind == MarkKind::Files {
             self.write_mark(trashed.file(), path.as_str(), &mark)?;
             self.sync_or_fail()?;
@@ -103,13 +105,15 @@ impl Committer {
         let (trash_dir, name) = root::split(&trash);
         let from = self.shared.root.dir(trash_dir).map_err(failed)?;
         match root::link(from.as_fd(), name, into.as_fd(), path.file_name()) {
-            Ok(()) => {}
+            Ok(()) => crash_point!("restore.after_name"),
             Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => return Ok(Restored::Conflict),
             Err(e) => return Err(failed(e)),
         }
         self.touch(path.parent());
         self.sync_or_fail()?;
+        crash_point!("restore.before_delete");
         self.unlink_trash(&trash, &place)?;
+        crash_point!("restore.after_delete");
         Ok(Restored::Restored(Box::new(mark)))
     }
 
@@ -119,6 +123,7 @@ impl Committer {
         let raised = Mark { generation: to, ..mark.clone() };
         if raised != *mark {
             self.write_mark(stored.file(), place, &raised)?;
+            crash_point!("raise.after_mark");
         }
         self.sync_stored(stored, place)?;
         Ok(Some(raised))

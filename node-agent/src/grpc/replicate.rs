@@ -91,6 +91,7 @@ struct Finished {
 async fn next(incoming: &mut Incoming, inlet: &mut Inlet) -> Result<Option<ReplicateResponse>, Status> {
     loop {
         if let Some(answer) = incoming.answers.pop_front() {
+            crash_point!("receive.before_answer");
             return Ok(Some(answer));
         }
         if inlet.stop.is_cancelled() && incoming.tags.is_empty() {
@@ -197,6 +198,7 @@ impl Incoming {
             Ok((landing, offer)) => {
                 self.answers.extend(offer.map(|offer| wire::offer(tag, offer)));
                 self.landings.insert(tag, Box::new(landing));
+                crash_point!("receive.after_begin");
                 Ok(())
             }
             Err(error) => {
@@ -223,6 +225,7 @@ impl Incoming {
         let taken = landing.frame(frame.offset, &frame.data, &frame.prefix_sha256);
         let is_complete = taken.is_ok() && landing.is_complete();
         if taken.is_ok() && !is_complete {
+            crash_point!("receive.after_frame");
             return;
         }
         let Some(landing) = self.landings.remove(&tag) else { return };
@@ -230,6 +233,7 @@ impl Incoming {
         let Some((pool, path, size)) = named(&landing) else { return };
         match taken {
             Ok(()) => self.finishing.push(Box::pin(async move {
+                crash_point!("receive.after_last_frame");
                 let outcome = landing.finish().await;
                 Finished { tag, pool, path, size, outcome }
             })),
@@ -242,6 +246,7 @@ impl Incoming {
         log::landed(pool, &path, size, &self.from, outcome.as_ref());
         match outcome {
             Ok(receipt) => {
+                crash_point!("receive.before_receipt");
                 self.tags.received(tag);
                 self.answers.push_back(wire::receipt(tag, receipt));
             }

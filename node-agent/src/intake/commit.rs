@@ -66,9 +66,13 @@ impl Intake {
             let Some(turn) = Turn::take(&shared, upload.upload_id) else { return };
             let pool = Arc::clone(landing.pool());
             let outcome = match landing.publish(publish).await {
-                Ok(_receipt) => intake.decided(&pool, upload).await,
+                Ok(_receipt) => {
+                    crash_point!("upload.before_ask");
+                    intake.decided(&pool, upload).await
+                }
                 Err(error) => Err(error.into()),
             };
+            crash_point!("upload.after_forget");
             drop(turn);
             let undecided = matches!(outcome, Err(IntakeError::Undecided));
             drop(tell.send(outcome)); // a client that is gone hears nothing
@@ -197,6 +201,7 @@ enum Unasked {
 
 /// Does what the coordinator has decided. A file that could not be dropped keeps its entry and is asked about again.
 async fn carry_out(pool: &Pool, upload: &NewUpload, committed: &Committed) -> Result<(), DiskError> {
+    crash_point!("upload.after_answer");
     let disk = pool.disk().ok_or(DiskError::Closed)?;
     match committed {
         Committed::Keep(_) => disk.forget_upload(upload.upload_id),

@@ -92,6 +92,7 @@ pub(super) async fn run(
                 };
                 if let Some(message) = outgoing.step() {
                     permit.send(message);
+                    crash_point!("send.after_message");
                 }
             }
         }
@@ -196,6 +197,7 @@ impl<C: CallOff> Flow<C> {
         let file = &self.files[index];
         let waits_for_offer = file.size > RESUME_BYTES;
         self.open.insert(index, None);
+        crash_point!("send.before_begin");
         let message = wire::begin(tag(index), self.pool, file, waits_for_offer);
         self.current = Some(Current { index, source, waits_for_offer });
         Some(message)
@@ -230,11 +232,13 @@ impl<C: CallOff> Flow<C> {
         let (message, sent) = match current.source.next(&mut self.buffers) {
             Ok(Piece::Inner(cut, data)) => {
                 let sent = data.len();
+                crash_point!("send.before_inner_frame");
                 self.current = Some(current);
                 (wire::frame(tag(index), cut, data), sent)
             }
             Ok(Piece::Last(cut, data)) => {
                 let sent = data.len();
+                crash_point!("send.before_last_frame");
                 (wire::frame(tag(index), cut, data), sent)
             }
             Ok(Piece::Differs(sha256)) => {
@@ -262,6 +266,7 @@ impl<C: CallOff> Flow<C> {
         match answer {
             Answer::Offer { offset, prefix } => self.resume(index, offset, prefix).await,
             Answer::Receipt { size, sha256, skipped, resumed_from } => {
+                crash_point!("send.after_receipt");
                 let Some(known) = self.open.remove(&index) else { return };
                 let file = &self.files[index];
                 let is_same = size == file.size && sha256 == Some(file.sha256);

@@ -176,7 +176,7 @@ impl Link<'_> {
                     Ok(None) => Err(lost("the coordinator ended the session")),
                     Err(status) => Err(refused(&status)),
                 },
-                Some(report) = self.session.reports.recv() => self.say(wire::report(report)).await,
+                Some(report) = self.session.reports.recv() => self.tell(report).await,
                 _ = heartbeat.tick(), if !waiting => self.beat().await,
                 () = pools.changed(), if !waiting => self.beat().await,
                 () = tokio::time::sleep_until(welcome_by), if waiting => Err(lost("no Welcome within 10 s")),
@@ -202,6 +202,7 @@ impl Link<'_> {
                 self.beat().await
             }
             Incoming::Order(id, command) => {
+                crash_point!("node.after_order");
                 self.session.work.start(id, command);
                 Ok(())
             }
@@ -236,6 +237,13 @@ impl Link<'_> {
         let reports = self.session.pools.reports();
         let running = self.session.work.running();
         self.say(wire::heartbeat(reports, running, clock::now())).await
+    }
+
+    async fn tell(&mut self, report: Report) -> Result<(), End> {
+        crash_point!("node.before_word");
+        let said = self.say(wire::report(report)).await;
+        crash_point!("node.after_word");
+        said
     }
 
     async fn say(&mut self, event: Word) -> Result<(), End> {

@@ -41,9 +41,11 @@ impl Round {
             let command = restore(order.target, &to_restore);
             let awaited =
                 to_restore.iter().map(|(job, file)| (file.path.clone(), Awaited::Restored(attempt(job, file))));
+            crash_point!("restore.before_send");
             if let Err(end) = self.sessions.send(&target_node, command, Work::Rename, awaited) {
                 self.unsent(&to_restore, &end.to_string()).await;
             }
+            crash_point!("restore.after_send");
         }
     }
 
@@ -82,9 +84,11 @@ impl Round {
         let files = parcels.iter().map(|(job, file)| push_file(job, file)).collect();
         let command = Command::Push(PushFiles { source, target, target_url, files });
         let awaited = parcels.iter().map(|(job, file)| (file.path.clone(), Awaited::Pushed(attempt(job, file))));
+        crash_point!("push.before_send");
         if let Err(end) = self.sessions.send(session, command, Work::Push, awaited) {
             self.unsent(parcels, &end.to_string()).await;
         }
+        crash_point!("push.after_send");
     }
 
     /// The session is gone: nobody's fault.

@@ -104,7 +104,11 @@ impl Round {
     /// Whether any job went out or ended.
     async fn lease(&self, order: LeaseOrder, pools: &[Pool]) -> Result<bool, StoreError> {
         let changes = self.settle.changes();
+        crash_point!("lease.before_commit");
         let leased = self.store.lease_jobs(order.clone(), clock::now()).await.inspect_err(|_| self.doubt(&order))?;
+        if !leased.jobs.is_empty() {
+            crash_point!("lease.after_commit");
+        }
         let got_on = !leased.jobs.is_empty() || !leased.settled.is_empty();
         self.settle.ended_unsent(leased.settled).await;
         if leased.jobs.is_empty() {

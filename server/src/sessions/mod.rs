@@ -89,7 +89,9 @@ impl Sessions {
             self.registry.remove(&older);
         }
         let now = clock::now();
+        crash_point!("attach.before_commit");
         let attached = self.store.attach_node(hello.about.clone(), self.auto_pools, now).await?;
+        crash_point!("attach.after_commit");
         let (session, commands) = Session::new(hello, attached.epoch, now);
         self.registry.insert(Arc::clone(&session));
         let notices = Notices { books: self.books.subscribe(), usage: self.usage.subscribe(), due: None };

@@ -116,6 +116,9 @@ impl Settle {
     }
 
     async fn results(&self, session: &Session, command: CommandId, files: Vec<FileResult>) {
+        if !files.is_empty() {
+            crash_point!("settle.after_word");
+        }
         let mut trashed = Vec::new();
         for (awaited, result) in session.pending.report(command, files) {
             match awaited {

@@ -62,8 +62,10 @@ pub(super) async fn run(
 async fn commit(rooms: &Rooms, done: &[MoveDone], stop: &CancellationToken) -> Option<Committed> {
     let mut unsure = false;
     loop {
+        crash_point!("move.before_commit");
         match rooms.store.commit_moves(done.to_vec(), clock::now()).await {
             Ok(committed) => {
+                crash_point!("move.after_commit");
                 if unsure {
                     doubt(rooms, done, &committed);
                 }
@@ -127,8 +129,10 @@ async fn set_back(
 ) {
     let batch: Vec<Setback> = setbacks.iter().map(|(setback, _)| setback.clone()).collect();
     loop {
+        crash_point!("setback.before_commit");
         match rooms.store.set_back(batch.clone(), clock::now()).await {
             Ok(settled) => {
+                crash_point!("setback.after_commit");
                 setbacks.iter().for_each(|(setback, source)| told(rooms, setback, *source));
                 rooms.published(settled);
                 if batch.iter().any(|setback| !matches!(setback.kind, SetbackKind::Again { .. })) {

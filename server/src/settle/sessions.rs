@@ -78,8 +78,10 @@ impl Settle {
         }
         let lost = LostSession::Of { node: node.clone(), epoch: session.epoch() };
         for _ in 0..TRIES {
+            crash_point!("return.before_commit");
             match self.rooms.store.return_lost(lost.clone(), clock::now()).await {
                 Ok(jobs) => {
+                    crash_point!("return.after_commit");
                     self.returned(jobs);
                     break;
                 }

@@ -119,7 +119,10 @@ fn send_one(
         (order.path.clone(), Awaited::Trashed { pool, generation, failures })
     };
     let command = Command::Trash(TrashFiles { pool, files });
-    rooms.sessions.send(session, command, Work::Rename, orders.iter().map(awaited)).map(drop)
+    crash_point!("trash_order.before_send");
+    let sent = rooms.sessions.send(session, command, Work::Rename, orders.iter().map(awaited)).map(drop);
+    crash_point!("trash_order.after_send");
+    sent
 }
 
 /// Reads what is due for a node that has nothing more to do, and sends it. Comes back with when to look again.
@@ -153,8 +156,10 @@ fn wait(then: UnixMillis, now: UnixMillis) -> Duration {
 
 async fn note(rooms: &Rooms, results: Vec<TrashResult>, stop: &CancellationToken) {
     loop {
+        crash_point!("trash_word.before_commit");
         match rooms.store.finish_trash(results.clone(), clock::now()).await {
             Ok(settled) => {
+                crash_point!("trash_word.after_commit");
                 rooms.published(settled);
                 rooms.sessions.usage_changed();
                 rooms.wake.notify_one();

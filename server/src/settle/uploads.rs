@@ -14,7 +14,9 @@ impl Settle {
     /// The books don't know the pool or can't be written: the node keeps its file and asks again.
     pub async fn commit_upload(&self, upload: NewUpload) -> Result<UploadDecision, StoreError> {
         let (id, node, path) = (upload.id, upload.node.clone(), upload.path.clone());
+        crash_point!("upload_record.before_commit");
         let decision = self.rooms.store.commit_upload(upload, clock::now()).await?;
+        crash_point!("upload_record.after_commit");
         match &decision {
             UploadDecision::Keep(image) => {
                 let message = format!("[Upload] Image {} is at {}", image.id, image.url);

@@ -123,7 +123,7 @@ async fn transact(database: &mut Database, batch: &mut Vec<Box<dyn Errand>>) {
     let mut ran = Vec::with_capacity(batch.len());
     let end = match database.begin().await {
         Ok(conn) => match run_all(conn, batch, &mut ran).await {
-            Ok(()) => match database.commit().await {
+            Ok(()) => match commit(database).await {
                 Ok(()) => End::Committed,
                 Err(error) => {
                     tracing::error!("could not commit to the database: {error}");
@@ -144,6 +144,13 @@ async fn transact(database: &mut Database, batch: &mut Vec<Box<dyn Errand>>) {
     for errand in ran {
         errand.answer(&end);
     }
+}
+
+async fn commit(database: &mut Database) -> Result<(), sqlx::Error> {
+    crash_point!("books.before_commit");
+    let committed = database.commit().await;
+    crash_point!("books.after_commit");
+    committed
 }
 
 /// Runs the batch's errands; where one breaks the transaction, those after it stay in the batch.

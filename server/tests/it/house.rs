@@ -37,6 +37,7 @@ const NODE_FLOORS: &[(&str, u8)] = &[
     ("transfer", 0),
     ("ranges", 0),
     ("clock", 0),
+    ("crash", 0),
     ("secret", 0),
 ];
 const SERVER_FLOORS: &[(&str, u8)] = &[

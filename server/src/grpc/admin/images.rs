@@ -19,7 +19,9 @@ impl AdminService {
 
     pub(super) async fn move_these(&self, request: v1::MoveImagesRequest) -> Result<v1::JobBatch, Fault> {
         let ask = wire::job::move_ask(request)?;
+        crash_point!("plan.before_commit");
         let batch = self.rooms.store.plan_move_images(ask, clock::now()).await?;
+        crash_point!("plan.after_commit");
         if let Some(job) = batch.job {
             let message = format!("[MoveImage] Planned job {job}: {} images, {} bytes", batch.images, batch.bytes);
             tracing::info!(%job, images = batch.images, bytes = batch.bytes, "{message}");
