@@ -1,5 +1,6 @@
 //! Where each format but JPEG says how large its picture is. Pure: bytes in, sides out. Must not believe a header that
-//! contradicts itself: what only begins like a picture is none.
+//! contradicts itself, nor one without a picture behind it: what only begins like a picture is none. (The data of a PNG
+//! or a WebP may be far behind: `chunks` looks for it.)
 
 use super::sniff::Format;
 
@@ -19,10 +20,10 @@ pub(crate) fn sides(format: Format, head: &[u8]) -> Sides {
     let found = match format {
         Format::Jpeg => return Sides::NeedMore, // the walker's business
         Format::Avif => return avif(head),
+        Format::Gif => return gif(head).unwrap_or(Sides::NeedMore),
+        Format::Bmp => return bmp(head),
         Format::Png => png(head),
-        Format::Gif => gif(head),
         Format::Webp => webp(head),
-        Format::Bmp => bmp(head),
     };
     found.map_or(Sides::Malformed, |(width, height)| Sides::Are(width, height))
 }
@@ -47,12 +48,27 @@ fn png(head: &[u8]) -> Option<(u32, u32)> {
     depth_fits.then_some(sides)
 }
 
-/// The logical screen; behind it and its colour table a block must begin.
-fn gif(head: &[u8]) -> Option<(u32, u32)> {
+/// The logical screen; behind it, its colour table and any extensions, the first frame must begin. `None`: not all of
+/// that is here.
+fn gif(head: &[u8]) -> Option<Sides> {
     let flags = *head.get(10)?;
     let table = if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) };
-    let block_begins = matches!(head.get(13 + table)?, 0x21 | 0x2c | 0x3b);
-    block_begins.then_some((little16(head, 6)?, little16(head, 8)?))
+    let mut at = 13 + table;
+    loop {
+        match *head.get(at)? {
+            0x2c => return Some(Sides::Are(little16(head, 6)?, little16(head, 8)?)),
+            0x21 => at += 2,
+            _ => return Some(Sides::Malformed),
+        }
+        // The extension's pieces, each with its length before it, up to one of no length.
+        loop {
+            let length = usize::from(*head.get(at)?);
+            at += 1 + length;
+            if length == 0 {
+                break;
+            }
+        }
+    }
 }
 
 /// The first chunk: `VP8X` (canvas), `VP8L` or `VP8 ` (the frame itself).
@@ -74,8 +90,18 @@ fn webp(head: &[u8]) -> Option<(u32, u32)> {
     }
 }
 
+/// The header, and pixels where it says that they begin.
+fn bmp(head: &[u8]) -> Sides {
+    let pixels_at = array(head, 10).map_or(usize::MAX, |at| u32::from_le_bytes(at) as usize);
+    match bmp_sides(head) {
+        Some(_) if head.len() <= pixels_at && pixels_at < MAX_HEAD_BYTES => Sides::NeedMore,
+        Some((width, height)) if pixels_at < head.len() => Sides::Are(width, height),
+        _ => Sides::Malformed,
+    }
+}
+
 /// The old header of 12 bytes has 16-bit sides; all later ones signed 32-bit, negative heights meaning top-down.
-fn bmp(head: &[u8]) -> Option<(u32, u32)> {
+fn bmp_sides(head: &[u8]) -> Option<(u32, u32)> {
     let (sides, planes_at) = if *head.get(14)? == 12 {
         ((little16(head, 18)?, little16(head, 20)?), 22)
     } else {
@@ -87,13 +113,21 @@ fn bmp(head: &[u8]) -> Option<(u32, u32)> {
     plausible.then_some(sides)
 }
 
-/// The `meta` box holds the sides; it is awaited whole, because a part of it could name a smaller one.
+/// The `meta` box holds the sides; it is awaited whole, because a part of it could name a smaller one. The picture is in
+/// a box `mdat`, before or behind it, or in an `idat` inside.
 fn avif(head: &[u8]) -> Sides {
-    let mut at = 0;
+    let (mut at, mut sides, mut has_data) = (0, None, false);
     loop {
+        if let (Some(sides), true) = (sides, has_data) {
+            return sides;
+        }
         let (Some(size), Some(kind)) = (array(head, at).map(u32::from_be_bytes), array::<4>(head, at + 4)) else {
             return Sides::NeedMore;
         };
+        if kind == *b"mdat" && sides.is_some() {
+            has_data = true;
+            continue;
+        }
         let end = at.saturating_add(size as usize);
         if size < 8 || end > MAX_HEAD_BYTES {
             return Sides::Malformed;
@@ -101,11 +135,14 @@ fn avif(head: &[u8]) -> Sides {
         if end > head.len() {
             return Sides::NeedMore;
         }
+        has_data |= kind == *b"mdat";
         if kind == *b"meta" {
-            return match imagesize::blob_size(&head[..end]).map(|s| (u32::try_from(s.width), u32::try_from(s.height))) {
-                Ok((Ok(width), Ok(height))) => Sides::Are(width, height),
-                _ => Sides::Malformed,
-            };
+            let measured = imagesize::blob_size(&head[..end]);
+            match measured.map(|s| (u32::try_from(s.width), u32::try_from(s.height))) {
+                Ok((Ok(width), Ok(height))) => sides = Some(Sides::Are(width, height)),
+                _ => return Sides::Malformed,
+            }
+            has_data |= head[at..end].windows(4).any(|word| word == b"idat");
         }
         at = end;
     }

@@ -1,11 +1,13 @@
-//! Where a JPEG says how large it is: the frame header behind any amount of metadata. Reads the stream as it comes and
-//! keeps ten bytes of it. Must not look at anything behind the frame header.
+//! Where a JPEG says how large it is: the frame header behind any amount of metadata, and whether a scan follows. Reads
+//! the stream as it comes and keeps ten bytes of it. Must not look at anything behind the scan's marker.
 
-/// Walks from marker to marker until the frame header (SOF).
+/// Walks from marker to marker past the frame header (SOF) to the first scan (SOS).
 #[derive(Debug)]
 pub(crate) struct Walker {
     step: Step,
     walked: u64,
+    /// Width and height, once the frame header has come.
+    sides: Option<(u32, u32)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +21,7 @@ enum Step {
     /// So many bytes are of no interest.
     Skip(u16),
     /// Precision, height, width.
-    Frame { bytes: [u8; 5], filled: u8 },
+    Frame { bytes: [u8; 5], filled: u8, behind: u16 },
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -32,18 +34,18 @@ enum Segment {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
-/// Metadata that stands before the frame header, in bytes: colour profiles and previews are a few MB at most.
-const MAX_BEFORE_FRAME: u64 = 32 << 20;
+/// Metadata that stands before the scan, in bytes: colour profiles and previews are a few MB at most.
+const MAX_BEFORE_SCAN: u64 = 32 << 20;
 
 impl Walker {
     pub(crate) const fn new() -> Self {
-        Self { step: Step::Prefix, walked: 0 }
+        Self { step: Step::Prefix, walked: 0, sides: None }
     }
 
-    /// Takes the next bytes of the file; `Some` once width and height are known.
+    /// Takes the next bytes of the file; `Some` once width and height are known and the scan begins.
     pub(crate) fn take(&mut self, mut data: &[u8]) -> Result<Option<(u32, u32)>, Malformed> {
         while let Some((&byte, rest)) = data.split_first() {
-            if self.walked > MAX_BEFORE_FRAME {
+            if self.walked > MAX_BEFORE_SCAN {
                 return Err(Malformed);
             }
             if let Step::Skip(left) = self.step {
@@ -70,7 +72,8 @@ impl Walker {
             Step::Marker => match byte {
                 0xff => Step::Marker,
                 0xd8 if self.walked == 2 => Step::Prefix,
-                0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf => {
+                0xda if self.sides.is_some() => return Ok(self.sides),
+                0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf if self.sides.is_none() => {
                     Step::Length { first: None, then: Segment::Frame }
                 }
                 0x00 | 0xd0..=0xda => return Err(Malformed), // restarts, a second start, the end, the scan
@@ -80,19 +83,21 @@ impl Walker {
             Step::Length { first: Some(high), then } => {
                 match (u16::from_be_bytes([high, byte]), then) {
                     (0 | 1, _) | (0..8, Segment::Frame) => return Err(Malformed),
-                    (_, Segment::Frame) => Step::Frame { bytes: [0; 5], filled: 0 },
+                    (length, Segment::Frame) => Step::Frame { bytes: [0; 5], filled: 0, behind: length - 7 },
                     (2, Segment::Other) => Step::Prefix,
                     (length, Segment::Other) => Step::Skip(length - 2), // the length counts itself
                 }
             }
             Step::Skip(_) => unreachable!("skipped in `take`"),
-            Step::Frame { mut bytes, filled } => {
+            Step::Frame { mut bytes, filled, behind } => {
                 bytes[usize::from(filled)] = byte;
                 if let (4, [_, h1, h0, w1, w0]) = (filled, bytes) {
                     let side = |high, low| u32::from(u16::from_be_bytes([high, low]));
-                    return Ok(Some((side(w1, w0), side(h1, h0))));
+                    self.sides = Some((side(w1, w0), side(h1, h0)));
+                    Step::Skip(behind)
+                } else {
+                    Step::Frame { bytes, filled: filled + 1, behind }
                 }
-                Step::Frame { bytes, filled: filled + 1 }
             }
         };
         Ok(None)
@@ -152,5 +157,8 @@ mod tests {
             assert_eq!(walk([bytes.to_vec()]), Err(Malformed), "{why}");
         }
         assert_eq!(walk([PHOTO[..40].to_vec()]), Ok(None), "cut short");
+        let scan = PHOTO.windows(2).position(|marker| marker == b"\xff\xda").unwrap();
+        assert_eq!(walk([PHOTO[..scan].to_vec()]), Ok(None), "cut before its scan");
+        assert_eq!(walk([[&PHOTO[..scan], b"\xff\xd9"].concat()]), Err(Malformed), "ended before its scan");
     }
 }

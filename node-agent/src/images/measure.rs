@@ -4,6 +4,7 @@
 use std::fmt;
 
 use super::{
+    chunks::Chunks,
     headers::{MAX_HEAD_BYTES, Sides, sides},
     jpeg::{Malformed, Walker},
     sniff::{Format, MARKUP_BYTES, has_markup},
@@ -34,8 +35,8 @@ pub enum Rejected {
     /// A picture's first bytes with markup behind them.
     #[error("this file has markup in its head: it is no plain picture")]
     Markup,
-    /// The header is damaged, cut short, or says nothing.
-    #[error("the header of this {0} can't be read")]
+    /// The header is damaged, cut short, says nothing, or has no picture behind it.
+    #[error("the header of this {0} can't be read, or no picture follows it")]
     Header(FormatName),
     /// More pixels than anyone can show.
     #[error("this picture has {width} × {height} pixels: at most 65535 a side and 2^30 in all are taken")]
@@ -70,6 +71,8 @@ pub struct Gauge {
 enum Wants {
     Head,
     Dimensions(Format),
+    /// Measured; its data is still to begin.
+    Pixels(Picture, Chunks),
     Nothing(Picture),
 }
 
@@ -93,6 +96,11 @@ impl Gauge {
     pub fn take(&mut self, data: &[u8]) -> Result<(), Rejected> {
         match self.wants {
             Wants::Nothing(_) => Ok(()),
+            Wants::Pixels(picture, mut chunks) => {
+                self.wants =
+                    if chunks.take(data) { Wants::Nothing(picture) } else { Wants::Pixels(picture, chunks) };
+                Ok(())
+            }
             Wants::Dimensions(Format::Jpeg) => self.walk(data),
             Wants::Dimensions(format) => {
                 self.keep(data);
@@ -119,7 +127,9 @@ impl Gauge {
         }
         match self.wants {
             Wants::Nothing(picture) => Ok(picture),
-            Wants::Dimensions(format) => Err(Rejected::Header(FormatName(format))),
+            Wants::Dimensions(format) | Wants::Pixels(Picture { format, .. }, _) => {
+                Err(Rejected::Header(FormatName(format)))
+            }
             Wants::Head => Err(Rejected::Format),
         }
     }
@@ -136,11 +146,17 @@ impl Gauge {
             return Err(Rejected::Markup);
         }
         self.wants = Wants::Dimensions(format);
-        if format != Format::Jpeg {
+        if let Some(chunks) = Chunks::of(format) {
+            let Sides::Are(width, height) = sides(format, &self.head) else {
+                return Err(Rejected::Header(FormatName(format)));
+            };
+            self.wants = Wants::Pixels(measured(format, (width, height))?, chunks);
+        } else if format != Format::Jpeg {
             return self.measure(format);
         }
+        // The rest is looked at as it comes, from the first byte on.
         let head = std::mem::take(&mut self.head);
-        self.walk(&head[..before])?;
+        self.take(&head[..before])?;
         self.take(data)
     }
 
@@ -157,17 +173,21 @@ impl Gauge {
         }
     }
 
-    fn settle(&mut self, format: Format, (width, height): (u32, u32)) -> Result<(), Rejected> {
-        if width == 0 || height == 0 {
-            return Err(Rejected::Header(FormatName(format)));
-        }
-        if width.max(height) > MAX_SIDE || u64::from(width) * u64::from(height) > MAX_PIXELS {
-            return Err(Rejected::TooManyPixels { width, height });
-        }
-        self.wants = Wants::Nothing(Picture { format, width, height });
+    fn settle(&mut self, format: Format, sides: (u32, u32)) -> Result<(), Rejected> {
+        self.wants = Wants::Nothing(measured(format, sides)?);
         self.head = Vec::new();
         Ok(())
     }
+}
+
+fn measured(format: Format, (width, height): (u32, u32)) -> Result<Picture, Rejected> {
+    if width == 0 || height == 0 {
+        return Err(Rejected::Header(FormatName(format)));
+    }
+    if width.max(height) > MAX_SIDE || u64::from(width) * u64::from(height) > MAX_PIXELS {
+        return Err(Rejected::TooManyPixels { width, height });
+    }
+    Ok(Picture { format, width, height })
 }
 
 #[cfg(test)]
@@ -280,6 +300,53 @@ mod tests {
         }
         let top_down = patched(bmp, 22, &(-16_i32).to_le_bytes());
         assert_eq!(gauge([top_down]).map(|picture| picture.height), Ok(16));
+    }
+
+    #[test]
+    fn a_header_without_a_picture_behind_it_is_refused() {
+        // Each fixture up to where its data begins, alone and with an end of its format; the data's first bytes are
+        // what is missing.
+        let before = |file: &[u8], word: &[u8], back: usize| {
+            let at = file.windows(word.len()).position(|window| window == word).unwrap();
+            file[..at - back].to_vec()
+        };
+        let [jpg, png, gif, lossy, alpha, avif, bmp] = [0, 2, 3, 4, 6, 7, 8].map(|index: usize| FILES[index].2);
+        let table = 3 << ((gif[10] & 7) + 1);
+        let pixels_at = usize::from(bmp[10]);
+        let iend = b"\0\0\0\0IEND\xae\x42\x60\x82";
+        let comment = b"\x21\xfe\x03abc\0";
+        for (why, format, file, then) in [
+            ("jpg", Format::Jpeg, before(jpg, b"\xff\xda", 0), &b"\xff\xd9"[..]),
+            ("png", Format::Png, before(png, b"IDAT", 4), iend),
+            ("gif", Format::Gif, gif[..13 + table].to_vec(), b"\x3b"),
+            ("gif with a comment", Format::Gif, [&gif[..13 + table], comment].concat(), b"\x3b"),
+            ("lossy webp", Format::Webp, lossy[..20].to_vec(), b""),
+            ("webp with a canvas", Format::Webp, alpha[..30].to_vec(), b"EXIF\0\0\0\0"),
+            ("avif", Format::Avif, before(avif, b"mdat", 4), b"\0\0\0\x08free"),
+            ("bmp", Format::Bmp, bmp[..pixels_at].to_vec(), b""),
+        ] {
+            let want = Err(Rejected::Header(FormatName(format)));
+            assert_eq!(gauge(file.chunks(7)), want, "{why}");
+            assert_eq!(gauge([&file[..], then]), want, "{why}, ended");
+        }
+    }
+
+    #[test]
+    fn a_picture_may_have_megabytes_of_metadata_before_it() {
+        // Text of a PNG and a colour profile of a WebP, in pieces that end anywhere.
+        let (png, alpha) = (FILES[2].2, FILES[6].2);
+        let length = 3_000_001_u32;
+        let noise = vec![0x49; length as usize];
+        let text = [&length.to_be_bytes(), &b"tEXt"[..], &noise, b"\0\0\0\0"].concat();
+        let profile = [b"ICCP", &length.to_le_bytes()[..], &noise, b"\0"].concat();
+        for (format, file) in [
+            (Format::Png, [&png[..33], &text, &png[33..]].concat()),
+            (Format::Webp, [&alpha[..30], &profile, &alpha[30..]].concat()),
+        ] {
+            for piece in [1_000, 65_537, 4 << 20] {
+                assert_eq!(gauge(file.chunks(piece)).map(|picture| picture.format), Ok(format), "{piece}");
+            }
+        }
     }
 
     #[test]

@@ -24,6 +24,9 @@ pub(crate) const MARKUP_BYTES: usize = 1445;
 const MARKUP: [&[u8]; 9] =
     [b"<script", b"<html", b"<svg", b"<!doctype", b"<body", b"<iframe", b"<?php", b"<head", b"javascript:"];
 
+/// So many bytes of text follow markup, unless the file ends.
+const TEXT_BYTES: usize = 8;
+
 impl Format {
     /// How many bytes [`Format::of`] needs to be sure.
     pub const HEAD_BYTES: usize = 64;
@@ -94,10 +97,26 @@ fn names_avif(head: &[u8]) -> bool {
     length.is_multiple_of(4) && words.any(|(_, word)| matches!(word, b"avif" | b"avis"))
 }
 
-/// Whether the first bytes hold markup that a browser could take for a page: a polyglot.
+/// Whether the first bytes hold markup that a browser of old could take for a page: a polyglot.
+///
+/// What keeps a polyglot from ever being a page is how it is served: its type by content, `nosniff`, and a sandbox
+/// without scripts. So a file that has the magic and the structure of a picture is one, and this is a second lock, which
+/// must not turn good pictures away: the four bytes of `<svg` alone are met by chance, in any case of letters, in the
+/// compressed data of one picture in some 400,000. Markup therefore is a word with the end of a tag's name behind it and
+/// with text behind that: by chance, that is one picture in 10^10.
 pub(crate) fn has_markup(head: &[u8]) -> bool {
     let head = head[..head.len().min(MARKUP_BYTES)].to_ascii_lowercase();
-    MARKUP.iter().any(|word| head.windows(word.len()).any(|window| window == *word))
+    let is_whole_file = head.len() < MARKUP_BYTES;
+    (0..head.len()).any(|at| MARKUP.iter().any(|word| is_markup(&head[at..], word, is_whole_file)))
+}
+
+fn is_markup(bytes: &[u8], word: &[u8], is_whole_file: bool) -> bool {
+    let Some(behind) = bytes.strip_prefix(word) else { return false };
+    let text = &behind[..behind.len().min(TEXT_BYTES)];
+    let is_text = text.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace());
+    let ends_name = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'/' | b'>');
+    let is_tag = !word.starts_with(b"<") || text.first().is_none_or(ends_name);
+    is_tag && is_text && (text.len() == TEXT_BYTES || is_whole_file)
 }
 
 #[cfg(test)]
@@ -144,8 +163,24 @@ mod tests {
     }
 
     #[test]
+    fn bytes_that_look_like_a_tag_by_chance_are_no_markup() {
+        // In a picture's compressed data: no end of the name, or no text behind it; also where the look ends.
+        let picture = |tag: &[u8]| [b"\x89PNG".as_slice(), &[0x80; 900], tag, &[0x80; 900]].concat();
+        for tag in [&b"<SvG"[..], b"<svg\x80", b"<html ", b"<HEAD>\x01", b"<body/a\xff", b"<svgs text", b"javascript:"] {
+            assert!(!has_markup(&picture(tag)), "{}", tag.escape_ascii());
+        }
+        assert!(has_markup(&picture(b"<svg onload=alert(1)>")));
+        let at_the_end = [vec![0x80; MARKUP_BYTES - 5], b"<svg onload=alert(1)>".to_vec()].concat();
+        assert!(!has_markup(&at_the_end));
+    }
+
+    #[test]
     fn markup_is_seen_in_any_case() {
         assert!(has_markup(b"GIF89a<ScRiPt>alert(1)</script>"));
+        for end in ["", " ", "\t", "\n", "\r", "\x0c", "/", ">"] {
+            assert!(has_markup(format!("GIF89a\u{80}<SVG{end}").as_bytes()), "{end:?} ends the name, and the file");
+            assert!(has_markup(format!("GIF89a<svg{end}onload=alert(1)>").as_bytes()) == !end.is_empty(), "{end:?}");
+        }
         assert!(!has_markup(b"\xff\xd8\xff\xe1<?xpacket begin='' id=''?><x:xmpmeta xmlns:x='adobe:ns:meta/'>"));
         let far = [vec![0; MARKUP_BYTES], b"<script".to_vec()].concat();
         assert!(!has_markup(&far));
