@@ -97,8 +97,7 @@ impl Gauge {
         match self.wants {
             Wants::Nothing(_) => Ok(()),
             Wants::Pixels(picture, mut chunks) => {
-                self.wants =
-                    if chunks.take(data) { Wants::Nothing(picture) } else { Wants::Pixels(picture, chunks) };
+                self.wants = if chunks.take(data) { Wants::Nothing(picture) } else { Wants::Pixels(picture, chunks) };
                 Ok(())
             }
             Wants::Dimensions(Format::Jpeg) => self.walk(data),

@@ -166,7 +166,8 @@ mod tests {
     fn bytes_that_look_like_a_tag_by_chance_are_no_markup() {
         // In a picture's compressed data: no end of the name, or no text behind it; also where the look ends.
         let picture = |tag: &[u8]| [b"\x89PNG".as_slice(), &[0x80; 900], tag, &[0x80; 900]].concat();
-        for tag in [&b"<SvG"[..], b"<svg\x80", b"<html ", b"<HEAD>\x01", b"<body/a\xff", b"<svgs text", b"javascript:"] {
+        for tag in [&b"<SvG"[..], b"<svg\x80", b"<html ", b"<HEAD>\x01", b"<body/a\xff", b"<svgs text", b"javascript:"]
+        {
             assert!(!has_markup(&picture(tag)), "{}", tag.escape_ascii());
         }
         assert!(has_markup(&picture(b"<svg onload=alert(1)>")));

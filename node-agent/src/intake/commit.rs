@@ -14,8 +14,8 @@ use crate::{
     receive::{Landing, Publish},
 };
 
-/// So long a client waits for the coordinator's answer; then it hears that it is not decided.
-const ANSWER_WAIT: Duration = Duration::from_secs(15);
+/// So long a client waits for the coordinator's answer, once its file is stored; then it hears that it is not decided.
+pub(super) const ANSWER_WAIT: Duration = Duration::from_secs(15);
 /// Pauses between the questions while a client waits.
 const PAUSES_MS: [u64; 5] = [100, 300, 1_000, 2_000, 4_000];
 /// Pauses between the rounds over what nobody waits for any more.
@@ -53,6 +53,9 @@ impl Drop for Turn {
 
 impl Intake {
     /// Publishes and commits in a task of its own: a client that goes away in between changes nothing any more.
+    ///
+    /// Only the coordinator has a deadline. A disk takes as long as it takes, and the client waits for it: told before
+    /// that its file is stored, it would send it once more, and there would be two images.
     pub(super) async fn carry_through(
         &self,
         landing: Landing,
@@ -60,12 +63,15 @@ impl Intake {
         upload: NewUpload,
     ) -> Result<Accepted, IntakeError> {
         let (tell, told) = oneshot::channel();
+        let (tell_published, published) = oneshot::channel::<()>();
         let shared = Arc::clone(&self.shared);
         let intake = self.clone();
         self.shared.uploads.spawn(async move {
             let Some(turn) = Turn::take(&shared, upload.upload_id) else { return };
             let pool = Arc::clone(landing.pool());
-            let outcome = match landing.publish(publish).await {
+            let receipt = landing.publish(publish).await;
+            drop(tell_published);
+            let outcome = match receipt {
                 Ok(_receipt) => {
                     crash_point!("upload.before_ask");
                     intake.decided(&pool, upload).await
@@ -80,7 +86,8 @@ impl Intake {
                 intake.ask_later();
             }
         });
-        match tokio::time::timeout(ANSWER_WAIT, told).await {
+        drop(published.await); // well or not: the outcome says so
+        match tokio::time::timeout(self.shared.answer_wait, told).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) | Err(_) => Err(IntakeError::Undecided),
         }

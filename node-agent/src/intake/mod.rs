@@ -51,6 +51,7 @@ struct Shared {
     recovering: tokio::sync::Mutex<()>,
     /// Who goes over the pending entries in the background.
     later: Arc<Semaphore>,
+    answer_wait: Duration,
     uploads: TaskTracker,
     background: TaskTracker,
     stop: CancellationToken,
@@ -126,6 +127,18 @@ impl Intake {
     /// Of the given pools, asking `coordinator` for each record.
     #[must_use]
     pub fn new(plane: Plane, pools: Arc<Pools>, receiver: Arc<Receiver>, coordinator: Coordinator) -> Self {
+        Self::answered_within(commit::ANSWER_WAIT, plane, pools, receiver, coordinator)
+    }
+
+    /// As [`Intake::new`], for clients that wait so long for the coordinator's answer once their file is stored.
+    #[must_use]
+    pub fn answered_within(
+        answer_wait: Duration,
+        plane: Plane,
+        pools: Arc<Pools>,
+        receiver: Arc<Receiver>,
+        coordinator: Coordinator,
+    ) -> Self {
         Self {
             shared: Arc::new(Shared {
                 plane,
@@ -136,6 +149,7 @@ impl Intake {
                 under_way: Mutex::default(),
                 recovering: tokio::sync::Mutex::default(),
                 later: Arc::new(Semaphore::new(1)),
+                answer_wait,
                 uploads: TaskTracker::new(),
                 background: TaskTracker::new(),
                 stop: CancellationToken::new(),

@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroUsize, path::PathB
 
 use pixelfox_node::{
     coordinator::Coordinator,
+    disk::{Mark, Placing, Step},
     http,
     intake::Intake,
     listen::{self, Routes},
@@ -16,7 +17,7 @@ use pixelfox_node::{
     receive::Receiver,
     secret::{SecretPair, Secrets},
 };
-use pixelfox_proto::{Claims, Lease, PoolId, SessionEpoch, Sha256};
+use pixelfox_proto::{Claims, FileMeta, Generation, Lease, PoolId, SessionEpoch, Sha256};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{
@@ -63,6 +64,8 @@ pub(crate) struct Spec {
     pub(crate) settings: NodeSettings,
     pub(crate) source: Option<Source>,
     pub(crate) tell: fn(&mut NodePool),
+    /// How long a client waits for the coordinator.
+    pub(crate) answer_wait: Duration,
 }
 
 impl Default for Spec {
@@ -77,6 +80,7 @@ impl Default for Spec {
             settings: NodeSettings::default(),
             source: Some(Source::Coordinator),
             tell: |_| (),
+            answer_wait: Duration::from_secs(15),
         }
     }
 }
@@ -108,7 +112,8 @@ impl Node {
         let receiver = Arc::new(Receiver::new(Arc::clone(&pools)));
         let fake = FakeCoordinator::default();
         let coordinator = Coordinator::new(vec![fake.transport()], Some(SECRET));
-        let intake = Intake::new(plane.clone(), Arc::clone(&pools), Arc::clone(&receiver), coordinator.clone());
+        let (of_intake, to_ask) = (Arc::clone(&receiver), coordinator.clone());
+        let intake = Intake::answered_within(spec.answer_wait, plane.clone(), Arc::clone(&pools), of_intake, to_ask);
         let router = http::router(http::Parts {
             node_id: "s01".parse().unwrap(),
             version: "0.0.0-test",
@@ -166,6 +171,20 @@ impl Node {
         };
         (self.spec.tell)(&mut told);
         told
+    }
+
+    /// Holds everything up that the pool's disk shall make durable, until what is returned is dropped.
+    pub(crate) async fn hold_disk(&self, pool: u64) -> std::sync::mpsc::SyncSender<()> {
+        let disk = self.pools.hosted(pool_id(pool)).unwrap().disk().unwrap();
+        let incoming = disk.incoming().unwrap();
+        let (sha256, generation, meta) = (Sha256::of(b""), Generation(0), FileMeta::default());
+        let mark = Mark { size: 0, sha256, generation, meta, was_unowned: false, is_suspect: false };
+        let path = "variants/held".parse().unwrap();
+        let placing = Placing { incoming, path, mark, step: Step::Give, attempt: None, pending: None };
+        let (hold, held) = std::sync::mpsc::sync_channel(1);
+        // The answer is heard on the very thread that makes durable.
+        disk.place(placing, move |_| assert!(held.recv().is_err(), "nobody sends")).await;
+        hold
     }
 
     pub(crate) fn pool_dir(&self, id: u64) -> PathBuf {

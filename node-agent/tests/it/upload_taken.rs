@@ -7,7 +7,10 @@ use pixelfox_proto::Claims;
 use reqwest::multipart::{Form, Part};
 use serde_json::json;
 
-use crate::edge_rig::{Node, PHOTO, PNG, Spec, TOKEN_SECRET, Verdict, answer, hex, large_png};
+use crate::{
+    edge_rig::{Node, PHOTO, PNG, Spec, TOKEN_SECRET, Verdict, answer, hex, large_png},
+    replicate_rig::until,
+};
 
 const FILES: [(&str, &str, &[u8]); 9] = [
     ("jpg", "image/jpeg", PHOTO),
@@ -175,10 +178,31 @@ async fn a_client_that_goes_away_at_the_end_has_uploaded_all_the_same() {
     node.coordinator.says(Verdict::Away);
     let form = Form::new().part("file", Part::bytes(PHOTO).file_name("a.jpg"));
     let request = node.client.post(node.url("/api/v1/upload")).bearer_auth(Node::token(1, 1 << 20)).multipart(form);
-    let gone = tokio::time::timeout(Duration::from_millis(500), request.send()).await;
-    assert!(gone.is_err(), "the coordinator does not answer");
+    tokio::select! {
+        early = request.send() => panic!("the coordinator does not answer: {early:?}"),
+        () = until("the coordinator is asked", || !node.coordinator.commits().is_empty()) => {}
+    }
     node.settles_at(1, 2).await;
     node.coordinator.says(Verdict::Keep);
     node.settles_at(1, 1).await;
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_slow_disk_is_waited_for_and_only_the_coordinator_has_a_deadline() {
+    // The disk is held up for many times the wait for an answer: the client hears nothing, and then that all is well.
+    // The coordinator is away: the same client hears so when the wait is over.
+    let node = Node::with(Spec { answer_wait: Duration::from_millis(20), ..Spec::default() }).await;
+    let token = Node::token(1, 1 << 20);
+    let held = node.hold_disk(1).await;
+    let mut upload = Box::pin(node.upload(&token, "a.jpg", PHOTO.to_vec()));
+    let early = tokio::time::timeout(Duration::from_millis(600), &mut upload).await;
+    assert!(early.is_err() && node.coordinator.commits().is_empty(), "it is not stored yet: {early:?}");
+    drop(held);
+    assert_eq!(upload.await.0, 200);
+    assert_eq!(node.coordinator.commits().len(), 1);
+    node.coordinator.says(Verdict::Away);
+    assert_eq!(node.upload(&token, "b.png", PNG.to_vec()).await.0, 503);
+    assert_eq!(node.coordinator.commits().len(), 2, "the next question is later than the answer");
     node.stop().await;
 }
