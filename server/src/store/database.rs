@@ -6,13 +6,13 @@ use std::time::Duration;
 use sqlx::{ConnectOptions as _, Connection as _, PgPool, SqlitePool, postgres::PgConnectOptions};
 use tokio::time::timeout;
 
-use super::statement::{Conn, query};
+use super::statement::{Conn, script};
 
 /// How long a lost connection is waited for before those who want to write are told.
 const CONNECT_WAIT: Duration = Duration::from_secs(5);
 /// The advisory lock under which transactions that write follow one another, whichever process they are of: so what
 /// one reads stays true until it has written, as with SQLite.
-const WRITER_LOCK: &str = "SELECT pg_advisory_xact_lock(7310579811841)";
+const BEGIN: &str = "BEGIN; SELECT pg_advisory_xact_lock(7310579811841)";
 
 /// What the writer holds.
 pub(super) enum Database {
@@ -27,7 +27,7 @@ impl Database {
     pub(super) async fn begin(&mut self) -> Result<&mut Conn, sqlx::Error> {
         match self {
             Self::Sqlite { conn, .. } => {
-                query("BEGIN IMMEDIATE").execute(conn).await?;
+                script(conn, "BEGIN IMMEDIATE").await?;
                 Ok(conn)
             }
             Self::Postgres { options, conn } => {
@@ -35,11 +35,7 @@ impl Database {
                     Some(held) => held,
                     None => Conn::Postgres(connect(options).await?),
                 };
-                let begun = async {
-                    query("BEGIN").execute(&mut held).await?;
-                    query(WRITER_LOCK).execute(&mut held).await
-                };
-                begun.await?; // a connection on which that fails is not used again
+                script(&mut held, BEGIN).await?; // a connection on which that fails is not used again
                 Ok(conn.insert(held))
             }
         }
@@ -48,7 +44,7 @@ impl Database {
     /// Durable from then on. After an error it is not known whether it is.
     pub(super) async fn commit(&mut self) -> Result<(), sqlx::Error> {
         let Some(conn) = self.conn() else { return Err(sqlx::Error::WorkerCrashed) };
-        let end = query("COMMIT").execute(conn).await;
+        let end = script(conn, "COMMIT").await;
         if end.is_err() {
             self.roll_back().await;
         }
@@ -58,7 +54,7 @@ impl Database {
     /// Undoes it. A connection on which that fails is not used again, where another can be had.
     pub(super) async fn roll_back(&mut self) {
         let Some(conn) = self.conn() else { return };
-        let end = query("ROLLBACK").execute(conn).await; // SQLite may have rolled back by itself
+        let end = script(conn, "ROLLBACK").await; // SQLite may have rolled back by itself
         if let (Err(_), Self::Postgres { conn, .. }) = (end, self) {
             *conn = None;
         }

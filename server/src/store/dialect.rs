@@ -1,22 +1,27 @@
 //! How values pass between Rust and the database: 64-bit numbers without a sign, ids, and batches as one JSON text that
 //! a statement unfolds. What another database would want differently belongs here.
 
-use std::borrow::Cow;
-
 use pixelfox_proto::{JobId, PoolId, Sha256};
 use serde::Serialize;
-use sqlx::AssertSqlSafe;
 
 use super::Trouble;
 
 /// A statement's text as PostgreSQL wants it: what is written for SQLite is taken by both but for the unfolding of a
-/// batch. A column of a batch is text (`a.value ->> 0`); a number is `CAST(a.value ->> 0 AS BIGINT)`, for both.
-pub(super) fn postgres(text: Cow<'static, str>) -> AssertSqlSafe<Cow<'static, str>> {
-    AssertSqlSafe(if text.contains("json_each($1)") {
-        Cow::Owned(text.replace("json_each($1)", "jsonb_array_elements($1::jsonb)"))
-    } else {
-        text
-    })
+/// batch and `CROSS JOIN … ON`, by which SQLite is told the order of a join. A column of a batch is text
+/// (`a.value ->> 0`); a number is `CAST(a.value ->> 0 AS BIGINT)`, for both.
+pub(super) fn postgres(text: &str) -> String {
+    let mut unfolded = String::with_capacity(text.len() + 32);
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("json_each(") {
+        unfolded.push_str(before);
+        let (value, after) = after.split_once(')').unwrap_or((after, ""));
+        unfolded.push_str("jsonb_array_elements(");
+        unfolded.push_str(value);
+        unfolded.push_str("::jsonb)");
+        rest = after;
+    }
+    unfolded.push_str(rest);
+    unfolded.replace("CROSS JOIN", "JOIN")
 }
 
 /// A count or size as the database has it. What does not fit becomes the largest.
@@ -68,4 +73,21 @@ pub(super) fn some_job(value: Option<i64>) -> Option<JobId> {
 
 pub(super) fn sha256(bytes: &[u8]) -> Result<Sha256, Trouble> {
     checked(Sha256::try_from(bytes), "a digest")
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_text_for_both_databases_is_turned_into_the_other_ones() {
+        for (given, want) in [
+            ("SELECT 1", "SELECT 1"),
+            (
+                "FROM json_each($1) AS a CROSS JOIN jobs j ON j.id = CAST(a.value AS BIGINT), json_each($12) AS b",
+                "FROM jsonb_array_elements($1::jsonb) AS a JOIN jobs j ON j.id = CAST(a.value AS BIGINT), \
+                 jsonb_array_elements($12::jsonb) AS b",
+            ),
+        ] {
+            assert_eq!(super::postgres(given), want);
+        }
+    }
 }

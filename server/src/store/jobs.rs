@@ -135,7 +135,7 @@ SELECT j.node_id, j.kind, j.source_pool_id, j.target_pool_id,
         AND d.not_before > $1) AS next
 FROM hop JOIN jobs j ON j.id = hop.id";
 
-const LANES_POSTGRES: &str = "
+pub(super) const LANES_POSTGRES: &str = "
 WITH RECURSIVE hop AS (
     (SELECT node_id, kind, source_pool_id, target_pool_id FROM jobs WHERE state = 'pending'
         ORDER BY node_id, kind, source_pool_id, target_pool_id LIMIT 1)

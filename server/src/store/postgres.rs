@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sqlx::{
-    ConnectOptions as _, Executor as _,
+    ConnectOptions as _,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
@@ -20,8 +20,22 @@ static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 const ACQUIRE_WAIT: Duration = Duration::from_secs(5);
 /// A process that hangs within a transaction holds up the others no longer than this; waiting for it ends a little
 /// later.
-const SESSION: [(&str, &str); 3] =
-    [("idle_in_transaction_session_timeout", "10s"), ("lock_timeout", "15s"), ("client_min_messages", "warning")];
+const SESSION: [(&str, &str); 6] = [
+    ("idle_in_transaction_session_timeout", "10s"),
+    ("lock_timeout", "15s"),
+    ("client_min_messages", "warning"),
+    ("random_page_cost", "1.1"),
+    ("jit", "off"),
+    ("synchronous_commit", "on"),
+];
+/// The writer's statements are made for indexes: each is planned once, and never, because statistics are old or a table
+/// is small yet, so that it reads a whole table later.
+const WRITER: [(&str, &str); 4] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+];
 
 /// Connects and brings the tables up to date; one process at a time does that, by the migrator's own lock.
 pub(super) async fn open(url: &str) -> Result<(Database, Readers), StoreError> {
@@ -31,26 +45,30 @@ pub(super) async fn open(url: &str) -> Result<(Database, Readers), StoreError> {
     })?;
     let options = options.application_name("pixelfox").statement_cache_capacity(256).disable_statement_logging();
     let options = options.options(SESSION);
+    let writes = options.clone().options(WRITER);
     let lost = |cause: sqlx::Error| StoreError::Unreachable { why: cause.to_string() };
-    let mut conn = connect(&options).await.map_err(lost)?;
+    let mut conn = connect(&writes).await.map_err(lost)?;
     check(&mut conn).await?;
     MIGRATIONS.run_direct(None, &mut conn, false).await.map_err(|error| migration_error(url, &MIGRATIONS, error))?;
     let readers = PgPoolOptions::new()
         .max_connections(READERS)
         .acquire_timeout(ACQUIRE_WAIT)
-        .connect_with(options.clone())
+        .connect_with(options)
         .await
         .map_err(lost)?;
-    let database = Database::Postgres { options: Box::new(options), conn: Some(Conn::Postgres(conn)) };
+    let database = Database::Postgres { options: Box::new(writes), conn: Some(Conn::Postgres(conn)) };
     Ok((database, Readers::Postgres(readers)))
 }
 
-/// Commits must be durable: a delete may follow each.
+/// Commits must be durable: a delete may follow each. What the server does with them is its operator's to decide.
 async fn check(conn: &mut sqlx::PgConnection) -> Result<(), StoreError> {
     let cause = |cause| StoreError::Database { doing: "say how durable its commits are", cause };
-    let commits: String = sqlx::query_scalar("SHOW synchronous_commit").fetch_one(&mut *conn).await.map_err(cause)?;
-    if commits == "off" {
-        conn.execute("SET synchronous_commit = on").await.map_err(cause)?;
+    let fsync: String = sqlx::query_scalar("SHOW fsync").fetch_one(&mut *conn).await.map_err(cause)?;
+    if fsync != "on" {
+        tracing::warn!(
+            "the database server runs with fsync = {fsync}: a power cut can take back what was acknowledged, and files \
+             may be lost with it; set fsync = on in postgresql.conf"
+        );
     }
     Ok(())
 }

@@ -136,6 +136,14 @@ pub(super) fn query(text: &'static str) -> Statement<()> {
     query_as(text)
 }
 
+/// Several statements without values, in one round trip.
+pub(super) async fn script(conn: &mut Conn, text: &'static str) -> Result<(), sqlx::Error> {
+    match conn.inner() {
+        Inner::Sqlite(conn) => sqlx::raw_sql(text).execute(conn).await.map(drop),
+        Inner::Postgres(conn) => sqlx::raw_sql(text).execute(conn).await.map(drop),
+    }
+}
+
 /// A statement with rows.
 pub(super) fn query_as<T>(text: &'static str) -> Statement<T> {
     Statement { text: Cow::Borrowed(text), postgres: None, values: Vec::new(), rows: PhantomData }
@@ -160,11 +168,8 @@ impl<T> Statement<T> {
     }
 
     /// The text that PostgreSQL gets.
-    fn for_postgres(&mut self) -> AssertSqlSafe<Cow<'static, str>> {
-        match self.postgres {
-            Some(text) => AssertSqlSafe(Cow::Borrowed(text)),
-            None => dialect::postgres(std::mem::take(&mut self.text)),
-        }
+    fn for_postgres(&self) -> AssertSqlSafe<Cow<'static, str>> {
+        AssertSqlSafe(self.postgres.map_or_else(|| Cow::Owned(dialect::postgres(&self.text)), Cow::Borrowed))
     }
 
     /// Adds to the text.
@@ -182,7 +187,7 @@ impl<T> Statement<T> {
     }
 
     /// Runs it; the rows are thrown away.
-    pub(super) async fn execute(mut self, conn: &mut Conn) -> Result<(), sqlx::Error> {
+    pub(super) async fn execute(self, conn: &mut Conn) -> Result<(), sqlx::Error> {
         match conn.inner() {
             Inner::Sqlite(conn) => {
                 sqlx::query_with(AssertSqlSafe(self.text), sqlite(self.values)).execute(conn).await.map(drop)
@@ -196,7 +201,7 @@ impl<T> Statement<T> {
 
 impl<T: Row> Statement<T> {
     /// All rows.
-    pub(super) async fn fetch_all(mut self, conn: &mut Conn) -> Result<Vec<T>, sqlx::Error> {
+    pub(super) async fn fetch_all(self, conn: &mut Conn) -> Result<Vec<T>, sqlx::Error> {
         match conn.inner() {
             Inner::Sqlite(conn) => {
                 sqlx::query_as_with(AssertSqlSafe(self.text), sqlite(self.values)).fetch_all(conn).await
@@ -208,7 +213,7 @@ impl<T: Row> Statement<T> {
     }
 
     /// The first row, where there is one.
-    pub(super) async fn fetch_optional(mut self, conn: &mut Conn) -> Result<Option<T>, sqlx::Error> {
+    pub(super) async fn fetch_optional(self, conn: &mut Conn) -> Result<Option<T>, sqlx::Error> {
         match conn.inner() {
             Inner::Sqlite(conn) => {
                 sqlx::query_as_with(AssertSqlSafe(self.text), sqlite(self.values)).fetch_optional(conn).await

@@ -1,17 +1,20 @@
 //! The writer undoes exactly what it must, and the statements that meet a million rows read nothing else.
 
-use super::{
-    Store, StoreError, Trouble, commit, control, endings, held, images, jobs, lease, outbox, plan, queue, requests,
-    rows, statement, trash, uploads,
-};
+use sqlx::{AssertSqlSafe, Row as _};
+
+use super::{Store, StoreError, Trouble, dialect, jobs, lease, outbox, statement};
 use crate::catalog::{Refusal, UnixMillis};
 
-#[tokio::test]
-async fn no_hot_statement_reads_a_whole_table() {
-    // SQLite's own word on each of them: rows are found by an index, or come from the batch that was given.
-    let dir = tempfile::tempdir().expect("a temporary directory");
-    let store = Store::open(&format!("sqlite://{}/plans.db", dir.path().display())).await.expect("opens");
-    let hot = [
+#[path = "../../tests/it/postgres.rs"]
+mod postgres;
+
+/// Statements that run for every upload, lease, commit or look of the dispatcher.
+mod hot {
+    use super::super::{
+        commit, control, endings, held, images, jobs, lease, plan, queue, requests, rows, trash, uploads,
+    };
+
+    pub(super) const STATEMENTS: &[(&str, &str)] = &[
         ("lease::RETRIES", lease::RETRIES),
         ("lease::FRESH", lease::FRESH),
         ("lease::OF_NODE", lease::OF_NODE),
@@ -69,7 +72,14 @@ async fn no_hot_statement_reads_a_whole_table() {
         ("uploads::BY_UUID", uploads::BY_UUID),
         ("uploads::BY_BYTES", uploads::BY_BYTES),
     ];
-    for (name, sql) in hot {
+}
+
+#[tokio::test]
+async fn no_hot_statement_reads_a_whole_table() {
+    // SQLite's own word on each of them: rows are found by an index, or come from the batch that was given.
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let store = Store::open(&format!("sqlite://{}/plans.db", dir.path().display())).await.expect("opens");
+    for (name, sql) in hot::STATEMENTS.iter().copied() {
         for step in steps(&store, sql).await {
             let given = ["json_each", "VIRTUAL TABLE", "CONSTANT ROW", "hop", "(subquery"];
             let scans = step.starts_with("SCAN") && !given.iter().any(|part| step.contains(part));
@@ -120,12 +130,98 @@ async fn row(store: Store, name: &'static str, then: Then) -> Result<(), StoreEr
         .await
 }
 
+/// A cluster of four pools with 20,000 images, half of them in the first pool, of which every tenth is on its way.
+const FILLED: &[&str] = &[
+    "INSERT INTO pools (name, node_id, base_path, identity, upload_api_url, public_base_url, max_size, is_active, is_default,
+        priority, storage_type, storage_tier, description, legacy_pool_id, legacy_node, created)
+     SELECT 'img' || n, 's0' || n, '/p' || n, 'identity ' || n, '', '', 0, 1, 0, 10, 'local', 'hot', '', 0, 0, 0
+     FROM generate_series(1, 4) AS n",
+    "INSERT INTO images (uuid, share_token, original_name, name_key, content_type, size, width, height, sha256, user_id,
+        created, pool_id, entry, job_id)
+     SELECT 'uuid ' || n, 'share ' || n, 'a.jpg', 'a.jpg', 'image/jpeg', 1000, 1, 1, decode(md5(n::text), 'hex'), n % 100,
+        0, CASE WHEN n % 2 = 0 THEN 1 ELSE 2 + n % 3 END, n, CASE WHEN n % 20 = 0 THEN n / 20 END
+     FROM generate_series(1, 20000) AS n",
+    "INSERT INTO files (image_id, stored_path, kind, content_type, width, height, size, sha256, generation)
+     SELECT id, 'original/' || uuid, 'original', content_type, 1, 1, size, sha256, 1 FROM images",
+    "INSERT INTO replicas (file_id, pool_id, generation, state, since)
+     SELECT f.id, i.pool_id, 1, 'live', 0 FROM files f JOIN images i ON i.id = f.image_id",
+    "INSERT INTO replicas (file_id, pool_id, generation, state, since, job_id)
+     SELECT f.id, 5 - i.pool_id, 2, 'trashed', 0, i.id FROM files f JOIN images i ON i.id = f.image_id WHERE i.id % 10 = 1",
+    "INSERT INTO jobs (kind, state, parent_id, node_id, image_id, source_pool_id, target_pool_id, lease, created)
+     SELECT 'move_image', CASE WHEN n <= 1000 THEN 'pending' WHEN n <= 1032 THEN 'processing' ELSE 'completed' END,
+        n / 1000, 's01', n, 1, 2, n, 0
+     FROM generate_series(1, 20000) AS n",
+    "ANALYZE",
+];
+
+#[tokio::test]
+async fn no_hot_statement_reads_a_whole_table_in_postgresql() {
+    // The plan that PostgreSQL keeps for each of them, whatever the values: the tables that grow are met by an index.
+    let store = Store::open(&postgres::database().await).await.expect("opens");
+    for sql in FILLED.iter().copied() {
+        store
+            .write("fill", move |conn| Box::pin(async move { Ok(statement::query(sql).execute(conn).await?) }))
+            .await
+            .expect("fills");
+    }
+    for (name, sql) in hot::STATEMENTS.iter().copied() {
+        let sql = if sql == jobs::LANES { jobs::LANES_POSTGRES.to_owned() } else { dialect::postgres(sql) };
+        let mut plans = vec![plan_of_writer(&store, &sql).await];
+        if !sql.contains("UPDATE") && !sql.contains("INSERT") {
+            plans.push(plan_of_reader(&store, &sql).await);
+        }
+        for plan in plans {
+            for table in ["images", "files", "replicas", "jobs", "outbox", "audit", "deleted_images"] {
+                assert!(!plan.contains(&format!("Seq Scan on {table}")), "{name}:\n{plan}");
+            }
+        }
+    }
+    store.close().await;
+}
+
+async fn plan_of_writer(store: &Store, sql: &str) -> String {
+    let sql = sql.to_owned();
+    let plan = store.write("explain", move |conn| {
+        let statement::Conn::Postgres(conn) = conn else { panic!("the writer to PostgreSQL") };
+        Box::pin(async move { Ok(kept_plan(conn, &sql).await?) })
+    });
+    plan.await.expect("explains")
+}
+
+async fn plan_of_reader(store: &Store, sql: &str) -> String {
+    let explain = async |mut conn: Box<statement::Conn>| {
+        let statement::Conn::PostgresReader(conn) = conn.as_mut() else { panic!("a reader of PostgreSQL") };
+        Ok(kept_plan(conn, sql).await?)
+    };
+    store.read("explain", explain).await.expect("explains")
+}
+
+async fn kept_plan(conn: &mut sqlx::PgConnection, sql: &str) -> Result<String, sqlx::Error> {
+    let values = (1..20).rev().find(|number| sql.contains(&format!("${number}"))).unwrap_or(0);
+    let nulls = if values == 0 { String::new() } else { format!("({})", vec!["NULL"; values].join(", ")) };
+    let prepare = format!("SET plan_cache_mode = force_generic_plan; PREPARE hot AS {sql}");
+    sqlx::raw_sql(AssertSqlSafe(prepare)).execute(&mut *conn).await?;
+    let rows = sqlx::raw_sql(AssertSqlSafe(format!("EXPLAIN EXECUTE hot{nulls}"))).fetch_all(&mut *conn).await?;
+    sqlx::raw_sql("DEALLOCATE hot").execute(&mut *conn).await?;
+    let lines: Result<Vec<String>, _> = rows.into_iter().map(|row| row.try_get(0)).collect();
+    Ok(lines?.join("\n"))
+}
+
 #[tokio::test]
 async fn what_a_refused_or_broken_intent_wrote_is_undone() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    undoes_what_it_must(&format!("sqlite://{}/rows.db", dir.path().display())).await;
+}
+
+#[tokio::test]
+async fn what_a_refused_or_broken_intent_wrote_is_undone_in_postgresql() {
+    undoes_what_it_must(&postgres::database().await).await;
+}
+
+async fn undoes_what_it_must(url: &str) {
     // Six wait together for the writer: a refusal undoes its own row only; a failure of the database undoes what was in
     // the transaction until then, and says so to each; what waited behind it is done in the next one.
-    let dir = tempfile::tempdir().expect("a temporary directory");
-    let store = Store::open(&format!("sqlite://{}/rows.db", dir.path().display())).await.expect("opens");
+    let store = Store::open(url).await.expect("opens");
     let ask = |name, then| row(store.clone(), name, then);
     let (a, b) = tokio::join!(ask("a", Then::Keeps), ask("b", Then::Refuses));
     assert!(a.is_ok() && matches!(b, Err(StoreError::Refused(_))), "{a:?} {b:?}");

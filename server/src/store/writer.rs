@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     StoreError, Trouble,
     database::{Database, is_lost},
-    statement::{Conn, query},
+    statement::{Conn, script},
 };
 
 /// Intents that wait at most; further callers wait for room.
@@ -180,13 +180,12 @@ async fn run_all(conn: &mut Conn, batch: &mut Vec<Box<dyn Errand>>, ran: &mut Ve
 
 /// Whether the transaction can go on.
 async fn behind_savepoint(conn: &mut Conn, errand: &mut dyn Errand) -> Result<bool, sqlx::Error> {
-    query("SAVEPOINT intent").execute(conn).await?;
+    script(conn, "SAVEPOINT intent").await?;
     match errand.run(conn).await {
-        Outcome::Keep => query("RELEASE SAVEPOINT intent").execute(conn).await?,
+        Outcome::Keep => script(conn, "RELEASE SAVEPOINT intent").await?,
         Outcome::Broken => return Ok(false),
         Outcome::Undo => {
-            query("ROLLBACK TO SAVEPOINT intent").execute(conn).await?;
-            query("RELEASE SAVEPOINT intent").execute(conn).await?;
+            script(conn, "ROLLBACK TO SAVEPOINT intent; RELEASE SAVEPOINT intent").await?;
         }
     }
     Ok(true)

@@ -11,6 +11,7 @@ mod house;
 mod moves;
 mod office;
 mod outcomes;
+mod postgres;
 mod processes;
 mod store_books;
 mod store_control;

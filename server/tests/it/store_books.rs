@@ -9,20 +9,53 @@ use pixelfox_server::{
     },
     store::{AutoPools, Store},
 };
+use sqlx::{ConnectOptions as _, Executor as _, postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
 use tempfile::TempDir;
+
+use crate::postgres;
 
 /// Bytes of every image here.
 pub(crate) const SIZE: u64 = 1000;
 
 pub(crate) struct Books {
     pub(crate) store: Store,
-    pub(crate) dir: TempDir,
+    pub(crate) home: Home,
     /// Sessions of `local` and `s01`.
     pub(crate) local: SessionEpoch,
     pub(crate) s01: SessionEpoch,
 }
 
-/// Makes a module that runs each function of a suite on SQLite.
+/// Where the books are.
+pub(crate) enum Home {
+    Sqlite(TempDir),
+    Postgres(String),
+}
+
+impl Home {
+    /// Its `DATABASE_URL`.
+    pub(crate) fn url(&self) -> String {
+        match self {
+            Self::Sqlite(dir) => format!("sqlite://{}/books.db", dir.path().display()),
+            Self::Postgres(url) => url.clone(),
+        }
+    }
+
+    /// Does something to the database that no program of ours does.
+    pub(crate) async fn execute(&self, sql: &'static str) {
+        match self {
+            Self::Sqlite(_) => {
+                let options: SqliteConnectOptions = self.url().parse().unwrap();
+                options.connect().await.unwrap().execute(sql).await.unwrap();
+            }
+            Self::Postgres(url) => {
+                let options: PgConnectOptions = url.parse().unwrap();
+                options.connect().await.unwrap().execute(sql).await.unwrap();
+            }
+        }
+    }
+}
+
+/// Makes two modules that run each function of a suite, one on SQLite, one on PostgreSQL.
 macro_rules! suite {
     ($($name:ident),+ $(,)?) => {
         mod sqlite {
@@ -31,6 +64,15 @@ macro_rules! suite {
             $(#[tokio::test]
             async fn $name() {
                 super::$name(Books::sqlite().await).await;
+            })+
+        }
+
+        mod postgres {
+            use crate::store_books::Books;
+
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(Books::postgres().await).await;
             })+
         }
     };
@@ -118,12 +160,19 @@ pub(crate) fn result(order: &TrashOrder, outcome: TrashOutcome) -> TrashResult {
 
 impl Books {
     pub(crate) async fn sqlite() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(&url(&dir)).await.unwrap();
+        Self::open(Home::Sqlite(tempfile::tempdir().unwrap())).await
+    }
+
+    pub(crate) async fn postgres() -> Self {
+        Self::open(Home::Postgres(postgres::database().await)).await
+    }
+
+    async fn open(home: Home) -> Self {
+        let store = Store::open(&home.url()).await.unwrap();
         let first = PoolDraft::first(&node("local"), "/app/uploads", "http://local:4000", "http://local.local:8080");
         store.first_pool(first, at(0)).await.unwrap().unwrap();
         store.create_pool(draft("img1", "s01"), SaveRule::Checked, at(0)).await.unwrap();
-        let mut books = Self { store, dir, local: SessionEpoch(0), s01: SessionEpoch(0) };
+        let mut books = Self { store, home, local: SessionEpoch(0), s01: SessionEpoch(0) };
         books.attach().await;
         books
     }
@@ -136,10 +185,10 @@ impl Books {
 
     /// As after a crash: nothing is closed or said good-bye to.
     pub(crate) async fn reopen(self) -> Self {
-        let Self { store, dir, local, s01 } = self;
+        let Self { store, home, local, s01 } = self;
         drop(store);
-        let store = Store::open(&url(&dir)).await.unwrap();
-        Self { store, dir, local, s01 }
+        let store = Store::open(&home.url()).await.unwrap();
+        Self { store, home, local, s01 }
     }
 
     pub(crate) async fn uploaded(&self, numbers: std::ops::Range<u64>) {
@@ -191,10 +240,6 @@ impl Books {
             assert_eq!(kept, counted, "counters of pool {pool} against a recount");
         }
     }
-}
-
-pub(crate) fn url(dir: &TempDir) -> String {
-    format!("sqlite://{}/books.db", dir.path().display())
 }
 
 pub(crate) fn ask(numbers: std::ops::Range<u64>, target: u64) -> MoveAsk {

@@ -8,7 +8,7 @@ use pixelfox_server::{
 };
 use tokio::{task::JoinSet, time::timeout};
 
-use crate::store_books::{Books, at, done, image, node, pool, result, suite, upload, url};
+use crate::store_books::{Books, at, done, image, node, pool, result, suite, upload};
 
 suite! {
     a_move_goes_on_after_a_crash_at_any_step,
@@ -16,7 +16,7 @@ suite! {
     many_callers_at_once_are_one_after_the_other,
     one_bad_intent_in_a_batch_harms_no_other,
     two_leases_never_share_a_job,
-    a_second_process_is_kept_out_and_a_closed_store_answers_so,
+    a_closed_store_answers_so,
     a_newer_database_is_refused_in_one_line,
 }
 
@@ -132,29 +132,36 @@ async fn two_leases_never_share_a_job(books: Books) {
     books.assert_counted().await;
 }
 
-async fn a_second_process_is_kept_out_and_a_closed_store_answers_so(books: Books) {
-    // The lock is asked for as long as it may take an earlier holder to end, so the clock is not waited for here:
-    // a store that is closed lets go at once.
-    let url = url(&books.dir);
-    let second = timeout(Duration::from_millis(200), Store::open(&url)).await;
-    assert!(second.is_err(), "it waits for the first one: {second:?}");
+async fn a_closed_store_answers_so(books: Books) {
     books.store.close().await;
     assert!(matches!(books.store.probe().await, Err(StoreError::Closed)));
     assert!(matches!(books.store.list_pools().await, Err(StoreError::Closed)));
+    Store::open(&books.home.url()).await.unwrap().close().await;
+}
+
+#[tokio::test]
+async fn a_second_process_is_kept_out_of_a_file() {
+    // The lock is asked for as long as it may take an earlier holder to end, so the clock is not waited for here:
+    // a store that is closed lets go at once.
+    let books = Books::sqlite().await;
+    let url = books.home.url();
+    let second = timeout(Duration::from_millis(200), Store::open(&url)).await;
+    assert!(second.is_err(), "it waits for the first one: {second:?}");
+    books.store.close().await;
     Store::open(&url).await.unwrap().close().await;
 }
 
 async fn a_newer_database_is_refused_in_one_line(books: Books) {
     // A migration that this program does not know, as a later one would leave it.
-    use sqlx::{ConnectOptions as _, Connection as _, sqlite::SqliteConnectOptions};
     books.store.close().await;
-    let options = SqliteConnectOptions::new().filename(books.dir.path().join("books.db"));
-    let mut conn = options.connect().await.unwrap();
-    let later = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
-        VALUES (9999, 'later', 1, x'00', 1)";
-    sqlx::query(later).execute(&mut conn).await.unwrap();
-    conn.close().await.unwrap();
-    let error = Store::open(&url(&books.dir)).await.unwrap_err();
+    books
+        .home
+        .execute(
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+            VALUES (9999, 'later', true, '', 1)",
+        )
+        .await;
+    let error = Store::open(&books.home.url()).await.unwrap_err();
     assert!(matches!(error, StoreError::Newer { found: 9999, .. }), "{error:?}");
     let line = error.to_string();
     assert!(line.contains("is of a newer program") && !line.contains('\n'), "{line}");

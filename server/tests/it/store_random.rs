@@ -69,16 +69,30 @@ proptest! {
     fn the_books_stay_true_whatever_happens(events in proptest::collection::vec(any_event(), 1..70)) {
         // Uploads, plans, leases, commits early and late, failures, lost sessions and crashes in any order. After each
         // the counters are those of a recount and every image is in one place; in the end all work comes to its end.
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let mut world = World::new().await;
-            for event in events {
-                world = world.happen(event).await;
-            }
-            world.assert_true().await;
-            world.settle_everything().await;
-        });
+        run(events, async { Books::sqlite().await });
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 50, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_books_in_postgresql_stay_true_whatever_happens(events in proptest::collection::vec(any_event(), 1..70)) {
+        // The same, in the other database.
+        run(events, async { Books::postgres().await });
+    }
+}
+
+fn run(events: Vec<Event>, books: impl Future<Output = Books>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut world = World::new(books.await);
+        for event in events {
+            world = world.happen(event).await;
+        }
+        world.assert_true().await;
+        world.settle_everything().await;
+    });
 }
 
 fn chosen<T>(from: &[T], which: usize) -> Option<&T> {
@@ -86,8 +100,7 @@ fn chosen<T>(from: &[T], which: usize) -> Option<&T> {
 }
 
 impl World {
-    async fn new() -> Self {
-        let books = Books::sqlite().await;
+    fn new(books: Books) -> Self {
         Self { books, uploaded: 0, now: 1, leased: Vec::new(), orders: Vec::new(), generations: BTreeMap::new() }
     }
 
