@@ -129,6 +129,7 @@ async fn routes(plane: &Plane, dir: &Path, address: SocketAddr) -> Routes {
         reserved_size: 0,
         is_active: true,
         legacy_pool_id: None,
+        retired: Vec::new(),
     };
     let settings = NodeSettings { upload_max_bytes: 1 << 30, ..NodeSettings::default() };
     let welcome =

@@ -164,6 +164,7 @@ async fn pool_in(dir: &Path) -> Arc<Pools> {
         reserved_size: 0,
         is_active: true,
         legacy_pool_id: None,
+        retired: Vec::new(),
     };
     let welcome = Welcome {
         epoch: SessionEpoch(1),

@@ -278,8 +278,17 @@ impl Shared {
     }
 }
 
-/// Writes, syncs, reads back and removes a small file.
+/// Writes, syncs, reads back and removes a small file, and looks whether files may get their names.
 pub(crate) fn probe(shared: &Arc<Shared>) -> Result<(), DiskError> {
+    for dir in ["original", "variants"] {
+        let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+        match shared.root.dir(dir) {
+            Ok(there) => rustix::fs::accessat(&there, ".", access, rustix::fs::AtFlags::EACCESS)
+                .map_err(|e| DiskError::new("write into", dir, e))?,
+            Err(e) if super::error::is_missing(&e) => {}
+            Err(e) => return Err(DiskError::new("open", dir, e)),
+        }
+    }
     let mut file = Incoming::create(shared)?;
     let word = fastrand::u64(..).to_le_bytes();
     file.append(&word)?;

@@ -307,6 +307,14 @@ impl Disk {
         named.is_some() && named == self.shared.root.dir_id("").ok().flatten()
     }
 
+    /// The directory itself and those in it that hold files, as [`Site::ids`].
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn ids(&self) -> Result<Vec<DirId>, DiskError> {
+        site::ids(&self.shared.root).map_err(|e| DiskError::new("look at", "the pool", e))
+    }
+
     /// Whether its committer is gone, which only a defect can do: it has to be opened again.
     #[must_use]
     pub fn has_ended(&self) -> bool {

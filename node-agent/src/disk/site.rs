@@ -85,8 +85,7 @@ impl Site {
     /// # Errors
     /// What the system says.
     pub fn ids(&self) -> Result<Vec<DirId>, SiteError> {
-        let id = |dir: &str| self.root.dir_id(dir).map_err(|e| self.failed("look at", dir, e));
-        Ok([id("")?, id("original")?, id("variants")?].into_iter().flatten().collect())
+        ids(&self.root).map_err(|e| self.failed("look at", "", e))
     }
 
     /// Whether the directory `path`, by its name, is still this one: a disk may have been unmounted or mounted over.
@@ -126,6 +125,37 @@ impl Site {
                 if e.kind() == io::ErrorKind::AlreadyExists { Ok(false) } else { Err(failed(e)) }
             }
         }
+    }
+
+    /// Whether this process may make something in it.
+    ///
+    /// # Errors
+    /// What the system refuses.
+    pub(crate) fn may_write(&self) -> Result<(), SiteError> {
+        let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+        let dir = self.root.dir("").map_err(|e| self.failed("open", "", e))?;
+        rustix::fs::accessat(&dir, ".", access, rustix::fs::AtFlags::EACCESS)
+            .map_err(|e| self.failed("write into", "", e))
+    }
+
+    /// Bytes free and in all on its file system.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn room(&self) -> Result<(u64, u64), SiteError> {
+        self.root.room().map_err(|e| self.failed("look at the room of", "", e))
+    }
+
+    /// Replaces another pool's marker by `text`, where it is still `before` and nobody works in the directory.
+    ///
+    /// # Errors
+    /// [`SiteError::Locked`], or what the system says.
+    pub(crate) fn take_over(&self, before: &str, text: &str) -> Result<bool, SiteError> {
+        let _alone = self.lock()?;
+        if self.marker()?.as_deref() != Some(before) {
+            return Ok(false);
+        }
+        replace_marker(&self.root, text).map(|()| true).map_err(|e| self.failed("replace", MARKER, e))
     }
 
     /// Takes the pool's lock, which ends with the returned file. Seen through links, mounts and by other processes
@@ -170,6 +200,11 @@ impl Site {
     fn failed(&self, doing: &'static str, what: &str, cause: impl Into<io::Error>) -> SiteError {
         SiteError::Io { doing, path: self.path.join(what), cause: cause.into() }
     }
+}
+
+/// The directory itself and those in it that hold files.
+pub(crate) fn ids(root: &Root) -> io::Result<Vec<DirId>> {
+    Ok([root.dir_id("")?, root.dir_id("original")?, root.dir_id("variants")?].into_iter().flatten().collect())
 }
 
 /// The marker's text below `root`; `path` is how an error names the directory.

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use pixelfox_proto::Lease;
+use pixelfox_proto::{Lease, PoolId};
 use serde::{Deserialize, Serialize};
 
 use super::welcome::NodePool;
@@ -46,6 +46,46 @@ impl Marker {
     }
 }
 
+/// A pool as it is, or as it would be, in a directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// `None`: yet to be made.
+    pub id: Option<PoolId>,
+    /// As people call it.
+    pub name: String,
+    /// The directory.
+    pub base_path: PathBuf,
+    /// What the marker in it must say.
+    pub identity: String,
+    /// Whether the directory and its marker may be made.
+    pub initialize: bool,
+    /// Identities of deleted pools, whose directories it may take over while it may be made.
+    pub retired: Vec<String>,
+}
+
+impl Place {
+    fn of(told: &NodePool) -> Self {
+        Self {
+            id: Some(told.id),
+            name: told.name.clone(),
+            base_path: told.base_path.clone(),
+            identity: told.identity.clone(),
+            initialize: told.initialize,
+            retired: told.retired.clone(),
+        }
+    }
+
+    /// As a sentence names it.
+    fn pool(&self) -> String {
+        named(&self.name, self.id)
+    }
+}
+
+/// `pool img1 (2)`.
+pub(super) fn named(name: &str, id: Option<PoolId>) -> String {
+    id.map_or_else(|| format!("pool {name}"), |id| format!("pool {name} ({id})"))
+}
+
 /// What is to be done with a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Verdict {
@@ -53,19 +93,24 @@ enum Verdict {
     Ours,
     /// It is nobody's and may become this pool's.
     New,
+    /// It was a deleted pool's and may become this pool's.
+    Inherited,
+    /// It is another pool's.
+    Taken(String),
     /// It is not to be touched.
     Refused(String),
 }
 
 /// Whether a directory with this marker's text may serve as the pool. Pure.
-fn judge(told: &NodePool, marker: Option<&str>) -> Verdict {
-    let path = told.base_path.display();
+fn judge(place: &Place, marker: Option<&str>) -> Verdict {
+    let (path, pool) = (place.base_path.display(), place.pool());
     let Some(text) = marker else {
-        return if told.initialize {
+        return if place.initialize {
             Verdict::New
         } else {
             Verdict::Refused(format!(
-                "the marker .pixelfox/pool.json is missing in {path}; is the pool's disk mounted?"
+                "the marker .pixelfox/pool.json of {pool} is missing in {path}; is the pool's disk mounted, is all of \
+                 its data there?"
             ))
         };
     };
@@ -73,10 +118,12 @@ fn judge(told: &NodePool, marker: Option<&str>) -> Verdict {
         Ok(marker) if marker.format > FORMAT => {
             Verdict::Refused(format!("the marker in {path} was written by a newer version ({})", marker.format))
         }
-        Ok(marker) if marker.identity == told.identity => Verdict::Ours,
-        Ok(marker) => Verdict::Refused(format!(
-            "{path} belongs to another pool: its marker names `{}` (id {}, identity {})",
-            marker.name, marker.pool_id, marker.identity
+        Ok(marker) if marker.identity == place.identity => Verdict::Ours,
+        Ok(marker) if place.initialize && place.retired.contains(&marker.identity) => Verdict::Inherited,
+        Ok(marker) => Verdict::Taken(format!(
+            "{path} belongs to another pool than {pool}: its marker .pixelfox/pool.json names pool {} ({}), or this is \
+             a copy of that pool's disk; give {pool} a directory of its own",
+            marker.name, marker.pool_id
         )),
         Err(e) => Verdict::Refused(format!("the marker .pixelfox/pool.json in {path} can't be read: {e}")),
     }
@@ -85,10 +132,75 @@ fn judge(told: &NodePool, marker: Option<&str>) -> Verdict {
 /// Why a pool is offline, as a person would say it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum IdentityError {
+    /// Not as it is: a disk may have to be mounted, data to be brought.
     #[error("{0}")]
     Refused(String),
+    /// Never: it is another pool's, or lies where no pool may be.
+    #[error("{0}")]
+    Taken(String),
     #[error(transparent)]
     Site(#[from] SiteError),
+}
+
+/// A directory that was looked at and not touched.
+struct Found {
+    /// `None`: it is not there, and may be made at this path.
+    site: Option<Site>,
+    resolved: PathBuf,
+    ids: Vec<DirId>,
+    marker: Option<String>,
+    verdict: Verdict,
+}
+
+/// Looks whether the directory may serve. `taken` tells which other pool of this node has one of these directories.
+fn find(place: &Place, roots: &[PathBuf], taken: impl Fn(&[DirId]) -> Option<String>) -> Result<Found, IdentityError> {
+    let path = &place.base_path;
+    let resolved = resolve(path).map_err(|cause| SiteError::Io { doing: "resolve", path: path.clone(), cause })?;
+    if !roots.iter().any(|root| resolved.starts_with(resolve(root).unwrap_or_else(|_| root.clone()))) {
+        let why = format!("{} does not lie under STORAGE_ROOTS of this node", resolved.display());
+        return Err(IdentityError::Taken(why));
+    }
+    if let Some(outer) = pool_around(&resolved) {
+        let (path, pool) = (resolved.display(), place.pool());
+        return Err(IdentityError::Taken(format!(
+            "{path} lies inside the directory of {outer}; give {pool} a directory of its own"
+        )));
+    }
+    let site = match Site::open(&resolved) {
+        Err(SiteError::Missing(_)) if place.initialize => {
+            return Ok(Found { site: None, resolved, ids: Vec::new(), marker: None, verdict: Verdict::New });
+        }
+        other => other?,
+    };
+    let ids = site.ids()?;
+    if let Some(other) = taken(&ids) {
+        let (pool, path) = (place.pool(), path.display());
+        return Err(IdentityError::Taken(format!(
+            "{path} is the same directory as that of {other}, by a link, a mount or its name; give {pool} a directory \
+             of its own"
+        )));
+    }
+    let marker = site.marker()?;
+    let verdict = judge(place, marker.as_deref());
+    Ok(Found { site: Some(site), resolved, ids, marker, verdict })
+}
+
+/// Whether a directory may serve as a pool; nothing is written. Gives the room of its file system, bytes free and in
+/// all, where it is there. Blocking.
+pub(crate) fn look(
+    place: &Place,
+    roots: &[PathBuf],
+    taken: impl Fn(&[DirId]) -> Option<String>,
+) -> Result<(u64, u64), IdentityError> {
+    let found = find(place, roots, taken)?;
+    match found.verdict {
+        Verdict::Refused(why) => return refused(why),
+        Verdict::Taken(why) => return Err(IdentityError::Taken(why)),
+        Verdict::Ours | Verdict::New | Verdict::Inherited => {}
+    }
+    let Some(site) = found.site else { return Ok((0, 0)) };
+    site.may_write()?;
+    Ok(site.room()?)
 }
 
 /// Opens a pool's directory, makes it where that is allowed, and checks that it is the pool's own. `taken` tells
@@ -99,35 +211,24 @@ pub(crate) fn open(
     floor: Lease,
     taken: impl Fn(&[DirId]) -> Option<String>,
 ) -> Result<(Disk, Vec<DirId>), IdentityError> {
-    let resolved = resolve(&told.base_path).map_err(|cause| SiteError::Io {
-        doing: "resolve",
-        path: told.base_path.clone(),
-        cause,
-    })?;
-    if !roots.iter().any(|root| resolved.starts_with(resolve(root).unwrap_or_else(|_| root.clone()))) {
-        return refused(format!("{} does not lie under STORAGE_ROOTS", resolved.display()));
-    }
-    if let Some(outer) = pool_around(&resolved) {
-        return refused(format!("{} lies inside the pool at {}", resolved.display(), outer.display()));
-    }
-    let site = match Site::open(&resolved) {
-        Err(SiteError::Missing(_)) if told.initialize => Site::make(&resolved)?,
-        other => other?,
+    let place = Place::of(told);
+    let found = find(&place, roots, taken)?;
+    let site = match found.site {
+        Some(site) => site,
+        None => Site::make(&found.resolved)?,
     };
-    let ids = site.ids()?;
-    if let Some(other) = taken(&ids) {
-        return refused(format!("{} is the same directory as that of {other}", resolved.display()));
-    }
-    match judge(told, site.marker()?.as_deref()) {
-        Verdict::Ours => {}
+    let ids = if found.ids.is_empty() { site.ids()? } else { found.ids };
+    let text = Marker::of(told).text();
+    let is_ours = match found.verdict {
+        Verdict::Ours => true,
         Verdict::Refused(why) => return refused(why),
-        Verdict::New => {
-            let text = Marker::of(told).text();
-            // Where another node was first, its marker decides.
-            if !site.write_marker(&text)? && judge(told, site.marker()?.as_deref()) != Verdict::Ours {
-                return refused(format!("{} has just become another pool's", resolved.display()));
-            }
-        }
+        Verdict::Taken(why) => return Err(IdentityError::Taken(why)),
+        // Where another node was first, its marker decides.
+        Verdict::New => site.write_marker(&text)? || judge(&place, site.marker()?.as_deref()) == Verdict::Ours,
+        Verdict::Inherited => site.take_over(found.marker.as_deref().unwrap_or_default(), &text)?,
+    };
+    if !is_ours {
+        return refused(format!("{} has just become another pool's", found.resolved.display()));
     }
     Ok((Disk::start(site, floor)?, ids))
 }
@@ -140,13 +241,14 @@ pub(crate) fn still_ours(told: &NodePool, disk: &Disk) -> Result<(), IdentityErr
     }
     let marker = disk.marker()?;
     // Only at the start may it be written.
-    match judge(&NodePool { initialize: false, ..told.clone() }, marker.as_deref()) {
+    match judge(&Place { initialize: false, ..Place::of(told) }, marker.as_deref()) {
         Verdict::Ours => {
             refresh(told, disk, marker.as_deref());
             Ok(())
         }
-        Verdict::New => refused(format!("the marker .pixelfox/pool.json is missing in {path}")),
+        Verdict::New | Verdict::Inherited => refused(format!("the marker .pixelfox/pool.json is missing in {path}")),
         Verdict::Refused(why) => refused(why),
+        Verdict::Taken(why) => Err(IdentityError::Taken(why)),
     }
 }
 
@@ -175,9 +277,14 @@ fn resolve(path: &Path) -> std::io::Result<PathBuf> {
     }
 }
 
-/// The pool that a directory lies inside of, if it does.
-fn pool_around(path: &Path) -> Option<&Path> {
-    path.ancestors().skip(1).find(|above| above.join(".pixelfox/pool.json").is_file())
+/// The pool that a directory lies inside of, if it does, as a sentence names it.
+fn pool_around(path: &Path) -> Option<String> {
+    path.ancestors().skip(1).find_map(|above| {
+        let text = Site::open(above).ok()?.marker().ok()??;
+        let name = serde_json::from_str::<Marker>(&text)
+            .map_or_else(|_| "a pool".to_owned(), |marker| format!("pool {} ({})", marker.name, marker.pool_id));
+        Some(format!("{name} at {}", above.display()))
+    })
 }
 
 #[cfg(test)]
@@ -186,40 +293,50 @@ mod tests {
 
     use super::*;
 
-    fn told(initialize: bool) -> NodePool {
-        NodePool {
-            id: PoolId::try_from(7).unwrap(),
+    fn place(initialize: bool) -> Place {
+        Place {
+            id: Some(PoolId::try_from(7).unwrap()),
             name: "img1".into(),
             base_path: "/app/uploads".into(),
             identity: "mine".into(),
-            max_size: 0,
-            public_base_url: String::new(),
             initialize,
-            used_size: 0,
-            reserved_size: 0,
-            is_active: true,
-            legacy_pool_id: None,
+            retired: vec!["gone".into()],
         }
     }
 
     #[test]
     fn whose_directory_it_is() {
-        let ours = serde_json::to_string(&Marker::of(&told(true))).unwrap();
-        let theirs = ours.replace("mine", "theirs");
+        let ours = r#"{"format":1,"identity":"mine","pool_id":7,"name":"img1"}"#.to_owned();
+        let theirs = ours.replace("mine", "theirs").replace("img1", "img2").replace("7", "8");
+        let gone = ours.replace("mine", "gone");
         let newer = ours.replace("\"format\":1", "\"format\":2");
         for (why, initialize, marker, want) in [
             ("its own", false, Some(&ours), Ok(Verdict::Ours)),
             ("its own, made before a crash", true, Some(&ours), Ok(Verdict::Ours)),
             ("a new one while that is allowed", true, None, Ok(Verdict::New)),
             ("an empty mount point is not a new pool", false, None, Err("is the pool's disk mounted")),
-            ("another pool's", false, Some(&theirs), Err("another pool: its marker names `img1` (id 7")),
+            (
+                "another pool's",
+                false,
+                Some(&theirs),
+                Err("than pool img1 (7): its marker .pixelfox/pool.json names pool img2 (8)"),
+            ),
+            ("a deleted pool's, for a new one", true, Some(&gone), Ok(Verdict::Inherited)),
+            (
+                "a deleted pool's, for one that has its data elsewhere",
+                false,
+                Some(&gone),
+                Err("belongs to another pool"),
+            ),
             ("another pool's while making is allowed", true, Some(&theirs), Err("belongs to another pool")),
             ("damaged", true, Some(&"{".to_owned()), Err("can't be read")),
             ("a newer program's", false, Some(&newer), Err("newer version (2)")),
         ] {
-            match (judge(&told(initialize), marker.map(String::as_str)), want) {
+            match (judge(&place(initialize), marker.map(String::as_str)), want) {
                 (verdict, Ok(want)) => assert_eq!(verdict, want, "{why}"),
-                (Verdict::Refused(text), Err(want)) => assert!(text.contains(want), "{why}: {text}"),
+                (Verdict::Refused(text) | Verdict::Taken(text), Err(want)) => {
+                    assert!(text.contains(want), "{why}: {text}")
+                }
                 (verdict, Err(want)) => panic!("{why}: {verdict:?} instead of a refusal with `{want}`"),
             }
         }

@@ -2,6 +2,7 @@
 //! Decides nothing about files.
 
 mod identity;
+mod keeper;
 mod pool;
 mod space;
 mod welcome;
@@ -14,11 +15,12 @@ use std::time::Duration;
 use parking_lot::{Mutex, RwLock};
 use pixelfox_proto::{Fault, FaultKind, Lease, PoolId, StoredPath};
 
+pub use identity::Place;
 pub use pool::Pool;
 pub(crate) use pool::Shut;
 pub use space::Claimant;
 pub(crate) use space::Reservation;
-pub use welcome::{NodePool, NodeSettings, PoolHome, PoolReport, Welcome};
+pub use welcome::{NodePool, NodeSettings, PoolHome, PoolReport, Unowned, Welcome};
 
 use crate::disk::{DiskError, Stored};
 use pool::Neighbours;
@@ -224,6 +226,18 @@ impl Pools {
     #[must_use]
     pub fn reports(&self) -> Vec<PoolReport> {
         self.all().iter().map(|pool| pool.report()).collect()
+    }
+
+    /// Whether a directory may serve as a pool, as [`Pool::report`] would say it. Nothing is written. Blocking.
+    #[must_use]
+    pub fn look_at(&self, place: &Place) -> PoolReport {
+        let looked = identity::look(place, &self.neighbours.roots, |ids| self.neighbours.other_holder(ids, place.id));
+        let (problem, impossible, (free, total)) = match looked {
+            Ok(room) => (String::new(), false, room),
+            Err(e) => (e.to_string(), matches!(e, identity::IdentityError::Taken(_)), (0, 0)),
+        };
+        let unowned = Unowned::default();
+        PoolReport { id: place.id, healthy: problem.is_empty(), problem, free, total, unowned, impossible }
     }
 
     /// The cluster's settings; the defaults before the first Welcome.

@@ -5,26 +5,17 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::time::{Duration, Instant};
+use std::sync::mpsc::{SyncSender, sync_channel};
 
 use parking_lot::{Mutex, RwLock};
 use pixelfox_proto::{Generation, Lease, PoolId, StoredPath};
 use tokio::sync::{Notify, watch};
 
 use super::identity;
+use super::keeper::Keeper;
 use super::space::{Books, Claimant, Reservation, Space};
-use super::welcome::{NodePool, PoolReport};
-use crate::clock;
+use super::welcome::{NodePool, PoolReport, Unowned};
 use crate::disk::{Check, DirId, Disk, DiskError, Purged, Removal, Restored, Stored, Trashed, Verdict};
-
-/// How often a pool is looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// How often a file is written to see whether that still works.
-const PROBE_EVERY: Duration = Duration::from_secs(60);
-/// How often, and how old, temp files are swept.
-const SWEEP_EVERY: Duration = Duration::from_secs(3600);
-const SWEEP_AGE: Duration = Duration::from_secs(24 * 3600);
 
 /// What all pools of a node share.
 #[derive(Debug)]
@@ -40,10 +31,21 @@ pub(crate) struct Neighbours {
     pub(crate) changed: Notify,
 }
 
+impl Neighbours {
+    /// The pool other than `pool` that has one of these directories, as a sentence names it.
+    pub(super) fn other_holder(&self, ids: &[DirId], pool: Option<PoolId>) -> Option<String> {
+        let taken = self.taken.lock();
+        let other = ids.iter().find_map(|id| taken.get(id).filter(|other| Some(other.pool) != pool))?;
+        Some(identity::named(&other.name, Some(other.pool)))
+    }
+}
+
 /// Who has a directory: a pool, and which opening of it, since an old one may live on until its last file has landed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Holder {
     pool: PoolId,
+    /// When it was opened.
+    name: Arc<str>,
     opening: u64,
 }
 
@@ -54,11 +56,13 @@ pub struct Pool {
     holder: Holder,
     state: RwLock<State>,
     space: Arc<Space>,
-    neighbours: Arc<Neighbours>,
+    pub(super) neighbours: Arc<Neighbours>,
     looks: watch::Sender<u64>,
     nudge: SyncSender<()>,
     /// From then on a missing marker means that the disk is not there, whatever the last Welcome allowed.
-    was_open: AtomicBool,
+    pub(super) was_open: AtomicBool,
+    /// Somebody wants to know whether it works now.
+    pub(super) trial_due: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -66,6 +70,8 @@ struct State {
     told: NodePool,
     disk: Option<Arc<Disk>>,
     problem: Option<String>,
+    /// What the last trial said where the disk was full.
+    full: Option<String>,
     room: (u64, u64),
 }
 
@@ -85,16 +91,17 @@ impl Pool {
         let problem = Some("not looked at yet".to_owned());
         let pool = Arc::new(Self {
             id: told.id,
-            holder: Holder { pool: told.id, opening: fastrand::u64(..) },
+            holder: Holder { pool: told.id, name: told.name.as_str().into(), opening: fastrand::u64(..) },
             space: Arc::default(),
-            state: RwLock::new(State { told: told.clone(), disk: None, problem, room: (0, 0) }),
+            state: RwLock::new(State { told: told.clone(), disk: None, problem, full: None, room: (0, 0) }),
             neighbours: Arc::clone(neighbours),
             looks: watch::Sender::new(0),
             nudge,
             was_open: AtomicBool::new(false),
+            trial_due: AtomicBool::new(false),
         });
         pool.tell(told);
-        let keeper = Keeper { pool: Arc::downgrade(&pool), probed: None, swept: None };
+        let keeper = Keeper::of(&pool);
         let started = std::thread::Builder::new().name(format!("pool-{}", pool.id)).spawn(|| keeper.run(nudged));
         if let Err(e) = started {
             pool.state.write().problem = Some(format!("could not start the pool's thread: {e}"));
@@ -144,7 +151,20 @@ impl Pool {
         let state = self.state.read();
         let problem = state.problem.clone().unwrap_or_default();
         let (free, total) = state.room;
-        PoolReport { id: self.id, healthy: state.problem.is_none(), problem, free, total }
+        let (healthy, unowned) = (state.problem.is_none(), Unowned::default());
+        PoolReport { id: Some(self.id), healthy, problem, free, total, unowned, impossible: false }
+    }
+
+    /// Tries now whether it works: its directory and marker are looked at, a file is written, synced, read back and
+    /// removed. A full disk, which elsewhere is no illness, is a problem here. As slow as its disk.
+    pub async fn check(&self) -> PoolReport {
+        self.trial_due.store(true, Ordering::Release);
+        self.look().await;
+        let mut report = self.report();
+        if let Some(full) = self.state.read().full.clone().filter(|_| report.healthy) {
+            (report.healthy, report.problem) = (false, full);
+        }
+        report
     }
 
     /// Bytes that still fit for somebody who has nothing reserved; 0 where it takes nothing in.
@@ -253,7 +273,12 @@ impl Pool {
         state.told.base_path == told.base_path && state.told.identity == told.identity
     }
 
-    fn set(&self, disk: Option<Arc<Disk>>, problem: Option<String>, room: (u64, u64)) {
+    /// What a trial said where the disk is full.
+    pub(super) fn set_full(&self, full: Option<String>) {
+        self.state.write().full = full;
+    }
+
+    pub(super) fn set(&self, disk: Option<Arc<Disk>>, problem: Option<String>, room: (u64, u64)) {
         let has_changed = {
             let mut state = self.state.write();
             let has_changed = state.problem != problem;
@@ -272,7 +297,11 @@ impl Pool {
         }
     }
 
-    fn give_back_directories(&self) {
+    pub(super) fn take_directories(&self, ids: Vec<DirId>) {
+        self.neighbours.taken.lock().extend(ids.into_iter().map(|id| (id, self.holder.clone())));
+    }
+
+    pub(super) fn give_back_directories(&self) {
         self.neighbours.taken.lock().retain(|_, holder| *holder != self.holder);
     }
 }
@@ -281,95 +310,4 @@ impl Drop for Pool {
     fn drop(&mut self) {
         self.give_back_directories();
     }
-}
-
-/// The pool's own thread. It ends when the pool is gone.
-struct Keeper {
-    pool: std::sync::Weak<Pool>,
-    probed: Option<Instant>,
-    swept: Option<Instant>,
-}
-
-impl Keeper {
-    #[expect(clippy::needless_pass_by_value, reason = "the thread owns its end of the channel")]
-    fn run(mut self, nudged: Receiver<()>) {
-        loop {
-            let Some(pool) = self.pool.upgrade() else { return };
-            self.look(&pool);
-            drop(pool);
-            match nudged.recv_timeout(LOOK_EVERY) {
-                Ok(()) | Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
-            }
-        }
-    }
-
-    fn look(&mut self, pool: &Pool) {
-        let mut told = pool.told();
-        told.initialize &= !pool.was_open.load(Ordering::Acquire);
-        let disk = match pool.disk().filter(|disk| !disk.has_ended()) {
-            Some(disk) => identity::still_ours(&told, &disk).map(|()| disk),
-            None => self.open(pool, &told),
-        };
-        match disk {
-            Ok(disk) => {
-                let room = disk.room().unwrap_or((0, 0));
-                let problem = self.check(&disk).err().map(|e| describe(&e));
-                self.sweep(&disk);
-                pool.set(Some(disk), problem, room);
-            }
-            Err(e) => {
-                self.probed = None;
-                pool.give_back_directories();
-                pool.set(None, Some(e.to_string()), (0, 0));
-            }
-        }
-    }
-
-    fn open(&mut self, pool: &Pool, told: &NodePool) -> Result<Arc<Disk>, identity::IdentityError> {
-        let neighbours = &pool.neighbours;
-        let floor = *neighbours.floor.lock();
-        let taken = |ids: &[DirId]| {
-            let taken = neighbours.taken.lock();
-            let other = ids.iter().find_map(|id| taken.get(id).filter(|other| other.pool != pool.id));
-            other.map(|other| format!("pool {}", other.pool))
-        };
-        let (disk, ids) = identity::open(told, &neighbours.roots, floor, taken)?;
-        neighbours.taken.lock().extend(ids.into_iter().map(|id| (id, pool.holder)));
-        pool.was_open.store(true, Ordering::Release);
-        self.probed = None;
-        Ok(Arc::new(disk))
-    }
-
-    /// Writes a file now and then; at once again after a failure, so that a pool is back as soon as its disk is.
-    fn check(&mut self, disk: &Disk) -> Result<(), DiskError> {
-        let now = clock::monotonic();
-        if self.probed.is_none_or(|probed| now.duration_since(probed) >= PROBE_EVERY) {
-            self.probed = None;
-            match disk.probe() {
-                // Full is not broken: it still serves, and what needs room is told so.
-                Ok(()) | Err(DiskError::Full { .. }) => self.probed = Some(now),
-                Err(e) => return Err(e),
-            }
-        }
-        disk.distrusted().map_or(Ok(()), |what| Err(DiskError::Distrusted(what.to_owned())))
-    }
-
-    fn sweep(&mut self, disk: &Disk) {
-        let now = clock::monotonic();
-        if self.swept.is_none_or(|swept| now.duration_since(swept) >= SWEEP_EVERY) {
-            self.swept = Some(now);
-            match disk.sweep(clock::now(), SWEEP_AGE) {
-                Ok(0) => {}
-                Ok(swept) => tracing::info!("removed {swept} temp files that nobody has gone on with for a day"),
-                Err(e) => tracing::warn!("{}", describe(&e)),
-            }
-        }
-    }
-}
-
-/// The sentence with its cause, for a person.
-fn describe(error: &DiskError) -> String {
-    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

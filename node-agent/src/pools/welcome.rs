@@ -45,6 +45,8 @@ pub struct NodePool {
     pub is_active: bool,
     /// Its id in an older PixelFox's database, where it has one.
     pub legacy_pool_id: Option<u64>,
+    /// With `initialize`: identities of deleted pools, whose directories it may take over.
+    pub retired: Vec<String>,
 }
 
 /// A pool of another node.
@@ -101,8 +103,8 @@ impl Default for NodeSettings {
 /// What the heartbeat says of a pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolReport {
-    /// Which one.
-    pub id: PoolId,
+    /// Which one; `None` of a place for one that is yet to be made.
+    pub id: Option<PoolId>,
     /// Whether it takes files in and serves them.
     pub healthy: bool,
     /// Empty where healthy; else what is wrong, as a person would say it.
@@ -111,4 +113,17 @@ pub struct PoolReport {
     pub free: u64,
     /// Bytes of its file system.
     pub total: u64,
+    /// Files without a record, as far as they are counted.
+    pub unowned: Unowned,
+    /// Of a place: its problem is one that waiting or mounting does not cure.
+    pub impossible: bool,
+}
+
+/// Files without a record in a pool: without a mark, or with generation 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unowned {
+    /// In bytes.
+    pub bytes: u64,
+    /// How many.
+    pub files: u64,
 }

@@ -10,9 +10,9 @@ use v1::{coordinator_client::CoordinatorClient, file_result, node_command::Comma
 
 use crate::{
     coordinator::Way,
-    pools::{NodePool, NodeSettings, PoolHome, PoolReport, Welcome},
+    pools::{NodePool, NodeSettings, Place, PoolHome, PoolReport, Welcome},
     work::{
-        Check, Command, CommandId, FileAt, FileEnd, Outcome, PoolFiles, PushFile, PushFiles, Reason, Report,
+        Check, Command, CommandId, FileAt, FileEnd, Outcome, PoolFiles, Probe, PushFile, PushFiles, Reason, Report,
         RestoreFile, RestoreFiles, VerifyFiles,
     },
 };
@@ -75,14 +75,21 @@ pub(super) fn hello(about: &About) -> v1::NodeEvent {
 
 /// A sign of life.
 pub(super) fn heartbeat(pools: Vec<PoolReport>, running: u32, now: SystemTime) -> v1::NodeEvent {
-    let pools = pools.into_iter().map(|report| v1::PoolReport {
-        pool_id: report.id.get(),
+    let pools = pools.into_iter().map(pool_report);
+    event(Event::Heartbeat(v1::Heartbeat { pools: pools.collect(), running, now: Some(now.into()) }))
+}
+
+fn pool_report(report: PoolReport) -> v1::PoolReport {
+    v1::PoolReport {
+        pool_id: report.id.map_or(0, PoolId::get),
         healthy: report.healthy,
         problem: report.problem,
         filesystem_free: report.free,
         filesystem_total: report.total,
-    });
-    event(Event::Heartbeat(v1::Heartbeat { pools: pools.collect(), running, now: Some(now.into()) }))
+        unowned_bytes: report.unowned.bytes,
+        unowned_files: report.unowned.files,
+        impossible: report.impossible,
+    }
 }
 
 /// A word about an order.
@@ -98,6 +105,13 @@ pub(super) fn report(report: Report) -> v1::NodeEvent {
             command_id: command.0,
             files: files.into_iter().map(file_result).collect(),
             error: error.unwrap_or_default(),
+            pool: None,
+        }),
+        Report::Probed { command, found } => Event::Result(v1::CommandResult {
+            command_id: command.0,
+            files: Vec::new(),
+            error: String::new(),
+            pool: Some(pool_report(found)),
         }),
     })
 }
@@ -150,7 +164,8 @@ pub(super) fn incoming(message: v1::NodeCommand) -> Incoming {
             Incoming::Cancel(CommandId(wire.command_id), jobs)
         }
         Some(Wire::Variants(_)) => unknown("MakeVariants"),
-        Some(Wire::ProbePool(_)) => unknown("ProbePool"),
+        Some(Wire::ProbePool(wire)) if wire.leave_seconds != 0 => unknown("ProbePool that leaves its file"),
+        Some(Wire::ProbePool(wire)) => order(probe(wire).map(Command::Probe)),
         Some(Wire::ProbeTarget(_)) => unknown("ProbeTarget"),
         None => unknown("this command"),
     }
@@ -236,6 +251,7 @@ fn node_pool(wire: v1::NodePool) -> Result<NodePool, String> {
         reserved_size: wire.reserved_size,
         is_active: wire.is_active,
         legacy_pool_id: (wire.legacy_pool_id != 0).then_some(wire.legacy_pool_id),
+        retired: wire.retired,
     })
 }
 
@@ -252,6 +268,7 @@ fn wire_pool(pool: &NodePool) -> v1::NodePool {
         reserved_size: 0,
         is_active: pool.is_active,
         legacy_pool_id: pool.legacy_pool_id.unwrap_or(0),
+        retired: Vec::new(),
     }
 }
 
@@ -303,6 +320,18 @@ fn file_at(wire: &v1::DeleteFile) -> Result<FileAt, String> {
 
 fn pool_files(pool: u64, files: &[v1::DeleteFile]) -> Result<PoolFiles, String> {
     Ok(PoolFiles { pool: pool_id(pool)?, files: files.iter().map(file_at).collect::<Result<_, _>>()? })
+}
+
+fn probe(wire: v1::ProbePool) -> Result<Probe, String> {
+    let Some(place) = wire.place else { return Ok(Probe::Pool(pool_id(wire.pool_id)?)) };
+    Ok(Probe::Place(Place {
+        id: PoolId::try_from(place.pool_id).ok(),
+        name: place.name,
+        base_path: place.base_path.into(),
+        identity: place.identity,
+        initialize: place.initialize,
+        retired: place.retired,
+    }))
 }
 
 fn restore(wire: &v1::RestoreFiles) -> Result<RestoreFiles, String> {

@@ -3,6 +3,7 @@
 use pixelfox_proto::{Attempt, FileMeta, Generation, JobId, Lease, PoolId, RefusalReason, Sha256, StoredPath};
 
 pub use crate::disk::{Check, Reason};
+use crate::pools::{Place, PoolReport};
 
 /// Names an order on its session; repeated in every word about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,6 +22,17 @@ pub enum Command {
     Restore(RestoreFiles),
     /// Hash files and compare with the record.
     Verify(VerifyFiles),
+    /// Try a pool, or look at a directory.
+    Probe(Probe),
+}
+
+/// What is to be tried.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Probe {
+    /// A pool of this node: written, synced, read back, removed.
+    Pool(PoolId),
+    /// Whether a directory may serve as a pool. Nothing is written.
+    Place(Place),
 }
 
 /// Files of one pool for another node's pool.
@@ -126,6 +138,13 @@ pub enum Report {
         files: Vec<FileEnd>,
         /// Where the order failed as a whole.
         error: Option<String>,
+    },
+    /// The probe is done with: the only word about it.
+    Probed {
+        /// Which order.
+        command: CommandId,
+        /// What was found.
+        found: PoolReport,
     },
 }
 

@@ -5,6 +5,7 @@
 
 mod command;
 mod files;
+mod probe;
 mod push;
 mod report;
 
@@ -24,8 +25,8 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::command::{
-    Check, Command, CommandId, FileAt, FileEnd, Outcome, PoolFiles, PushFile, PushFiles, Reason, Report, RestoreFile,
-    RestoreFiles, VerifyFiles,
+    Check, Command, CommandId, FileAt, FileEnd, Outcome, PoolFiles, Probe, PushFile, PushFiles, Reason, Report,
+    RestoreFile, RestoreFiles, VerifyFiles,
 };
 pub(crate) use self::report::Reporter;
 use crate::{
@@ -232,6 +233,7 @@ impl Shared {
             Command::Purge(order) => self.purge(order, reporter, cancel).await,
             Command::Restore(order) => self.restore(order, reporter, cancel).await,
             Command::Verify(order) => self.verify(order, reporter, cancel).await,
+            Command::Probe(probe) => self.probe(probe, reporter, cancel).await,
         }
     }
 }

@@ -9,6 +9,7 @@ use tokio::{
 };
 
 use super::{Cancel, CommandId, FileEnd, Report};
+use crate::pools::PoolReport;
 
 /// Ends are gathered for so long, so that many small files make few messages.
 const GATHER: Duration = Duration::from_millis(20);
@@ -83,6 +84,11 @@ impl Reporter {
     pub(crate) async fn end(mut self, error: Option<String>) {
         let files = std::mem::take(&mut self.ends);
         self.send(Report::Ended { command: self.command, files, error }).await;
+    }
+
+    /// Tells what a probe has found.
+    pub(super) async fn probed(self, found: PoolReport) {
+        self.send(Report::Probed { command: self.command, found }).await;
     }
 
     /// A word about an order whose session has ended concerns nobody and must not wait.

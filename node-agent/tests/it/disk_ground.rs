@@ -54,6 +54,7 @@ impl Ground {
             reserved_size: 0,
             is_active: true,
             legacy_pool_id: None,
+            retired: Vec::new(),
         }
     }
 

@@ -5,11 +5,12 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::Duration;
 
-use pixelfox_node::pools::{NodePool, PoolReport, Source};
+use pixelfox_node::pools::{NodePool, Place, PoolReport, Source};
 use pixelfox_node::receive::LandingError;
 use pixelfox_proto::FaultKind;
 
 use crate::disk_ground::{Ground, bytes, path, welcome};
+use crate::disk_mount::Mount;
 
 /// Applies `pools` until pool 1's report is as wanted.
 pub(crate) async fn until(ground: &Ground, pools: Vec<NodePool>, wanted: impl Fn(&PoolReport) -> bool) {
@@ -26,6 +27,11 @@ pub(crate) async fn until(ground: &Ground, pools: Vec<NodePool>, wanted: impl Fn
     };
     let waited = tokio::time::timeout(Duration::from_secs(20), seen).await;
     assert!(waited.is_ok(), "{:?}", ground.pools.reports());
+}
+
+fn place(told: &NodePool) -> Place {
+    let NodePool { name, base_path, identity, initialize, retired, .. } = told.clone();
+    Place { id: Some(told.id), name, base_path, identity, initialize, retired }
 }
 
 fn move_dir(from: &Path, to: &Path) {
@@ -64,18 +70,35 @@ async fn two_pools_over_one_directory_are_refused() {
     let copy = ground.folder.join("copy");
     fs::create_dir_all(copy.join(".pixelfox")).unwrap();
     fs::copy(ground.on_disk(".pixelfox/pool.json"), copy.join(".pixelfox/pool.json")).unwrap();
+    let bound = Mount::bind(&ground.on_disk(""), &ground.folder.join("bound"));
+    fs::create_dir_all(ground.on_disk("original")).unwrap();
+    ground.pool().look().await;
+    let inner = Mount::bind(&ground.on_disk("original"), &ground.folder.join("inner"));
     let outside = tempfile::tempdir().unwrap();
     symlink(outside.path(), ground.folder.join("way out")).unwrap();
+    let same = "is the same directory as that of pool img1 (1)";
+    let mounts = [(bound.is_some(), "bound"), (inner.is_some(), "inner")];
+    let mounted = mounts.into_iter().filter(|(there, _)| *there);
+    let mounted = mounted.map(|(_, name)| ("a bind mount", ground.folder.join(name), same));
     for (why, base, want) in [
-        ("the same path", ground.on_disk(""), "is the same directory as that of pool 1"),
-        ("a link", ground.folder.join("link"), "is the same directory as that of pool 1"),
-        ("a pool inside a pool", ground.on_disk("original/inner"), "lies inside the pool at"),
-        ("a copy of another pool's disk", copy, "belongs to another pool"),
+        ("the same path", ground.on_disk(""), "is the same directory as that of pool img1 (1)"),
+        ("a link", ground.folder.join("link"), "is the same directory as that of pool img1 (1)"),
+        ("a pool inside a pool", ground.on_disk("original/inner"), "lies inside the directory of pool img1 (1) at"),
+        (
+            "a copy of another pool's disk",
+            copy,
+            "than pool img2 (2): its marker .pixelfox/pool.json names pool img1 (1)",
+        ),
         ("outside of the roots", outside.path().join("x"), "does not lie under STORAGE_ROOTS"),
         ("a link to the outside", ground.folder.join("way out/x"), "does not lie under STORAGE_ROOTS"),
-    ] {
+    ]
+    .into_iter()
+    .chain(mounted)
+    {
         let mut second = ground.told(2);
         second.base_path = base;
+        let looked = ground.pools.look_at(&place(&second));
+        assert!(looked.impossible && looked.problem.contains(want), "{why}: {}", looked.problem);
         ground.welcome(vec![ground.told(1), second]).await;
         let report = ground.pools.reports().remove(1);
         assert!(!report.healthy && report.problem.contains(want), "{why}: {}", report.problem);
@@ -93,7 +116,11 @@ async fn another_nodes_marker_is_respected() {
     told.identity = "another".into();
     second.welcome(vec![told]).await;
     let report = second.pools.reports().remove(0);
-    assert!(report.problem.contains("belongs to another pool: its marker names `img1`"), "{}", report.problem);
+    assert!(
+        report.problem.contains("names pool img1 (1), or this is a copy of that pool's disk"),
+        "{}",
+        report.problem
+    );
     // And the same pool in two processes of one machine: the lock.
     let third = Ground::at(first.folder.clone());
     third.welcome(vec![third.told(1)]).await;
@@ -176,4 +203,69 @@ async fn a_restart_finds_everything_without_a_walk() {
     told.initialize = false;
     until(&ground, vec![told], |report| report.healthy).await;
     assert_eq!((ground.generation("original/a"), ground.read(".pixelfox/pool.json")), (Some(0), marker));
+}
+
+#[tokio::test]
+async fn a_look_at_a_directory_writes_nothing_and_tells_what_would_happen() {
+    // A directory that is not there, an empty one, the pool's own, and one whose marker is missing: looked at, untouched.
+    let ground = Ground::new().await;
+    let (none, empty) = (ground.folder.join("none"), ground.folder.join("empty"));
+    fs::create_dir(&empty).unwrap();
+    for (why, id, base, initialize, want) in [
+        ("a new pool may be made", 2, &none, true, ""),
+        ("a new pool in an empty directory", 2, &empty, true, ""),
+        ("its own directory", 1, &ground.on_disk(""), false, ""),
+        ("its data is not there", 1, &empty, false, "the marker .pixelfox/pool.json of pool img1 (1) is missing"),
+        ("its directory is not there", 1, &none, false, "is not there; is its disk mounted?"),
+    ] {
+        let mut told = ground.told(id);
+        (told.base_path, told.initialize) = (base.clone(), initialize);
+        let looked = ground.pools.look_at(&place(&told));
+        assert_eq!(looked.problem.is_empty(), want.is_empty(), "{why}: {}", looked.problem);
+        assert!(looked.problem.contains(want) && !looked.impossible, "{why}: {}", looked.problem);
+        assert_eq!(looked.healthy, want.is_empty());
+    }
+    assert!(!none.try_exists().unwrap() && fs::read_dir(&empty).unwrap().next().is_none());
+}
+
+#[tokio::test]
+async fn a_new_pool_takes_over_the_directory_of_a_deleted_one_and_no_other() {
+    // Pool 1 is gone from the cluster. Pool 2 over its directory: refused while pool 1 is not known to be deleted, then
+    // taken over with every file, and its own from then on.
+    let ground = Ground::new().await;
+    ground.put("original/a", b"a").await.unwrap();
+    let mut second = ground.told(2);
+    second.base_path = ground.on_disk("");
+    until(&ground, vec![second.clone()], |report| report.problem.contains("names pool img1 (1)")).await;
+    second.retired = vec!["identity-1".into()];
+    until(&ground, vec![second.clone()], |report| report.healthy).await;
+    assert_eq!(ground.read("original/a"), Some(b"a".to_vec()));
+    let marker = String::from_utf8(ground.read(".pixelfox/pool.json").unwrap()).unwrap();
+    assert!(marker.contains("identity-2") && marker.contains("img2"), "{marker}");
+    until(&ground, vec![ground.told(1)], |report| report.problem.contains("names pool img2 (2)")).await;
+}
+
+#[tokio::test]
+async fn a_trial_finds_what_a_look_does_not() {
+    // A full disk and one that has become read-only are told at once, with the cure; a file in the way of `original` too.
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path().canonicalize().unwrap();
+    let Some(disk) = Mount::tmpfs(&folder.join("pool1"), "1m") else { return };
+    let ground = Ground::at(folder);
+    ground.welcome(vec![ground.told(1)]).await;
+    let well = ground.pool().check().await;
+    assert!(well.healthy && well.total > 0, "{}", well.problem);
+    fs::write(ground.on_disk("original"), b"in the way").unwrap();
+    let blocked = ground.pool().check().await;
+    assert!(!blocked.healthy && blocked.problem.contains("move away what stands there"), "{}", blocked.problem);
+    fs::remove_file(ground.on_disk("original")).unwrap();
+    drop(fs::write(ground.on_disk("filler"), vec![1; 2 << 20]));
+    let full = ground.pool().check().await;
+    assert!(!full.healthy && full.problem.contains("make room on the disk"), "{}", full.problem);
+    assert!(ground.pools.reports()[0].healthy, "a full pool still serves");
+    fs::remove_file(ground.on_disk("filler")).unwrap();
+    assert!(ground.pool().check().await.healthy);
+    disk.read_only();
+    let frozen = ground.pool().check().await;
+    assert!(!frozen.healthy && frozen.problem.contains("mount the disk writable"), "{}", frozen.problem);
 }

@@ -168,6 +168,7 @@ impl Node {
             reserved_size: 0,
             is_active: true,
             legacy_pool_id: Some(id + 100),
+            retired: Vec::new(),
         };
         (self.spec.tell)(&mut told);
         told

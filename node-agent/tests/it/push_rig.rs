@@ -117,7 +117,7 @@ impl Pair {
             match self.report().await {
                 Report::Progress { bytes_done: 0, .. } => {}
                 Report::Progress { bytes_done, .. } => return bytes_done,
-                Report::Ended { .. } => panic!("it has ended"),
+                Report::Ended { .. } | Report::Probed { .. } => panic!("it has ended"),
             }
         }
     }

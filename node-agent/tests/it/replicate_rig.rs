@@ -115,6 +115,7 @@ impl Target {
             reserved_size: 0,
             is_active: true,
             legacy_pool_id: None,
+            retired: Vec::new(),
         };
         change(&mut told);
         let home = |id: u64| PoolHome {

@@ -2,6 +2,7 @@
 //! database, no clock, no wire type.
 
 mod control;
+mod holdings;
 mod image;
 mod job;
 mod node;
@@ -16,6 +17,7 @@ mod time;
 mod upload;
 
 pub use control::{ChangeAsk, ChangeProgress, Changed, HeldJob, JobChange, WhichJobs};
+pub use holdings::PoolHoldings;
 pub use image::{File, Image, ImageFilter, ImageTotals};
 pub use job::{Job, JobFilter, JobKind, JobState};
 pub use node::{Attached, Hello, NodeRecord};

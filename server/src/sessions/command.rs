@@ -17,6 +17,10 @@ pub enum Command {
     Trash(TrashFiles),
     /// Bring files back from the pool's trash, hashed before the answer.
     Restore(RestoreFiles),
+    /// Try a pool: write, sync, read back, remove. Answered with [`Probed`](super::Probed).
+    ProbePool(PoolId),
+    /// Look whether a directory may serve as a pool; nothing is written. Answered likewise.
+    ProbePlace(Box<Place>),
     /// End a command, or the given jobs of it.
     Cancel {
         /// Which command.
@@ -24,6 +28,23 @@ pub enum Command {
         /// Empty: all of its jobs.
         jobs: Vec<JobId>,
     },
+}
+
+/// A pool as it would be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// `None`: yet to be made.
+    pub pool: Option<PoolId>,
+    /// As people call it.
+    pub name: String,
+    /// Its directory on the node.
+    pub base_path: String,
+    /// What the marker there must say; empty of a pool that is yet to be made.
+    pub identity: String,
+    /// Whether directory and marker may be made.
+    pub initialize: bool,
+    /// Identities of deleted pools, whose directories it may take over while it may be made.
+    pub retired: Vec<String>,
 }
 
 /// Files of one source pool for one target pool.

@@ -286,7 +286,7 @@ mod tests {
         let (session, _commands) = session();
         let pool = PoolId::try_from(1).expect("not 0");
         let beat = |problem: Option<&str>, free_bytes| {
-            let health = PoolHealth { problem: problem.map(str::to_owned), free_bytes, total_bytes: 100 };
+            let health = PoolHealth { problem: problem.map(str::to_owned), free_bytes, ..PoolHealth::default() };
             Heartbeat { pools: BTreeMap::from([(pool, health)]), running: 0 }
         };
         let silent_at = session.silent_at();

@@ -6,6 +6,7 @@ mod entry;
 mod link;
 mod news;
 mod pending;
+mod probe;
 mod registry;
 mod welcome;
 mod writer;
@@ -19,9 +20,9 @@ use tokio::sync::{Mutex, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use self::command::{Command, PushFile, PushFiles, RestoreFile, RestoreFiles, TrashFiles};
+pub use self::command::{Command, Place, PushFile, PushFiles, RestoreFile, RestoreFiles, TrashFiles};
 pub use self::link::{Outgoing, QUEUED_COMMANDS, SILENCE, Session, SessionEnd};
-pub use self::news::{CommandId, FileResult, Heartbeat, Hello, News, Outcome, PoolHealth};
+pub use self::news::{CommandId, FileResult, Heartbeat, Hello, News, Outcome, PoolHealth, Probed};
 pub use self::pending::{Awaited, Pending, Work};
 pub use self::welcome::{PoolHome, Welcome};
 

@@ -36,6 +36,10 @@ pub struct PoolHealth {
     pub free_bytes: u64,
     /// Bytes of its file system.
     pub total_bytes: u64,
+    /// Of a place that was asked about: its problem is one that waiting or mounting does not cure.
+    pub impossible: bool,
+    /// Bytes of files without a record, as far as the node has counted them.
+    pub unowned_bytes: u64,
 }
 
 /// A sign of life, every 5 s and at each change of a pool's state.
@@ -108,4 +112,14 @@ pub enum News {
         /// Why it failed as a whole.
         error: Option<String>,
     },
+    /// A probe is done with.
+    Probed {
+        /// Which command.
+        command: CommandId,
+        /// What was found, or why nothing was.
+        found: Probed,
+    },
 }
+
+/// What a probe has found, or why the node could not try.
+pub type Probed = Result<PoolHealth, String>;

@@ -5,8 +5,9 @@ use std::collections::{HashMap, HashSet};
 
 use parking_lot::Mutex;
 use pixelfox_proto::{Attempt, Generation, JobId, Lease, PoolId, StoredPath};
+use tokio::sync::oneshot;
 
-use super::news::{CommandId, FileResult};
+use super::news::{CommandId, FileResult, Probed};
 
 /// Whose file a result is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +57,7 @@ struct Command {
 #[derive(Debug, Default)]
 pub struct Pending {
     commands: Mutex<HashMap<CommandId, Command>>,
+    probes: Mutex<HashMap<CommandId, oneshot::Sender<Probed>>>,
 }
 
 impl Pending {
@@ -63,6 +65,25 @@ impl Pending {
     pub fn put(&self, id: CommandId, work: Work, files: impl IntoIterator<Item = (StoredPath, Awaited)>) {
         let unreported = files.into_iter().collect();
         self.commands.lock().insert(id, Command { work, bytes_done: 0, unreported });
+    }
+
+    /// Notes a probe before it is sent; its answer comes out of the receiver.
+    pub fn put_probe(&self, id: CommandId) -> oneshot::Receiver<Probed> {
+        let (tell, told) = oneshot::channel();
+        self.probes.lock().insert(id, tell);
+        told
+    }
+
+    /// Gives the answer to whoever waits for it. An answer that nobody waits for any more is dropped.
+    pub fn answer(&self, id: CommandId, found: Probed) {
+        if let Some(waiting) = self.probes.lock().remove(&id) {
+            drop(waiting.send(found));
+        }
+    }
+
+    /// Nobody waits for this probe any more.
+    pub fn forget_probe(&self, id: CommandId) {
+        self.probes.lock().remove(&id);
     }
 
     /// Pairs results with what they are about. What was not asked for, or was reported before, is left out.

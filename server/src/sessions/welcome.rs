@@ -17,6 +17,8 @@ pub struct Welcome {
     pub elsewhere: Vec<PoolHome>,
     /// Settings of the cluster.
     pub settings: Settings,
+    /// Identities of deleted pools, where one of `pools` may still be made: it may take over their directories.
+    pub retired: Vec<String>,
 }
 
 /// Where a pool of another node is.
@@ -37,6 +39,6 @@ impl Welcome {
         let (pools, others): (Vec<Pool>, Vec<Pool>) = pools.into_iter().partition(|pool| pool.node == *node);
         let home = |pool: Pool| PoolHome { pool: pool.id, node: pool.node, public_base_url: pool.public_base_url };
         let elsewhere = others.into_iter().map(home).collect();
-        Self { epoch, lease_floor, pools, elsewhere, settings }
+        Self { epoch, lease_floor, pools, elsewhere, settings, retired: Vec::new() }
     }
 }

@@ -112,7 +112,11 @@ impl Writer {
 
     async fn welcome(&self) -> Result<Welcome, StoreError> {
         let (pools, settings) = (self.store.list_pools().await?, self.store.settings().await?);
-        Ok(Welcome::new(self.session.node(), self.session.epoch(), self.lease_floor, pools, settings))
+        let welcome = Welcome::new(self.session.node(), self.session.epoch(), self.lease_floor, pools, settings);
+        if !welcome.pools.iter().any(|pool| pool.initialize) {
+            return Ok(welcome);
+        }
+        Ok(Welcome { retired: self.store.retired_identities().await?, ..welcome })
     }
 
     async fn say(&mut self, welcome: Welcome) -> Result<(), SessionEnd> {

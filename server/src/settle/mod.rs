@@ -112,6 +112,7 @@ impl Settle {
                 self.results(session, command, files).await;
                 self.ended(session, command, error).await;
             }
+            News::Probed { command, found } => session.pending.answer(command, found),
         }
     }
 
@@ -142,6 +143,10 @@ impl Settle {
 
     /// The command is over: its slot is free, and what it never reported is to be tried again.
     async fn ended(&self, session: &Session, command: CommandId, error: Option<String>) {
+        if let Some(why) = &error {
+            // Where it was a probe: an older node does not know it.
+            session.pending.answer(command, Err(why.clone()));
+        }
         let why = error.unwrap_or_else(|| format!("node {} ended the command without a word on it", session.node()));
         let mut trashed = Vec::new();
         for (path, awaited) in session.pending.end(command) {

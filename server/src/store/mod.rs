@@ -11,6 +11,7 @@ mod database;
 mod dialect;
 mod endings;
 mod held;
+mod holdings;
 mod images;
 mod jobs;
 mod lease;

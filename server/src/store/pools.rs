@@ -1,7 +1,5 @@
 //! Pools in the books: their fields, their counters, which one is the default.
 
-use std::collections::BTreeMap;
-
 use pixelfox_proto::PoolId;
 
 use super::{
@@ -10,7 +8,7 @@ use super::{
     outbox, rows,
     statement::{self, Conn, Statement},
 };
-use crate::catalog::{Pool, PoolDraft, PoolPatch, PoolSaved, PoolSpec, PoolUsage, Refusal, SaveRule, UnixMillis};
+use crate::catalog::{Pool, PoolDraft, PoolPatch, PoolSaved, PoolSpec, Refusal, SaveRule, UnixMillis};
 
 impl Store {
     /// Every pool, by id.
@@ -108,28 +106,10 @@ impl Store {
         })
         .await
     }
-
-    /// Counts what is in each pool anew from the copies on record, and sets the counters. Gives before and after.
-    /// O(copies).
-    ///
-    /// # Errors
-    /// The database fails.
-    pub async fn recount_usage(&self) -> Result<Vec<(PoolId, PoolUsage, PoolUsage)>, StoreError> {
-        self.write("count what is in the pools", |conn| {
-            Box::pin(async move {
-                let before = rows::all_pools(conn).await?;
-                recount(conn).await?;
-                let after: BTreeMap<PoolId, PoolUsage> =
-                    rows::all_pools(conn).await?.into_iter().map(|pool| (pool.id, pool.usage)).collect();
-                let pair = |pool: Pool| Some((pool.id, pool.usage, *after.get(&pool.id)?));
-                Ok(before.into_iter().filter_map(pair).collect())
-            })
-        })
-        .await
-    }
 }
 
-async fn existing(conn: &mut Conn, id: PoolId) -> Result<Pool, Trouble> {
+/// The pool with this id, or the refusal that there is none.
+pub(super) async fn existing(conn: &mut Conn, id: PoolId) -> Result<Pool, Trouble> {
     let pool = rows::one_pool(conn, int(id.get())).await?;
     pool.ok_or_else(|| Refusal::not_found(format!("no pool {id} in this cluster")).into())
 }
@@ -253,30 +233,4 @@ fn random_identity() -> Result<String, Trouble> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|error| Trouble::Garbled(format!("no random numbers: {error}")))?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
-async fn recount(conn: &mut Conn) -> Result<(), Trouble> {
-    const COPIES: &str = "
-WITH counted AS (
-    SELECT r.pool_id, f.size, CASE
-        WHEN r.state IN ('live', 'suspect') THEN 'used'
-        WHEN r.state = 'writing' AND r.trash_generation IS NULL THEN 'reserved'
-        WHEN r.state = 'lost' THEN 'none' ELSE 'trash' END AS bucket
-    FROM replicas r JOIN files f ON f.id = r.file_id),
-sums AS (
-    SELECT pool_id,
-        CAST(SUM(CASE WHEN bucket = 'used' THEN size ELSE 0 END) AS BIGINT) AS used_bytes,
-        CAST(SUM(CASE WHEN bucket = 'used' THEN 1 ELSE 0 END) AS BIGINT) AS used_files,
-        CAST(SUM(CASE WHEN bucket = 'reserved' THEN size ELSE 0 END) AS BIGINT) AS reserved_bytes,
-        CAST(SUM(CASE WHEN bucket = 'trash' THEN size ELSE 0 END) AS BIGINT) AS trash_bytes,
-        CAST(SUM(CASE WHEN bucket = 'trash' THEN 1 ELSE 0 END) AS BIGINT) AS trash_files
-    FROM counted GROUP BY pool_id)
-UPDATE pools SET used_bytes = sums.used_bytes, used_files = sums.used_files, reserved_bytes = sums.reserved_bytes,
-    trash_bytes = sums.trash_bytes, trash_files = sums.trash_files
-FROM sums WHERE sums.pool_id = pools.id";
-    const EMPTY: &str = "UPDATE pools SET used_bytes = 0, used_files = 0, reserved_bytes = 0, trash_bytes = 0,
-        trash_files = 0, images = (SELECT COUNT(*) FROM images i WHERE i.pool_id = pools.id AND i.deleting = 0)";
-    statement::query(EMPTY).execute(&mut *conn).await?;
-    statement::query(COPIES).execute(conn).await?;
-    Ok(())
 }

@@ -175,7 +175,13 @@ async fn nonsense_on_a_session_ends_nothing_but_a_second_hello() {
     let file = |path: &str| v1::FileResult { stored_path: path.into(), outcome: 77, ..v1::FileResult::default() };
     let files = vec![file("../x"), file("original/none.png"), file("")];
     node.say(Event::Progress(v1::CommandProgress { command_id: 99, files: files.clone(), ..Default::default() })).await;
-    node.say(Event::Result(v1::CommandResult { command_id: u64::MAX, files, error: "\u{1b}[31m".repeat(100) })).await;
+    node.say(Event::Result(v1::CommandResult {
+        command_id: u64::MAX,
+        files,
+        error: "\u{1b}[31m".repeat(100),
+        pool: None,
+    }))
+    .await;
     let pools = vec![v1::PoolReport::default(), v1::PoolReport { pool_id: 77, healthy: true, ..Default::default() }];
     node.say(Event::Heartbeat(v1::Heartbeat { pools, running: u32::MAX, now: None })).await;
     change_rate(&office, 5).await;

@@ -108,6 +108,7 @@ impl TestCluster {
         vec![
             ("APP", self.app()),
             ("S01", self.storage_node("s01")),
+            ("S01_POOL", self.pool_dir(2).display().to_string()),
             ("ADMIN_TOKEN", secrets.get("ADMIN_TOKEN").to_owned()),
             ("REPLICATION_SECRET", secrets.get("REPLICATION_SECRET").to_owned()),
             ("UPLOAD_TOKEN", self.upload_token(1)),

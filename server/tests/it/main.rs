@@ -12,6 +12,7 @@ mod moves;
 mod office;
 mod outcomes;
 mod postgres;
+mod pool_admin;
 mod processes;
 mod store_books;
 mod store_control;

@@ -207,7 +207,9 @@ pub(crate) fn hello(node: &str) -> v1::Hello {
 #[derive(Debug)]
 pub(crate) struct FakeNode {
     say: mpsc::Sender<v1::NodeEvent>,
-    commands: Streaming<v1::NodeCommand>,
+    commands: mpsc::Receiver<Result<v1::NodeCommand, Status>>,
+    /// Reads the stream; ends with the node.
+    _reader: JoinSet<()>,
     pub(crate) welcome: v1::Welcome,
 }
 
@@ -235,8 +237,11 @@ impl FakeNode {
         say.send(v1::NodeEvent { event: Some(first) }).await.unwrap();
         let mut client = office.coordinator().await;
         let attach = client.attach(signed(ReceiverStream::new(events)));
-        let commands = within("the head of Attach", attach).await?.into_inner();
-        Ok(Self { say, commands, welcome: v1::Welcome::default() })
+        let incoming = within("the head of Attach", attach).await?.into_inner();
+        let (heard, commands) = mpsc::channel(1);
+        let mut reader = JoinSet::new();
+        reader.spawn(read(incoming, heard, say.downgrade()));
+        Ok(Self { say, commands, _reader: reader, welcome: v1::Welcome::default() })
     }
 
     /// Its only pool.
@@ -256,13 +261,14 @@ impl FakeNode {
             problem: if healthy { String::new() } else { "the disk is not mounted".into() },
             filesystem_free: 1 << 40,
             filesystem_total: 2 << 40,
+            ..v1::PoolReport::default()
         };
         let pools = self.welcome.pools.iter().map(report).collect();
         self.say(node_event::Event::Heartbeat(v1::Heartbeat { pools, running: 0, now: None })).await;
     }
 
     async fn command(&mut self) -> Result<v1::NodeCommand, Status> {
-        match within("a command", self.commands.next()).await {
+        match within("a command", self.commands.recv()).await {
             Some(command) => command,
             None => Err(Status::ok("the stream ended")),
         }
@@ -309,13 +315,13 @@ impl FakeNode {
 
     /// The end of a command, with these files.
     pub(crate) async fn end(&self, command_id: u64, files: Vec<v1::FileResult>) {
-        let result = v1::CommandResult { command_id, files, error: String::new() };
+        let result = v1::CommandResult { command_id, files, error: String::new(), pool: None };
         self.say(node_event::Event::Result(result)).await;
     }
 
     /// Whatever comes next, however long it takes.
     pub(crate) async fn quiet(&mut self) -> Result<v1::NodeCommand, Status> {
-        self.commands.next().await.unwrap_or_else(|| Err(Status::ok("the stream ended")))
+        self.commands.recv().await.unwrap_or_else(|| Err(Status::ok("the stream ended")))
     }
 
     /// Reads on until the stream is over.
@@ -326,4 +332,40 @@ impl FakeNode {
             }
         }
     }
+}
+
+/// Hands a node's commands on. Whether a directory may serve is answered at once: as its path says, else that it may.
+async fn read(
+    mut incoming: Streaming<v1::NodeCommand>,
+    heard: mpsc::Sender<Result<v1::NodeCommand, Status>>,
+    say: mpsc::WeakSender<v1::NodeEvent>,
+) {
+    while let Some(command) = incoming.next().await {
+        let asked = command.as_ref().ok().and_then(|command| match &command.command {
+            Some(node_command::Command::ProbePool(probe)) => Some((command.command_id, probe.place.clone()?)),
+            _ => None,
+        });
+        match (asked, say.upgrade()) {
+            (Some((command_id, place)), Some(say)) => {
+                let pool = Some(seen_at(&place));
+                let result = v1::CommandResult { command_id, pool, ..v1::CommandResult::default() };
+                drop(say.send(v1::NodeEvent { event: Some(node_event::Event::Result(result)) }).await);
+            }
+            _ => {
+                if heard.send(command).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// `/srv/taken…` is another pool's, `/srv/empty…` has no marker.
+fn seen_at(place: &v1::NodePool) -> v1::PoolReport {
+    let (problem, impossible) = match place.base_path.as_str() {
+        path if path.starts_with("/srv/taken") => ("it is the directory of another pool", true),
+        path if path.starts_with("/srv/empty") && !place.initialize => ("the marker is missing", false),
+        _ => ("", false),
+    };
+    v1::PoolReport { healthy: problem.is_empty(), problem: problem.into(), impossible, ..v1::PoolReport::default() }
 }

@@ -3,11 +3,12 @@
 use pixelfox_server::{
     catalog::{
         LostSession, PoolDraft, PoolPatch, PoolSaved, RefusalKind, SaveRule, Settings, SettingsPatch, StorageTier,
+        TrashOutcome,
     },
     store::{AutoPools, StoreError, Topic},
 };
 
-use crate::store_books::{Books, at, done, draft, hello, node, pool, suite};
+use crate::store_books::{Books, SIZE, at, done, draft, hello, node, pool, result, suite};
 
 suite! {
     the_first_pool_is_made_once_and_is_the_default,
@@ -24,6 +25,9 @@ suite! {
     signs_of_life_of_an_older_session_are_ignored,
     settings_are_kept_and_first_values_set_once,
     news_are_written_with_what_they_tell,
+    a_pool_is_deleted_when_nothing_is_in_it,
+    an_automatic_pool_that_was_deleted_is_not_made_again,
+    a_recount_says_how_far_the_books_were_off,
 }
 
 fn refusal(error: StoreError) -> (RefusalKind, String) {
@@ -211,4 +215,57 @@ async fn news_are_written_with_what_they_tell(books: Books) {
     );
     books.store.forget_happenings(news.last().unwrap().number).await.unwrap();
     assert_eq!(books.store.happenings_after(0, 10).await.unwrap(), vec![]);
+}
+
+async fn a_pool_is_deleted_when_nothing_is_in_it(books: Books) {
+    // Refused while a job is open, while an image is in it, while its trash holds a copy, and the default one always:
+    // each with counts, and nothing is changed. Then it goes, and its identity may be taken over.
+    let delete = async |number| books.store.delete_pool(pool(number), at(9)).await;
+    let refused = async |number: u64, want: &str| {
+        let (kind, message) = refusal(delete(number).await.unwrap_err());
+        assert!(kind == RefusalKind::Precondition && message.contains(want), "{want}: {message}");
+    };
+    books.uploaded(1..4).await;
+    refused(1, "pool Default is the default pool").await;
+    books.plan(1..4, 2).await;
+    refused(2, "pool img1 holds 4 open jobs; let them end").await;
+    let leased = books.lease(1, 2).await;
+    refused(2, "pool img1 holds 0 images (3 files) and 4 open jobs").await;
+    let committed = books.store.commit_moves(leased.jobs.iter().map(done).collect(), at(3)).await.unwrap();
+    let words = committed.trash.iter().map(|order| result(order, TrashOutcome::Trashed)).collect();
+    books.store.finish_trash(words, at(4)).await.unwrap();
+    refused(2, "pool img1 holds 3 images (3 files); move or delete them first").await;
+    books.moved(1..3, 2, 1).await;
+    refused(2, "pool img1 holds 1 image (3 files, 2 in the trash); move or delete them first").await;
+    books.moved(3..4, 2, 1).await;
+    refused(2, "pool img1 holds 3 files in the trash; they go after trash_hours").await;
+    assert_eq!(books.store.list_pools().await.unwrap().len(), 2);
+    assert_eq!(refusal(delete(9).await.unwrap_err()), (RefusalKind::NotFound, "no pool 9 in this cluster".into()));
+
+    let empty = books.store.create_pool(draft("img9", "s09"), SaveRule::Anyway, at(5)).await.unwrap().into_pool();
+    assert_eq!(books.store.delete_pool(empty.id, at(9)).await.unwrap(), empty);
+    assert_eq!(books.store.retired_identities().await.unwrap(), [empty.identity]);
+    let again = books.store.create_pool(draft("img9", "s09"), SaveRule::Anyway, at(5)).await.unwrap().into_pool();
+    assert!(again.id > empty.id && again.initialize, "an id is never used twice");
+    books.assert_counted().await;
+}
+
+async fn an_automatic_pool_that_was_deleted_is_not_made_again(books: Books) {
+    // s07 attaches and gets a pool; it is deleted by hand; s07 attaches again.
+    let made = books.store.attach_node(hello("s07"), AutoPools::Make, at(1)).await.unwrap().auto_pool.unwrap();
+    books.store.delete_pool(made.id, at(2)).await.unwrap();
+    assert_eq!(books.store.attach_node(hello("s07"), AutoPools::Make, at(3)).await.unwrap().auto_pool, None);
+}
+
+async fn a_recount_says_how_far_the_books_were_off(books: Books) {
+    // One pool, or all; what was right is the same before and after. An unknown one is refused.
+    books.uploaded(1..4).await;
+    books.moved(1..2, 1, 2).await;
+    let all = books.store.recount_usage_of(None).await.unwrap();
+    let used: Vec<_> = all.iter().map(|(id, before, now)| (id.get(), before.used_bytes, now.used_bytes)).collect();
+    assert_eq!(used, [(1, 2 * SIZE, 2 * SIZE), (2, SIZE, SIZE)]);
+    let one = books.store.recount_usage_of(Some(pool(2))).await.unwrap();
+    assert_eq!(one, all[1..]);
+    let refused = books.store.recount_usage_of(Some(pool(9))).await.unwrap_err();
+    assert_eq!(refusal(refused).0, RefusalKind::NotFound);
 }

@@ -4,6 +4,7 @@ mod control;
 mod images;
 mod jobs;
 mod nodes;
+mod places;
 mod pools;
 mod service;
 mod settings;

@@ -1,14 +1,13 @@
-//! Pools: listed, made, changed. What only the node can know is checked against its Hello.
+//! Pools: listed, made, changed, deleted, counted anew. What only the node can know is asked in `places`.
 
-use pixelfox_proto::{Fault, FaultKind, NodeId, v1};
+use pixelfox_proto::{Fault, PoolId, v1};
 use tonic::{Response, metadata::MetadataValue};
 
 use super::AdminService;
-use crate::catalog::{Pool, PoolDraft, PoolPatch, PoolSaved, SaveRule};
+use crate::catalog::{Pool, PoolPatch, PoolSaved};
 use crate::clock;
 use crate::events::{Event, Subject};
 use crate::grpc::{trailer, wire};
-use crate::sessions::Session;
 
 impl AdminService {
     pub(super) async fn pools(&self) -> Result<v1::ListPoolsResponse, Fault> {
@@ -23,7 +22,9 @@ impl AdminService {
 
     pub(super) async fn make_pool(&self, request: v1::CreatePoolRequest) -> Result<Response<v1::Pool>, Fault> {
         let (draft, rule) = (wire::pool::draft(request.pool)?, wire::pool::save_rule(request.save_anyway));
-        self.fits_its_node(&draft, rule).await?;
+        if !self.is_there(&draft).await? {
+            self.fits_its_node(&draft, None, rule).await?;
+        }
         let saved = self.rooms.store.create_pool(draft, rule, clock::now()).await?;
         let updated = matches!(saved, PoolSaved::Updated(_));
         let pool = saved.into_pool();
@@ -48,12 +49,34 @@ impl AdminService {
         if patch.node_id.is_some() || patch.base_path.is_some() {
             let after = patch.clone().apply(before.draft());
             if (after.node_id.as_str(), &after.base_path) != (before.node.as_str(), &before.base_path) {
-                self.fits_its_node(&after, rule).await?;
+                self.fits_its_node(&after, Some(&before), rule).await?;
             }
         }
         let pool = self.rooms.store.update_pool(id, patch, request.expected_revision, rule, clock::now()).await?;
         self.pool_changed(&pool, "updated");
         Ok(self.shown(pool))
+    }
+
+    pub(super) async fn drop_pool(&self, request: v1::DeletePoolRequest) -> Result<v1::DeletePoolResponse, Fault> {
+        let pool = self.rooms.store.delete_pool(wire::pool::id(request.id, "id")?, clock::now()).await?;
+        self.pool_changed(&pool, "deleted; its directory stays as it is");
+        Ok(v1::DeletePoolResponse {})
+    }
+
+    pub(super) async fn recount(
+        &self,
+        request: v1::RecalculateUsageRequest,
+    ) -> Result<v1::RecalculateUsageResponse, Fault> {
+        let only = PoolId::try_from(request.pool_id).ok();
+        let counted = self.rooms.store.recount_usage_of(only).await?;
+        for (id, before, now) in counted.iter().filter(|(_, before, now)| before != now) {
+            let (was, is) = (before.used_bytes, now.used_bytes);
+            let message = format!("[Admin] Usage of pool {id} was {was} bytes on the books and is {is}");
+            tracing::warn!(pool_id = %id, "{message}");
+            self.rooms.events.publish(&Event { subject: Subject::Pool(*id), message });
+        }
+        self.rooms.sessions.usage_changed();
+        Ok(wire::pool::recounted(&counted))
     }
 
     fn shown(&self, pool: Pool) -> v1::Pool {
@@ -68,37 +91,4 @@ impl AdminService {
         self.rooms.sessions.books_changed();
         self.rooms.wake.notify_one();
     }
-
-    /// The node is known, and its directory is one that the node allows. A node that was never seen, or is away, can't
-    /// be asked: that is a doubt, which `save_anyway` saves over.
-    async fn fits_its_node(&self, draft: &PoolDraft, rule: SaveRule) -> Result<(), Fault> {
-        let Ok(node) = NodeId::try_from(draft.node_id.as_str()) else {
-            return Ok(()); // the books refuse it, naming the field
-        };
-        if let Some(session) = self.rooms.sessions.of(&node) {
-            return under_a_root(&session, draft);
-        }
-        let known = self.rooms.store.list_nodes().await?.iter().any(|record| record.node == node);
-        if known || rule == SaveRule::Anyway {
-            return Ok(());
-        }
-        let hint = format!("Start it with NODE_ID={node}, or save anyway (save_anyway) and start it later");
-        Err(Fault::new(FaultKind::FailedPrecondition, format!("node_id: no node {node} has ever attached"))
-            .with_hint(hint))
-    }
-}
-
-/// The text of the path only: links are resolved by the node, which opens no pool outside.
-fn under_a_root(session: &Session, draft: &PoolDraft) -> Result<(), Fault> {
-    let roots = &session.hello().storage_roots;
-    let path = std::path::Path::new(&draft.base_path);
-    if roots.is_empty() || roots.iter().any(|root| path.starts_with(root)) {
-        return Ok(());
-    }
-    let (node, roots) = (session.node(), roots.join(":"));
-    Err(Fault::bad_request(format!(
-        "base_path: {} is not under a storage root of node {node} ({roots})",
-        draft.base_path
-    ))
-    .with_hint(format!("Choose a directory below one of them, or add it to STORAGE_ROOTS of node {node}")))
 }

@@ -9,7 +9,7 @@ use tonic::Status;
 use super::timestamp;
 use crate::catalog::{self, NodeRecord, Pool, Settings, TrashOrigin};
 use crate::sessions::{
-    Command, CommandId, FileResult, Heartbeat, Hello, News, Outcome, Outgoing, PoolHealth, PoolHome, PushFile,
+    Command, CommandId, FileResult, Heartbeat, Hello, News, Outcome, Outgoing, Place, PoolHealth, PoolHome, PushFile,
     PushFiles, RestoreFile, RestoreFiles, Session, SessionEnd, TrashFiles, Welcome,
 };
 
@@ -56,6 +56,9 @@ pub(crate) fn news(event: v1::NodeEvent) -> Result<Option<News>, Fault> {
             bytes_done: progress.bytes_done,
             files: results(progress.files),
         }),
+        Some(node_event::Event::Result(v1::CommandResult { command_id, pool: Some(report), .. })) => {
+            Some(News::Probed { command: CommandId(command_id), found: Ok(health(report)) })
+        }
         Some(node_event::Event::Result(result)) => Some(News::Ended {
             command: CommandId(result.command_id),
             files: results(result.files),
@@ -65,16 +68,23 @@ pub(crate) fn news(event: v1::NodeEvent) -> Result<Option<News>, Fault> {
 }
 
 fn heartbeat(beat: v1::Heartbeat) -> Heartbeat {
-    let health = |report: v1::PoolReport| {
-        let id = PoolId::try_from(report.pool_id).ok()?;
-        let problem = match (report.healthy, report.problem.is_empty()) {
-            (true, _) => None,
-            (false, true) => Some("unhealthy, its node gives no cause".to_owned()),
-            (false, false) => Some(short(report.problem)),
-        };
-        Some((id, PoolHealth { problem, free_bytes: report.filesystem_free, total_bytes: report.filesystem_total }))
+    let pool = |report: v1::PoolReport| Some((PoolId::try_from(report.pool_id).ok()?, health(report)));
+    Heartbeat { pools: beat.pools.into_iter().filter_map(pool).collect::<BTreeMap<_, _>>(), running: beat.running }
+}
+
+fn health(report: v1::PoolReport) -> PoolHealth {
+    let problem = match (report.healthy, report.problem.is_empty()) {
+        (true, _) => None,
+        (false, true) => Some("unhealthy, its node gives no cause".to_owned()),
+        (false, false) => Some(short(report.problem)),
     };
-    Heartbeat { pools: beat.pools.into_iter().filter_map(health).collect::<BTreeMap<_, _>>(), running: beat.running }
+    PoolHealth {
+        problem,
+        free_bytes: report.filesystem_free,
+        total_bytes: report.filesystem_total,
+        unowned_bytes: report.unowned_bytes,
+        impossible: report.impossible,
+    }
 }
 
 /// A result whose path can't be one of ours is left out: its file then counts as never reported.
@@ -123,6 +133,13 @@ pub(crate) fn command(item: Result<Outgoing, SessionEnd>) -> Result<v1::NodeComm
         Command::Push(push) => node_command::Command::Push(push_files(push)),
         Command::Trash(trash) => node_command::Command::Delete(delete_files(trash)),
         Command::Restore(restore) => node_command::Command::Restore(restore_files(&restore)),
+        Command::ProbePool(pool) => {
+            node_command::Command::ProbePool(v1::ProbePool { pool_id: pool.get(), ..v1::ProbePool::default() })
+        }
+        Command::ProbePlace(place) => node_command::Command::ProbePool(v1::ProbePool {
+            place: Some(would_be(*place)),
+            ..v1::ProbePool::default()
+        }),
         Command::Cancel { command, jobs } => node_command::Command::Cancel(v1::CancelCommand {
             command_id: command.0,
             job_ids: jobs.into_iter().map(pixelfox_proto::JobId::get).collect(),
@@ -145,15 +162,28 @@ fn farewell(end: &SessionEnd) -> Fault {
 fn welcome(words: Welcome) -> v1::Welcome {
     v1::Welcome {
         session_epoch: words.epoch.0,
-        pools: words.pools.into_iter().map(node_pool).collect(),
+        pools: words.pools.into_iter().map(|pool| node_pool(pool, &words.retired)).collect(),
         settings: Some(node_settings(&words.settings)),
         elsewhere: words.elsewhere.into_iter().map(pool_home).collect(),
         lease_floor: words.lease_floor.0,
     }
 }
 
-fn node_pool(pool: Pool) -> v1::NodePool {
+fn would_be(place: Place) -> v1::NodePool {
     v1::NodePool {
+        pool_id: place.pool.map_or(0, PoolId::get),
+        name: place.name,
+        base_path: place.base_path,
+        identity: place.identity,
+        initialize: place.initialize,
+        retired: place.retired,
+        ..v1::NodePool::default()
+    }
+}
+
+fn node_pool(pool: Pool, retired: &[String]) -> v1::NodePool {
+    v1::NodePool {
+        retired: if pool.initialize { retired.to_vec() } else { Vec::new() },
         pool_id: pool.id.get(),
         name: pool.name,
         base_path: pool.base_path,

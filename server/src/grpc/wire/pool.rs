@@ -2,8 +2,8 @@
 
 use pixelfox_proto::{Fault, PoolId, v1};
 
-use crate::catalog::{Pool, PoolDraft, SaveRule};
-use crate::sessions::Session;
+use crate::catalog::{Pool, PoolDraft, PoolUsage, SaveRule};
+use crate::sessions::{PoolHealth, Session};
 
 /// A pool as somebody wrote it; output-only fields are ignored.
 ///
@@ -55,12 +55,12 @@ pub(crate) fn pool(pool: Pool, session: Option<&Session>) -> v1::Pool {
         online: session.is_some(),
         healthy: problem.is_empty(),
         problem,
-        filesystem_free: health.map_or(0, |health| health.free_bytes),
+        filesystem_free: health.as_ref().map_or(0, |health| health.free_bytes),
         used_size: pool.usage.used_bytes,
         files: pool.usage.used_files,
         trash_size: pool.usage.trash_bytes,
         revision: pool.revision,
-        unowned_size: 0,
+        unowned_size: health.map_or(0, |health| health.unowned_bytes),
         name: pool.name,
         node_id: pool.node.into(),
         base_path: pool.base_path,
@@ -76,4 +76,25 @@ pub(crate) fn pool(pool: Pool, session: Option<&Session>) -> v1::Pool {
         legacy_pool_id: pool.legacy_pool_id,
         legacy_node: pool.legacy_node,
     }
+}
+
+/// What a probe has found, and how long it took.
+pub(crate) fn checked(health: PoolHealth, round_trip: std::time::Duration) -> v1::CheckPoolResponse {
+    v1::CheckPoolResponse {
+        healthy: health.problem.is_none(),
+        problem: health.problem.unwrap_or_default(),
+        filesystem_free: health.free_bytes,
+        filesystem_total: health.total_bytes,
+        round_trip_seconds: round_trip.as_secs_f64(),
+    }
+}
+
+/// What a recount has found.
+pub(crate) fn recounted(pools: &[(PoolId, PoolUsage, PoolUsage)]) -> v1::RecalculateUsageResponse {
+    let usage = |(pool, before, now): &(PoolId, PoolUsage, PoolUsage)| v1::PoolUsage {
+        pool_id: pool.get(),
+        used_before: before.used_bytes,
+        used_now: now.used_bytes,
+    };
+    v1::RecalculateUsageResponse { pools: pools.iter().map(usage).collect() }
 }

@@ -1,0 +1,193 @@
+//! Pools by the Admin service: deleted, counted anew, tried by their node, moved to another directory.
+
+use pixelfox_proto::v1;
+use tonic::Code;
+
+use crate::harness::{Admin, PATIENCE, TestCluster, files_below, png};
+use crate::office::{FakeNode, Office, admins};
+
+async fn pool(admin: &mut Admin, id: u64) -> v1::Pool {
+    admin.get_pool(v1::GetPoolRequest { id }).await.unwrap().into_inner()
+}
+
+/// Waits until the pool's report fits.
+async fn pool_where(admin: &mut Admin, id: u64, fits: impl Fn(&v1::Pool) -> bool) -> v1::Pool {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        let seen = pool(admin, id).await;
+        if fits(&seen) {
+            return seen;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{seen:?}");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
+fn on_s01(name: &str, template: &v1::Pool, base_path: &std::path::Path) -> v1::Pool {
+    v1::Pool { name: name.into(), base_path: base_path.to_str().unwrap().into(), id: 0, ..template.clone() }
+}
+
+async fn update(admin: &mut Admin, change: v1::Pool, path: &str, save_anyway: bool) -> Result<v1::Pool, tonic::Status> {
+    let update_mask = Some(prost_types::FieldMask { paths: vec![path.into()] });
+    let request = v1::UpdatePoolRequest { pool: Some(change), save_anyway, update_mask, expected_revision: 0 };
+    admin.update_pool(request).await.map(tonic::Response::into_inner)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deleted_pools_directory_is_taken_over_and_its_files_stay() {
+    // img1 is deleted; a file without a record lies in its directory. Nothing of it is touched. A new pool over the same
+    // directory is healthy, serves that file and takes new ones.
+    let cluster = TestCluster::start().await;
+    let mut admin = cluster.admin();
+    let old = pool(&mut admin, 2).await;
+    let dir = cluster.pool_dir(2);
+    std::fs::create_dir_all(dir.join("original")).unwrap();
+    std::fs::write(dir.join("original/by-hand.txt"), b"nobody's").unwrap();
+    let refused = admin.delete_pool(v1::DeletePoolRequest { id: 1 }).await.unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition);
+    admin.delete_pool(v1::DeletePoolRequest { id: 2 }).await.unwrap();
+    assert_eq!(admin.get_pool(v1::GetPoolRequest { id: 2 }).await.unwrap_err().code(), Code::NotFound);
+    assert!(files_below(&dir).contains(&"original/by-hand.txt".to_owned()));
+    assert!(files_below(&dir).contains(&".pixelfox/pool.json".to_owned()));
+
+    let request = v1::CreatePoolRequest { pool: Some(on_s01("again", &old, &dir)), save_anyway: false };
+    let made = admin.create_pool(request).await.unwrap().into_inner();
+    assert!(made.id > 3);
+    pool_where(&mut admin, made.id, |pool| pool.healthy).await;
+    let link = format!("http://{}/uploads/original/by-hand.txt", cluster.storage_node("s01"));
+    assert_eq!(cluster.follow(&link).await.0, 200);
+    let uploaded = cluster.upload(1, png(1, 10)).await;
+    let batch = cluster.move_images(&[uploaded["image_uuid"].as_str().unwrap()], made.id).await;
+    assert_eq!(cluster.wait_for_end(batch.job_id).await.state, "completed");
+    cluster.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pool_is_tried_by_its_own_node() {
+    // Healthy with figures of its disk; with its marker gone the sentence says so; a pool that is not there, one of a node
+    // that is away, and no id: one clear error each.
+    let mut cluster = TestCluster::start().await;
+    let mut admin = cluster.admin();
+    let check = async |admin: &mut Admin, id| admin.check_pool(v1::CheckPoolRequest { id }).await;
+    let well = check(&mut admin, 2).await.unwrap().into_inner();
+    assert!(well.healthy && well.problem.is_empty() && well.round_trip_seconds > 0.0, "{well:?}");
+    assert!(well.filesystem_free > 0 && well.filesystem_total >= well.filesystem_free);
+    assert!(files_below(&cluster.pool_dir(2)).iter().all(|name| !name.contains("incoming/")), "nothing is left behind");
+    std::fs::remove_file(cluster.pool_dir(2).join(".pixelfox/pool.json")).unwrap();
+    let ill = check(&mut admin, 2).await.unwrap().into_inner();
+    assert!(!ill.healthy && ill.problem.contains("pool.json of pool img1 (2) is missing"), "{ill:?}");
+    pool_where(&mut admin, 2, |pool| !pool.healthy).await;
+    assert_eq!(check(&mut admin, 9).await.unwrap_err().code(), Code::NotFound);
+    assert_eq!(check(&mut admin, 0).await.unwrap_err().code(), Code::InvalidArgument);
+    cluster.cluster().stop_storage_node("s02").await;
+    pool_where(&mut admin, 3, |pool| !pool.online).await;
+    let away = check(&mut admin, 3).await.unwrap_err();
+    assert_eq!(away.code(), Code::Unavailable);
+    assert!(away.message().contains("node s02 of pool img2 is not attached"), "{away}");
+    cluster.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_node_that_does_not_answer_a_check_is_given_up() {
+    // A node that reads the question and says nothing; then one that leaves instead of answering; then one that is too
+    // old to know the question.
+    let office = Office::open().await;
+    let mut s01 = FakeNode::attach(&office, "s01").await;
+    let check = async |id| office.admin().await.check_pool(admins(v1::CheckPoolRequest { id })).await;
+    let pool = s01.pool();
+    let (answer, ()) = tokio::join!(check(pool), async {
+        let (id, _) = s01.next().await;
+        let error = "this version of the node does not know ProbePool".to_owned();
+        let result = v1::CommandResult { command_id: id, error, ..v1::CommandResult::default() };
+        s01.say(v1::node_event::Event::Result(result)).await;
+    });
+    let old = answer.unwrap_err();
+    assert_eq!(old.code(), Code::FailedPrecondition);
+    assert!(old.message().contains("does not know ProbePool"), "{old}");
+    let (answer, ()) = tokio::join!(check(pool), async {
+        s01.next().await;
+        drop(s01);
+    });
+    let gone = answer.unwrap_err();
+    assert_eq!(gone.code(), Code::Unavailable, "{gone}");
+    assert!(gone.message().contains("node s01 has gone"), "{gone}");
+    office.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pool_goes_on_in_another_directory_when_its_data_is_there() {
+    // The node is asked first: an empty directory and one outside of the roots are refused, and nothing has changed. With
+    // save_anyway the pool is offline with the reason until its data is there. With the data there it is simply taken.
+    let cluster = TestCluster::start().await;
+    let mut admin = cluster.admin();
+    let uploaded = cluster.upload(2, png(1, 10)).await;
+    let before = pool(&mut admin, 2).await;
+    let (old, new) = (cluster.pool_dir(2), cluster.pool_dir(2).with_file_name("uploads_new"));
+    std::fs::create_dir(&new).unwrap();
+    let to = |path: &std::path::Path| v1::Pool { base_path: path.to_str().unwrap().into(), ..before.clone() };
+    let refused = update(&mut admin, to(&new), "base_path", false).await.unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition);
+    assert!(refused.message().contains("pool.json of pool img1 (2) is missing in"), "{refused}");
+    assert!(refused.message().contains("save_anyway"), "{refused}");
+    assert_eq!(pool(&mut admin, 2).await.base_path, before.base_path);
+    let refused = update(&mut admin, to(&cluster.pool_dir(3)), "base_path", true).await.unwrap_err();
+    assert!(refused.message().contains("node s01") || refused.message().contains("img2 (3)"), "{refused}");
+
+    update(&mut admin, to(&new), "base_path", true).await.unwrap();
+    let offline = pool_where(&mut admin, 2, |pool| !pool.healthy && !pool.problem.is_empty()).await;
+    assert!(offline.problem.contains("is missing in"), "{}", offline.problem);
+    std::fs::remove_dir(&new).unwrap();
+    rustix::fs::rename(&old, &new).unwrap();
+    assert!(admin.check_pool(v1::CheckPoolRequest { id: 2 }).await.unwrap().into_inner().healthy);
+    assert_eq!(cluster.follow(uploaded["url"].as_str().unwrap()).await.0, 200);
+
+    rustix::fs::rename(&new, &old).unwrap();
+    update(&mut admin, before.clone(), "base_path", false).await.unwrap();
+    pool_where(&mut admin, 2, |pool| pool.healthy && pool.base_path == before.base_path).await;
+    cluster.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_pools_over_one_directory_are_refused_when_they_are_made() {
+    // Through a link, in a pool, over a copy of a disk, over another node's directory: each names both pools, and
+    // save_anyway does not help.
+    let cluster = TestCluster::start().await;
+    let mut admin = cluster.admin();
+    let img1 = pool(&mut admin, 2).await;
+    let here = cluster.pool_dir(2);
+    let (link, copy) = (here.with_file_name("link"), here.with_file_name("copy"));
+    std::os::unix::fs::symlink(&here, &link).unwrap();
+    std::fs::create_dir_all(copy.join(".pixelfox")).unwrap();
+    std::fs::copy(here.join(".pixelfox/pool.json"), copy.join(".pixelfox/pool.json")).unwrap();
+    for (path, want) in [
+        (link, "same directory as that of pool img1 (2)"),
+        (here.join("original"), "lies inside the directory of pool img1 (2)"),
+        (copy, "another pool than pool second: its marker .pixelfox/pool.json names pool img1 (2)"),
+        (cluster.pool_dir(3), "another pool than pool second: its marker .pixelfox/pool.json names pool img2 (3)"),
+    ] {
+        std::fs::create_dir_all(here.join("original")).unwrap();
+        let request = v1::CreatePoolRequest { pool: Some(on_s01("second", &img1, &path)), save_anyway: true };
+        let refused = admin.create_pool(request).await.unwrap_err();
+        assert_eq!(refused.code(), Code::AlreadyExists, "{refused}");
+        assert!(refused.message().contains(want), "{want}: {refused}");
+    }
+    assert_eq!(admin.list_pools(v1::ListPoolsRequest {}).await.unwrap().into_inner().pools.len(), 3);
+    cluster.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn usage_is_counted_anew_for_one_pool_or_all() {
+    // Before and after are said; an unknown pool is refused.
+    let cluster = TestCluster::start().await;
+    let mut admin = cluster.admin();
+    cluster.upload(2, png(1, 1000)).await;
+    let used = pool(&mut admin, 2).await.used_size;
+    let ask = |pool_id| v1::RecalculateUsageRequest { pool_id };
+    let all = admin.recalculate_usage(ask(0)).await.unwrap().into_inner().pools;
+    let seen: Vec<_> = all.iter().map(|pool| (pool.pool_id, pool.used_before, pool.used_now)).collect();
+    assert_eq!(seen, [(1, 0, 0), (2, used, used), (3, 0, 0)]);
+    let one = admin.recalculate_usage(ask(2)).await.unwrap().into_inner().pools;
+    assert_eq!(one, all[1..2]);
+    assert_eq!(admin.recalculate_usage(ask(9)).await.unwrap_err().code(), Code::NotFound);
+    cluster.shutdown().await;
+}
