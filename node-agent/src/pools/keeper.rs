@@ -114,7 +114,7 @@ impl Keeper {
 }
 
 /// The sentence with its cause and the cure, for a person.
-fn describe(error: &DiskError) -> String {
+pub(super) fn describe(error: &DiskError) -> String {
     let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
     let sentence = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
     let cause = match error {

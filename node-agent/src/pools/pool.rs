@@ -12,7 +12,7 @@ use pixelfox_proto::{Generation, Lease, PoolId, StoredPath};
 use tokio::sync::{Notify, watch};
 
 use super::identity;
-use super::keeper::Keeper;
+use super::keeper::{Keeper, describe};
 use super::space::{Books, Claimant, Reservation, Space};
 use super::welcome::{NodePool, PoolReport, Unowned};
 use crate::disk::{Check, DirId, Disk, DiskError, Purged, Removal, Restored, Stored, Trashed, Verdict};

@@ -93,7 +93,7 @@ impl Rotten {
         let mut outcome = None;
         loop {
             let report = timeout(WITHIN, told.recv()).await.unwrap().unwrap();
-            let (Report::Progress { files, .. } | Report::Ended { files, .. }) = &report;
+            let (Report::Progress { files, .. } | Report::Ended { files, .. }) = &report else { panic!("{report:?}") };
             outcome = outcome.or(files.first().map(|end| end.outcome));
             if matches!(report, Report::Ended { .. }) {
                 return outcome.unwrap();

@@ -7,10 +7,10 @@ use pixelfox_proto::{Fault, FaultKind};
 use super::{Command, Outgoing, PoolHealth, Session, Sessions};
 
 /// A node that does not answer for so long has a disk that hangs.
-pub const PROBE_WAIT: Duration = Duration::from_secs(10);
+const PROBE_WAIT: Duration = Duration::from_secs(10);
 
 impl Sessions {
-    /// Asks a node and waits for what it found, [`PROBE_WAIT`] at most.
+    /// Asks a node and waits for what it found, ten seconds at most.
     ///
     /// # Errors
     /// `UNAVAILABLE` where its session ends meanwhile, `DEADLINE_EXCEEDED` where it does not answer,
