@@ -13,6 +13,7 @@ mod fences;
 mod incoming;
 mod judge;
 mod mark;
+mod notes;
 mod pending;
 mod publish;
 mod read;

@@ -209,22 +209,31 @@ pub(crate) fn ids(root: &Root) -> io::Result<Vec<DirId>> {
 
 /// The marker's text below `root`; `path` is how an error names the directory.
 pub(crate) fn read_marker(root: &Root, path: &Path) -> Result<Option<String>, SiteError> {
-    let failed = |doing, cause| SiteError::Io { doing, path: path.join(MARKER), cause };
-    let file = match root.open_at(MARKER, OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty()) {
+    read_small(root, MARKER).map_err(|cause| SiteError::Io { doing: "read", path: path.join(MARKER), cause })
+}
+
+/// The text of a small file below `root`.
+pub(crate) fn read_small(root: &Root, at: &str) -> io::Result<Option<String>> {
+    let file = match root.open_at(at, OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty()) {
         Ok(fd) => File::from(fd),
         Err(e) if is_missing(&e) => return Ok(None),
-        Err(e) => return Err(failed("open", e)),
+        Err(e) => return Err(e),
     };
     let mut text = String::new();
-    file.take(MARKER_MOST_BYTES).read_to_string(&mut text).map_err(|e| failed("read", e))?;
+    file.take(MARKER_MOST_BYTES).read_to_string(&mut text)?;
     Ok(Some(text))
 }
 
 /// Replaces the marker below `root` by another text of the same pool, in one step and durably.
 pub(crate) fn replace_marker(root: &Root, text: &str) -> io::Result<()> {
+    replace_private(root, "pool.json", text)
+}
+
+/// Replaces a small file of our own, in one step and durably.
+pub(crate) fn replace_private(root: &Root, name: &str, text: &str) -> io::Result<()> {
     let dir = root.dir(root::PRIVATE)?;
     let fresh = write_fresh_marker(&dir, text)?;
-    root::rename_over(dir.as_fd(), &fresh, dir.as_fd(), "pool.json")?;
+    root::rename_over(dir.as_fd(), &fresh, dir.as_fd(), name)?;
     Ok(rustix::fs::fsync(&dir)?)
 }
 

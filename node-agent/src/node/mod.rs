@@ -22,7 +22,7 @@ use crate::{
     intake::{Intake, Recovered},
     listen::Routes,
     plane::Plane,
-    pools::Pools,
+    pools::{CensusPace, Pools, count_unowned},
     receive::Receiver,
     secret::SecretPair,
     send::Pusher,
@@ -79,6 +79,8 @@ pub struct Node {
     session: Option<Session>,
     status: watch::Receiver<SessionStatus>,
     intake: Intake,
+    pools: Arc<Pools>,
+    plane: Plane,
 }
 
 impl Node {
@@ -129,14 +131,14 @@ impl Node {
             public_domain: config.public_domain.clone(),
             secrets: config.secrets.clone(),
             plane: plane.clone(),
-            pools,
+            pools: Arc::clone(&pools),
             receiver,
             intake: intake.clone(),
             coordinator,
             readiness: readiness(status.clone(), bearer.is_some()),
         });
         let session = bearer.is_some().then_some(session);
-        Ok(Self { http, replication, session, status, intake })
+        Ok(Self { http, replication, session, status, intake, pools, plane: plane.clone() })
     }
 
     /// Its HTTP routes, without fallbacks: merge others, then [`http::finish`].
@@ -164,6 +166,7 @@ impl Node {
             );
             return stop.cancelled().await;
         };
+        let _counting = AbortOnDropHandle::new(spawn(count_unowned(self.pools, self.plane, CensusPace::default())));
         let recovering = AbortOnDropHandle::new(spawn(recover_uploads(self.status, self.intake.clone())));
         session.run(stop).await;
         drop(recovering);

@@ -1,6 +1,7 @@
 //! The pools of this node: which they are, whether they can be believed, what is free in them, and who has the others.
 //! Decides nothing about files.
 
+mod census;
 mod identity;
 mod keeper;
 mod pool;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use parking_lot::{Mutex, RwLock};
 use pixelfox_proto::{Fault, FaultKind, Lease, PoolId, StoredPath};
 
+pub use census::{CensusPace, count_unowned};
 pub use identity::Place;
 pub use pool::Pool;
 pub(crate) use pool::Shut;

@@ -11,10 +11,11 @@ use parking_lot::{Mutex, RwLock};
 use pixelfox_proto::{Generation, Lease, PoolId, StoredPath};
 use tokio::sync::{Notify, watch};
 
+use super::census::Census;
 use super::identity;
 use super::keeper::{Keeper, describe};
 use super::space::{Books, Claimant, Reservation, Space};
-use super::welcome::{NodePool, PoolReport, Unowned};
+use super::welcome::{NodePool, PoolReport};
 use crate::disk::{Check, DirId, Disk, DiskError, Purged, Removal, Restored, Stored, Trashed, Verdict};
 
 /// What all pools of a node share.
@@ -61,6 +62,7 @@ pub struct Pool {
     nudge: SyncSender<()>,
     /// From then on a missing marker means that the disk is not there, whatever the last Welcome allowed.
     pub(super) was_open: AtomicBool,
+    census: Census,
     /// Somebody wants to know whether it works now.
     pub(super) trial_due: AtomicBool,
 }
@@ -98,6 +100,7 @@ impl Pool {
             looks: watch::Sender::new(0),
             nudge,
             was_open: AtomicBool::new(false),
+            census: Census::default(),
             trial_due: AtomicBool::new(false),
         });
         pool.tell(told);
@@ -151,7 +154,7 @@ impl Pool {
         let state = self.state.read();
         let problem = state.problem.clone().unwrap_or_default();
         let (free, total) = state.room;
-        let (healthy, unowned) = (state.problem.is_none(), Unowned::default());
+        let (healthy, unowned) = (state.problem.is_none(), self.census.shown());
         PoolReport { id: Some(self.id), healthy, problem, free, total, unowned, impossible: false }
     }
 
@@ -190,6 +193,15 @@ impl Pool {
         let room = disk.room().map_err(|_| Shut::Unhealthy)?;
         let reservation = self.space.reserve(size, room, claimant).ok_or(Shut::NoRoom)?;
         Ok((disk, reservation))
+    }
+
+    /// A file without a record has come by this node.
+    pub(crate) fn landed_by_hand(&self, path: &StoredPath, size: u64) {
+        self.census.landed(path, size);
+    }
+
+    pub(super) fn census(&self) -> &Census {
+        &self.census
     }
 
     /// Puts a file into the trash; see [`Disk::trash`].

@@ -259,7 +259,7 @@ impl Landing {
         let arrived = Arrived { size, sha256, is_proven: publish.sha256.is_some(), origin, meta };
         let incoming = self.parts.claim.take().map_err(|Overtaken| LandingError::Stale(path.clone()))?;
         let resumed_from = self.resumed_from;
-        let Parts { disk, claim, reservation, .. } = self.parts;
+        let Parts { pool, disk, claim, reservation, .. } = self.parts;
         let mut carried = Carried { reservation, claim };
         let mut incoming = incoming;
         for _ in 0..LOOKS {
@@ -277,8 +277,13 @@ impl Landing {
                 Origin::Hand | Origin::Move(_) => None,
             };
             let skipped = matches!(step, Step::Keep(_) | Step::Raise(_));
+            let is_new = matches!(step, Step::Give) && origin == Origin::Hand;
             let placing = Placing { incoming, path: path.clone(), mark, step, attempt: origin.attempt(), pending };
             match place(&disk, placing, carried, size).await? {
+                Ended::Durable if is_new => {
+                    pool.landed_by_hand(&path, size);
+                    return Ok(Receipt { size, sha256, skipped, resumed_from });
+                }
                 Ended::Durable => return Ok(Receipt { size, sha256, skipped, resumed_from }),
                 Ended::Stale => return Err(LandingError::Stale(path)),
                 Ended::Changed(back, with) => (incoming, carried) = (back, with),

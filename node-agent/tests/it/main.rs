@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails where it stands")]
 
+mod disk_census;
 mod disk_faults;
 mod disk_ground;
 mod disk_model;

@@ -191,3 +191,21 @@ async fn usage_is_counted_anew_for_one_pool_or_all() {
     assert_eq!(admin.recalculate_usage(ask(9)).await.unwrap_err().code(), Code::NotFound);
     cluster.shutdown().await;
 }
+
+#[tokio::test]
+async fn files_without_a_record_are_shown_as_their_node_counts_them() {
+    // What the heartbeat says of the pool is what GetPool shows.
+    let office = Office::open().await;
+    let s01 = FakeNode::attach(&office, "s01").await;
+    let mut watcher = office.books.watch();
+    let (pool_id, healthy) = (s01.pool(), false);
+    let report = v1::PoolReport { pool_id, healthy, unowned_bytes: 77, unowned_files: 3, ..v1::PoolReport::default() };
+    let beat = v1::Heartbeat { pools: vec![report], ..v1::Heartbeat::default() };
+    s01.say(v1::node_event::Event::Heartbeat(beat)).await;
+    let get =
+        async || office.admin().await.get_pool(admins(v1::GetPoolRequest { id: pool_id })).await.unwrap().into_inner();
+    while get().await.unowned_size != 77 {
+        crate::office::within("the heartbeat", watcher.next()).await;
+    }
+    office.close().await;
+}
