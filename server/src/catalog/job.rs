@@ -118,6 +118,10 @@ pub struct Job {
     pub children_total: u64,
     /// Files whose source was not there.
     pub files_missing: u64,
+    /// Images of a parent's plan that were gone or blocked when their turn came. They are counted out.
+    pub left_behind: u64,
+    /// Why, the first of them.
+    pub note: String,
     /// The last cause; empty: none.
     pub last_error: String,
     /// When it was made.

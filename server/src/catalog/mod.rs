@@ -8,6 +8,7 @@ mod job;
 mod node;
 mod orders;
 mod page;
+mod plans;
 mod pool;
 mod pool_rules;
 mod refusal;
@@ -27,6 +28,7 @@ pub use orders::{
     TrashOrigin, TrashOutcome, TrashResult,
 };
 pub use page::{Page, PageAsk, PageToken};
+pub use plans::{PoolMoveAsk, Slice};
 pub use pool::{Pool, PoolDraft, PoolPatch, PoolSaved, PoolUsage, StorageTier, StorageType};
 pub use pool_rules::{Finding, PoolSpec, SaveRule, Severity, auto_pool_name, origin_of};
 pub use refusal::{Refusal, RefusalKind};

@@ -83,6 +83,7 @@ impl Round {
         self.push_unrestored().await?;
         let mut fruitless = None;
         while !self.stop.is_cancelled() {
+            self.make_slices().await?;
             let (pools, seen) = snapshot(&self.store, &self.sessions).await?;
             let orders = schedule::decide(&seen);
             let next = schedule::next_wake(&seen).map(|at| pause(at.0.saturating_sub(seen.now.0)));
@@ -99,6 +100,23 @@ impl Round {
             fruitless = (!got_on).then_some(seen.lanes);
         }
         Ok(None)
+    }
+
+    /// Makes further children of parents whose lanes run short, until none does.
+    async fn make_slices(&self) -> Result<(), StoreError> {
+        loop {
+            let due = self.store.slices_due(clock::now()).await?;
+            if due.is_empty() || self.stop.is_cancelled() {
+                return Ok(());
+            }
+            for parent in due {
+                crash_point!("slice.before_commit");
+                let Some(slice) = self.store.make_slice(parent, clock::now()).await? else { continue };
+                crash_point!("slice.after_commit");
+                tracing::debug!(job = %parent, jobs = slice.made, "made jobs of parent {parent}");
+                self.settle.ended_unsent(slice.settled).await;
+            }
+        }
     }
 
     /// Whether any job went out or ended.

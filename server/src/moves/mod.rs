@@ -4,4 +4,4 @@ mod machine;
 mod plan;
 
 pub use machine::{After, End, MoveJob, News, Turn};
-pub use plan::{Blocker, PlanImage, Planned, plan};
+pub use plan::{Blocker, PlanImage, Planned, obstacle, plan};

@@ -74,7 +74,9 @@ pub fn plan(asked: &[ImageId], found: Vec<PlanImage>, target: PoolId, target_nam
     planned
 }
 
-fn obstacle(image: &PlanImage, target: PoolId, target_name: &str) -> Option<String> {
+/// Why an image can't go to `target` (named `target_name`) now; `None` where it can.
+#[must_use]
+pub fn obstacle(image: &PlanImage, target: PoolId, target_name: &str) -> Option<String> {
     match image.blocker {
         Some(Blocker::Deleting) => Some("is being deleted".to_owned()),
         _ if image.pool == target => Some(format!("is in pool {target_name} ({target}) already")),

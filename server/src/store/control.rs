@@ -11,7 +11,7 @@ use super::{
     dialect::{int, job_id, json, uint, word},
     endings::{self, Ending},
     jobs::narrow,
-    outbox, requests,
+    outbox, requests, slices,
     statement::{self, Conn},
     tally::Tally,
 };
@@ -253,6 +253,7 @@ async fn cancel(conn: &mut Conn, batch: &Batch, now: UnixMillis) -> Result<Done,
     done.settled = endings::end_jobs(conn, open.iter().map(ending).collect(), now).await?;
     if let Some(parent) = batch.parent() {
         statement::query(UNMADE).bind(parent).execute(&mut *conn).await?;
+        statement::query(slices::FORGET).bind(parent).execute(&mut *conn).await?;
         done.settled.extend(endings::end_parents(conn, &[parent], now).await?);
     }
     // a parent that ended at once is told of by its end

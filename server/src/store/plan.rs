@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use pixelfox_proto::{ImageId, JobId, Sha256};
+use pixelfox_proto::{ImageId, JobId, PoolId, Sha256};
 use sqlx::FromRow;
 
 use super::{
@@ -55,10 +55,11 @@ struct Look {
 }
 
 /// An image of the request, with what its jobs need.
-struct Found {
-    row: i64,
-    node: String,
-    image: PlanImage,
+pub(super) struct Found {
+    pub(super) row: i64,
+    /// Of the pool that it is in.
+    pub(super) node: String,
+    pub(super) image: PlanImage,
 }
 
 impl Look {
@@ -75,10 +76,10 @@ impl Look {
     }
 }
 
-async fn look(conn: &mut Conn, ask: &MoveAsk) -> Result<Look, Trouble> {
-    let target = rows::one_pool(conn, int(ask.target.get())).await?;
-    let target =
-        target.ok_or_else(|| Refusal::not_found(format!("target_pool_id: no pool {} in this cluster", ask.target)))?;
+/// The pool that a request names as its target, if that takes images. One that is away takes them later.
+pub(super) async fn target(conn: &mut Conn, id: PoolId) -> Result<Pool, Trouble> {
+    let target = rows::one_pool(conn, int(id.get())).await?;
+    let target = target.ok_or_else(|| Refusal::not_found(format!("target_pool_id: no pool {id} in this cluster")))?;
     if !target.is_active {
         let message = format!(
             "target_pool_id: pool {} ({}) is not active; activate it or choose another",
@@ -86,6 +87,11 @@ async fn look(conn: &mut Conn, ask: &MoveAsk) -> Result<Look, Trouble> {
         );
         return Err(Refusal::precondition(message).into());
     }
+    Ok(target)
+}
+
+async fn look(conn: &mut Conn, ask: &MoveAsk) -> Result<Look, Trouble> {
+    let target = target(conn, ask.target).await?;
     let found = find(conn, &ask.images).await?;
     if found.is_empty() {
         let ids: Vec<String> = ask.images.iter().take(3).map(ToString::to_string).collect();
@@ -96,9 +102,10 @@ async fn look(conn: &mut Conn, ask: &MoveAsk) -> Result<Look, Trouble> {
     Ok(Look { target, found, planned })
 }
 
-#[derive(FromRow)]
-struct CopyRow {
-    id: i64,
+/// A file of an image with its copy in the image's pool.
+#[derive(Clone, FromRow)]
+pub(super) struct CopyRow {
+    pub(super) id: i64,
     uuid: String,
     pool_id: i64,
     node_id: String,
@@ -120,7 +127,11 @@ ORDER BY i.id";
 
 async fn find(conn: &mut Conn, images: &[ImageId]) -> Result<Vec<Found>, Trouble> {
     let asked: BTreeSet<[&ImageId; 1]> = images.iter().map(|image| [image]).collect();
-    let copies: Vec<CopyRow> = statement::query_as(COPIES).bind(json(&asked)).fetch_all(conn).await?;
+    gather(&statement::query_as(COPIES).bind(json(&asked)).fetch_all(conn).await?)
+}
+
+/// The images of these rows, which come image by image.
+pub(super) fn gather(copies: &[CopyRow]) -> Result<Vec<Found>, Trouble> {
     let mut found: Vec<Found> = Vec::new();
     for copies in copies.chunk_by(|a, b| a.id == b.id) {
         let first = &copies[0];
@@ -163,16 +174,60 @@ fn start(conn: &mut Conn, ask: MoveAsk, now: UnixMillis) -> super::writer::Work<
 }
 
 const PARENT: &str = "
-INSERT INTO jobs (kind, state, node_id, source_pool_id, target_pool_id, bytes_total, children_total, created, started,
-    finished)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9) RETURNING id";
-const CHILDREN: &str = "
-INSERT INTO jobs (kind, state, parent_id, target_pool_id, created, image_id, image_uuid, node_id, source_pool_id,
-    bytes_total)
-SELECT 'move_image', 'pending', $2, $3, $4, CAST(value ->> 0 AS BIGINT), value ->> 1, value ->> 2, CAST(value ->> 3 AS BIGINT), CAST(value ->> 4 AS BIGINT)
+INSERT INTO jobs (kind, state, node_id, source_pool_id, target_pool_id, bytes_total, children_total, made_bytes, made,
+    created, started, finished)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $6, $7, $8, $8, $9) RETURNING id";
+pub(super) const CHILDREN: &str = "
+INSERT INTO jobs (kind, state, parent_id, created, image_id, image_uuid, node_id, source_pool_id, bytes_total,
+    target_pool_id, undo)
+SELECT 'move_image', 'pending', $2, $3, CAST(value ->> 0 AS BIGINT), value ->> 1, value ->> 2,
+    CAST(value ->> 3 AS BIGINT), CAST(value ->> 4 AS BIGINT), CAST(value ->> 5 AS BIGINT), CAST(value ->> 6 AS BIGINT)
 FROM json_each($1)";
-pub(super) const MARK: &str =
-    "UPDATE images SET job_id = j.id FROM jobs j WHERE j.parent_id = $1 AND images.id = j.image_id";
+pub(super) const MARK: &str = "
+UPDATE images SET job_id = j.id FROM jobs j WHERE j.parent_id = $1 AND j.id > $2 AND images.id = j.image_id";
+
+/// A child to be made.
+#[derive(serde::Serialize)]
+pub(super) struct Child<'a>(
+    /// Row of the image.
+    pub(super) i64,
+    /// Its UUID.
+    pub(super) ImageId,
+    /// Node of the source.
+    pub(super) &'a str,
+    /// Source.
+    pub(super) PoolId,
+    /// Bytes that go.
+    pub(super) u64,
+    /// Target.
+    pub(super) PoolId,
+    /// 1: takes a move back.
+    pub(super) u8,
+);
+
+impl<'a> Child<'a> {
+    /// An image that goes to `target` by a copy.
+    pub(super) fn moving(found: &'a Found, target: PoolId) -> Self {
+        let image = &found.image;
+        Self(found.row, image.id, &found.node, image.pool, image.bytes, target, 0)
+    }
+}
+
+/// Makes children and locks their images. No newer job of this parent may be there than `after`.
+pub(super) async fn make_children(
+    conn: &mut Conn,
+    parent: i64,
+    after: i64,
+    children: &[Child<'_>],
+    now: UnixMillis,
+) -> Result<(), Trouble> {
+    if children.is_empty() {
+        return Ok(());
+    }
+    statement::query(CHILDREN).bind(json(&children)).bind(parent).bind(now.0).execute(&mut *conn).await?;
+    statement::query(MARK).bind(parent).bind(after).execute(conn).await?;
+    Ok(())
+}
 
 /// A parent and its children; gives the parent.
 async fn make_jobs(conn: &mut Conn, look: &Look, now: UnixMillis) -> Result<i64, Trouble> {
@@ -195,21 +250,8 @@ async fn make_jobs(conn: &mut Conn, look: &Look, now: UnixMillis) -> Result<i64,
         .bind(over.then_some(now.0))
         .fetch_one(&mut *conn)
         .await?;
-    if !over {
-        let child = |found: &&Found| {
-            let image = &found.image;
-            (found.row, image.id, found.node.clone(), image.pool, image.bytes)
-        };
-        let children: Vec<_> = going.iter().map(child).collect();
-        statement::query(CHILDREN)
-            .bind(json(&children))
-            .bind(parent)
-            .bind(target)
-            .bind(now.0)
-            .execute(&mut *conn)
-            .await?;
-        statement::query(MARK).bind(parent).execute(&mut *conn).await?;
-    }
+    let children: Vec<_> = going.iter().map(|found| Child::moving(found, look.target.id)).collect();
+    make_children(conn, parent, parent, &children, now).await?;
     Ok(parent)
 }
 

@@ -2,7 +2,7 @@
 
 use sqlx::{AssertSqlSafe, Row as _};
 
-use super::{Store, StoreError, Trouble, dialect, jobs, lease, outbox, statement};
+use super::{Store, StoreError, Trouble, dialect, jobs, lease, outbox, plan_pool, slices, statement};
 use crate::catalog::{Refusal, UnixMillis};
 
 #[path = "../../tests/it/postgres.rs"]
@@ -11,7 +11,8 @@ mod postgres;
 /// Statements that run for every upload, lease, commit or look of the dispatcher.
 mod hot {
     use super::super::{
-        commit, control, endings, held, images, jobs, lease, plan, queue, requests, rows, trash, uploads,
+        commit, control, endings, held, images, jobs, lease, plan, plan_pool, queue, requests, rows, slices, trash,
+        uploads,
     };
 
     pub(super) const STATEMENTS: &[(&str, &str)] = &[
@@ -68,6 +69,13 @@ mod hot {
         ("plan::COPIES", plan::COPIES),
         ("plan::MARK", plan::MARK),
         ("requests::EARLIER", requests::EARLIER),
+        ("plan_pool::TOTALS", plan_pool::TOTALS),
+        ("plan_pool::REASONS", plan_pool::REASONS),
+        ("plan_pool::LEAVE_OUT", plan_pool::LEAVE_OUT),
+        ("slices::DUE", slices::DUE),
+        ("slices::IMAGES", slices::IMAGES),
+        ("slices::ADVANCE", slices::ADVANCE),
+        ("slices::FORGET", slices::FORGET),
         ("uploads::BY_PATH", uploads::BY_PATH),
         ("uploads::BY_UUID", uploads::BY_UUID),
         ("uploads::BY_BYTES", uploads::BY_BYTES),
@@ -81,9 +89,18 @@ async fn no_hot_statement_reads_a_whole_table() {
     let store = Store::open(&format!("sqlite://{}/plans.db", dir.path().display())).await.expect("opens");
     for (name, sql) in hot::STATEMENTS.iter().copied() {
         for step in steps(&store, sql).await {
-            let given = ["json_each", "VIRTUAL TABLE", "CONSTANT ROW", "hop", "(subquery"];
+            let given = [
+                "json_each",
+                "VIRTUAL TABLE",
+                "CONSTANT ROW",
+                "hop",
+                "(subquery",
+                "SCAN blocked",
+                "SCAN waiting",
+                "SCAN turn",
+            ];
             let scans = step.starts_with("SCAN") && !given.iter().any(|part| step.contains(part));
-            assert!(!scans || step.contains("jobs_ready"), "{name}: {step}");
+            assert!(!scans || step.contains("jobs_ready") || step.contains("jobs_sliced"), "{name}: {step}");
         }
     }
     let lanes = steps(&store, jobs::LANES).await;
@@ -92,6 +109,24 @@ async fn no_hot_statement_reads_a_whole_table() {
         let found = steps(&store, sql).await;
         assert!(found.iter().any(|step| step.contains("INDEX jobs_ready (node_id=? AND kind=?")), "{found:#?}");
         assert!(!found.iter().any(|step| step.contains("TEMP B-TREE")), "already in order: {found:#?}");
+    }
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_plan_for_a_pool_reads_what_can_not_go_and_a_slice_its_own_images() {
+    // Whatever the pool's size: the plan's totals come from small indexes, a slice from its part of the entries.
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let store = Store::open(&format!("sqlite://{}/plans.db", dir.path().display())).await.expect("opens");
+    for (sql, index) in [
+        (plan_pool::TOTALS, "INDEX images_busy (pool_id=?"),
+        (plan_pool::TOTALS, "INDEX replicas_unsettled (pool_id=? AND state=?"),
+        (plan_pool::REASONS, "INDEX images_busy (pool_id=?"),
+        (slices::DUE, "INDEX jobs_sliced"),
+        (slices::IMAGES, "INDEX images_by_entry (pool_id=? AND entry>? AND entry<?"),
+    ] {
+        let found = steps(&store, sql).await;
+        assert!(found.iter().any(|step| step.contains(index)), "{index}: {found:#?}");
     }
     store.close().await;
 }

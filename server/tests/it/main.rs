@@ -19,5 +19,6 @@ mod store_control;
 mod store_crash;
 mod store_images;
 mod store_moves;
+mod store_pool_moves;
 mod store_pools;
 mod store_random;

@@ -3,6 +3,7 @@
 mod control;
 mod images;
 mod jobs;
+mod moves;
 mod nodes;
 mod places;
 mod pools;

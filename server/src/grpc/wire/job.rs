@@ -3,7 +3,9 @@
 use pixelfox_proto::{Fault, JobId, NodeId, v1};
 
 use super::{image, pool, timestamp};
-use crate::catalog::{ChangeAsk, Job, JobChange, JobFilter, JobKind, JobState, MoveAsk, MoveBatch, PageAsk, PlanRule};
+use crate::catalog::{
+    ChangeAsk, Job, JobChange, JobFilter, JobKind, JobState, MoveAsk, MoveBatch, PageAsk, PlanRule, PoolMoveAsk,
+};
 
 /// Longest request id in bytes.
 const REQUEST_ID_BYTES: usize = 128;
@@ -97,6 +99,20 @@ pub(crate) fn move_ask(request: v1::MoveImagesRequest) -> Result<MoveAsk, Fault>
     })
 }
 
+/// Every image of a pool to another one.
+///
+/// # Errors
+/// A pool that is not named, a request id that is too long.
+pub(crate) fn pool_move_ask(request: v1::MovePoolRequest) -> Result<PoolMoveAsk, Fault> {
+    Ok(PoolMoveAsk {
+        source: pool::id(request.source_pool_id, "source_pool_id")?,
+        target: pool::id(request.target_pool_id, "target_pool_id")?,
+        limit: request.limit,
+        rule: if request.dry_run { PlanRule::DryRun } else { PlanRule::Start },
+        request_id: request.request_id,
+    })
+}
+
 /// What a request became.
 pub(crate) fn batch(batch: MoveBatch) -> v1::JobBatch {
     v1::JobBatch {
@@ -107,11 +123,13 @@ pub(crate) fn batch(batch: MoveBatch) -> v1::JobBatch {
         skipped: batch.skipped,
         skipped_total: batch.skipped_total,
         seconds_expected: 0.0,
+        target_room: None,
     }
 }
 
 /// A job, with why it waits and how fast it goes.
 pub(crate) fn job(job: Job, waiting_for: String, max_attempts: u32) -> v1::Job {
+    let note = note(&job);
     v1::Job {
         id: job.id.get(),
         parent_id: job.parent.map_or(0, JobId::get),
@@ -138,6 +156,15 @@ pub(crate) fn job(job: Job, waiting_for: String, max_attempts: u32) -> v1::Job {
         waiting_for,
         files_missing: job.files_missing,
         children_cancelled: job.children_cancelled,
+        note,
+    }
+}
+
+fn note(job: &Job) -> String {
+    match job.left_behind {
+        0 => job.note.clone(),
+        left if job.note.is_empty() => format!("{left} images of the plan had left the pool when their turn came"),
+        left => format!("{left} images of the plan were left behind when their turn came: {}", job.note),
     }
 }
 

@@ -118,6 +118,8 @@ fn job() -> Job {
         children_failed: 0,
         children_cancelled: 0,
         children_total: 0,
+        left_behind: 0,
+        note: String::new(),
         files_missing: 0,
         last_error: String::new(),
         created: UnixMillis(0),

@@ -1,0 +1,45 @@
+//! Moves: some images, or a whole pool.
+
+use pixelfox_proto::{Fault, PoolId, v1};
+
+use super::AdminService;
+use crate::catalog::MoveBatch;
+use crate::clock;
+use crate::dispatch;
+use crate::events::{Event, Subject};
+use crate::grpc::wire;
+use crate::store::StoreError;
+
+impl AdminService {
+    pub(super) async fn move_these(&self, request: v1::MoveImagesRequest) -> Result<v1::JobBatch, Fault> {
+        let ask = wire::job::move_ask(request)?;
+        let target = ask.target;
+        self.carry_out(self.rooms.store.plan_move_images(ask, clock::now()), target).await
+    }
+
+    pub(super) async fn move_all(&self, request: v1::MovePoolRequest) -> Result<v1::JobBatch, Fault> {
+        let ask = wire::job::pool_move_ask(request)?;
+        let target = ask.target;
+        self.carry_out(self.rooms.store.plan_move_pool(ask, clock::now()), target).await
+    }
+
+    /// Plans, says what was planned, sets it going, and tells what is known of the way.
+    async fn carry_out(
+        &self,
+        plan: impl Future<Output = Result<MoveBatch, StoreError>>,
+        target: PoolId,
+    ) -> Result<v1::JobBatch, Fault> {
+        crash_point!("plan.before_commit");
+        let batch = plan.await?;
+        crash_point!("plan.after_commit");
+        if let Some(job) = batch.job {
+            let message = format!("[MoveImage] Planned job {job}: {} images, {} bytes", batch.images, batch.bytes);
+            tracing::info!(%job, images = batch.images, bytes = batch.bytes, "{message}");
+            self.rooms.events.publish(&Event { subject: Subject::Job(job), message });
+            self.rooms.wake.notify_one();
+        }
+        let (_, seen) = dispatch::snapshot(&self.rooms.store, &self.rooms.sessions).await?;
+        let pool = seen.pools.iter().find(|pool| pool.id == target && pool.healthy);
+        Ok(v1::JobBatch { target_room: pool.map(|pool| pool.room_bytes()), ..wire::job::batch(batch) })
+    }
+}

@@ -1,0 +1,178 @@
+//! Parents that make their children in slices, from a cursor in their own row: one transaction a slice, so that a crash
+//! repeats nothing and forgets nothing, and a pool of a million images costs what one of a thousand does.
+
+use pixelfox_proto::{JobId, PoolId};
+use sqlx::FromRow;
+
+use super::{
+    Store, StoreError, Trouble,
+    dialect::{int, job_id, pool_id, uint},
+    endings, outbox,
+    plan::{Child, CopyRow, Found, gather, make_children},
+    rows,
+    statement::{self, Conn},
+};
+use crate::{
+    catalog::{Slice, UnixMillis},
+    moves::obstacle,
+};
+
+/// Reasons that a parent's note has at most.
+const NOTED: i64 = 5;
+
+impl Store {
+    /// Parents whose next slice is due: their lane is short of jobs that may run, and not too many of their children
+    /// are open. Costs nothing where there is none.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn slices_due(&self, now: UnixMillis) -> Result<Vec<JobId>, StoreError> {
+        self.read("look for parents without children to run", async |mut conn| {
+            let due = statement::query_scalar(DUE).bind(now.0).bind(i64::from(Slice::DUE_BELOW));
+            let due: Vec<i64> = due.bind(i64::from(Slice::OPEN_MOST)).fetch_all(&mut conn).await?;
+            due.into_iter().map(job_id).collect()
+        })
+        .await
+    }
+
+    /// Makes the next slice of a parent, up to [`Slice::IMAGES`] children. `None` where it makes none any more: paused,
+    /// cancelled, through.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn make_slice(&self, parent: JobId, now: UnixMillis) -> Result<Option<Slice>, StoreError> {
+        self.write("make jobs", move |conn| Box::pin(async move { make(conn, parent, now).await })).await
+    }
+}
+
+// COALESCE keeps SQLite from the index over all states.
+pub(super) const DUE: &str = "
+SELECT s.id FROM jobs s CROSS JOIN pools p ON p.id = s.source_pool_id
+WHERE s.cursor < s.cursor_end AND COALESCE(s.state, '') = 'processing' AND s.made - s.children_done - s.children_failed - s.children_cancelled < $3
+    AND (SELECT COUNT(*) FROM (SELECT 1 FROM jobs d WHERE d.state = 'pending' AND d.node_id = p.node_id
+        AND d.kind = 'move_image' AND d.source_pool_id = s.source_pool_id AND d.target_pool_id = s.target_pool_id
+        AND d.not_before <= $1 LIMIT $2) AS waiting) < $2
+ORDER BY s.id";
+
+/// A parent that still has children to make.
+#[derive(FromRow)]
+struct ParentRow {
+    source_pool_id: i64,
+    target_pool_id: i64,
+    cursor: i64,
+    cursor_end: i64,
+    newest: i64,
+}
+
+const PARENT: &str = "
+SELECT source_pool_id, target_pool_id, cursor, cursor_end, (SELECT MAX(id) FROM jobs) AS newest FROM jobs
+WHERE id = $1 AND cursor < cursor_end AND state = 'processing'";
+
+/// An image whose turn has come, file by file.
+#[derive(FromRow)]
+struct TurnRow {
+    entry: i64,
+    left_out: bool,
+    #[sqlx(flatten)]
+    copy: CopyRow,
+}
+
+pub(super) const IMAGES: &str = "
+SELECT turn.entry, turn.id, turn.uuid, turn.pool_id, p.node_id, turn.job_id, turn.deleting, f.kind, f.size, r.state,
+    EXISTS (SELECT 1 FROM left_out o WHERE o.job_id = $1 AND o.image_id = turn.id) AS left_out
+FROM (SELECT id, uuid, pool_id, job_id, deleting, entry FROM images
+        WHERE pool_id = $2 AND entry > $3 AND entry <= $4 ORDER BY entry LIMIT $5) AS turn
+    CROSS JOIN pools p ON p.id = turn.pool_id
+    CROSS JOIN files f ON f.image_id = turn.id
+    LEFT JOIN replicas r ON r.file_id = f.id AND r.pool_id = turn.pool_id
+ORDER BY turn.entry";
+
+/// A parent moves on: its cursor, what it made, what it left behind and why.
+pub(super) const ADVANCE: &str = "
+UPDATE jobs SET cursor = $2, made = made + $3, made_bytes = made_bytes + $4, left_behind = left_behind + $5,
+    children_total = children_total - $5, bytes_total = bytes_total - $6,
+    note = CASE WHEN $7 = '' THEN note WHEN note = '' THEN $7 ELSE note || '; ' || $7 END
+WHERE id = $1";
+/// The last slice: what the plan counted and nobody found any more is counted out.
+const THROUGH: &str = "
+UPDATE jobs SET left_behind = left_behind + CASE WHEN children_total > made THEN children_total - made ELSE 0 END,
+    children_total = made, bytes_total = made_bytes
+WHERE id = $1";
+pub(super) const FORGET: &str = "DELETE FROM left_out WHERE job_id = $1";
+
+async fn make(conn: &mut Conn, parent: JobId, now: UnixMillis) -> Result<Option<Slice>, Trouble> {
+    let id = int(parent.get());
+    let row: Option<ParentRow> = statement::query_as(PARENT).bind(id).fetch_optional(&mut *conn).await?;
+    let Some(row) = row else { return Ok(None) };
+    let turn = turn(conn, id, &row).await?;
+    let children: Vec<_> = turn.go.iter().map(|found| Child::moving(found, turn.target)).collect();
+    make_children(conn, id, row.newest, &children, now).await?;
+    let made = i64::try_from(children.len()).unwrap_or(i64::MAX);
+    statement::query(ADVANCE)
+        .bind(id)
+        .bind(turn.cursor)
+        .bind(made)
+        .bind(int(turn.go.iter().map(|found| found.image.bytes).sum()))
+        .bind(turn.stayed)
+        .bind(turn.stayed_bytes)
+        .bind(turn.reasons.join("; "))
+        .execute(&mut *conn)
+        .await?;
+    let mut slice = Slice { parent, made: uint(made), settled: Vec::new() };
+    if turn.cursor >= row.cursor_end {
+        statement::query(THROUGH).bind(id).execute(&mut *conn).await?;
+        statement::query(FORGET).bind(id).execute(&mut *conn).await?;
+        slice.settled = endings::end_parents(conn, &[id], now).await?;
+    }
+    outbox::put_jobs(conn, now, &[id]).await?;
+    Ok(Some(slice))
+}
+
+/// What the next images of a plan come to.
+struct Turn {
+    target: PoolId,
+    go: Vec<Found>,
+    stayed: i64,
+    stayed_bytes: i64,
+    reasons: Vec<String>,
+    cursor: i64,
+}
+
+async fn turn(conn: &mut Conn, parent: i64, row: &ParentRow) -> Result<Turn, Trouble> {
+    let target = rows::one_pool(conn, row.target_pool_id).await?;
+    let target_name = target.map(|pool| pool.name).unwrap_or_default();
+    let mut turn = Turn {
+        target: pool_id(row.target_pool_id)?,
+        go: Vec::new(),
+        stayed: 0,
+        stayed_bytes: 0,
+        reasons: Vec::new(),
+        cursor: row.cursor_end,
+    };
+    let images = statement::query_as(IMAGES).bind(parent).bind(row.source_pool_id).bind(row.cursor);
+    let images: Vec<TurnRow> = images.bind(row.cursor_end).bind(i64::from(Slice::IMAGES)).fetch_all(&mut *conn).await?;
+    let (mut seen, mut copies) = (0, Vec::new());
+    for files in images.chunk_by(|a, b| a.entry == b.entry) {
+        seen += 1;
+        if seen == Slice::IMAGES {
+            turn.cursor = files[0].entry;
+        }
+        if !files[0].left_out {
+            copies.extend(files.iter().map(|file| file.copy.clone()));
+        }
+    }
+    for found in gather(&copies)? {
+        match obstacle(&found.image, turn.target, &target_name) {
+            None => turn.go.push(found),
+            Some(why) => {
+                turn.stayed += 1;
+                turn.stayed_bytes += int(found.image.bytes);
+                turn.reasons.push(format!("image {}: {why}", found.image.id));
+            }
+        }
+    }
+    let noted = "SELECT left_behind FROM jobs WHERE id = $1";
+    let noted: i64 = statement::query_scalar(noted).bind(parent).fetch_one(conn).await?;
+    turn.reasons.truncate(usize::try_from(NOTED - noted).unwrap_or(0));
+    Ok(turn)
+}
