@@ -1,15 +1,30 @@
 //! The writer's connection to either database: it begins, commits, and comes back after it was lost. And the readers.
 
-use std::fs::File;
-use std::time::Duration;
+use std::{fs::File, io, time::Duration};
 
-use sqlx::{ConnectOptions as _, Connection as _, PgPool, SqlitePool, postgres::PgConnectOptions};
+use parking_lot::Mutex;
+use sqlx::{
+    ConnectOptions as _, Connection as _, PgPool, SqlitePool,
+    postgres::{PgConnectOptions, PgDatabaseError, PgPoolOptions},
+};
 use tokio::time::timeout;
 
-use super::statement::{Conn, script};
+use super::{
+    Trouble,
+    statement::{Conn, script},
+};
 
 /// How long a lost connection is waited for before those who want to write are told.
 const CONNECT_WAIT: Duration = Duration::from_secs(5);
+/// How long a server may take to let a transaction begin (other writers go first) and to make it durable. A way to the
+/// server that swallows everything is noticed by this alone.
+const BEGIN_WAIT: Duration = Duration::from_secs(20);
+const COMMIT_WAIT: Duration = Duration::from_secs(30);
+/// How long one intent may take in it.
+const INTENT_WAIT: Duration = Duration::from_secs(60);
+/// A writer that has no word for longer than all of its deadlines is dead.
+const FILE_PATIENCE: Duration = Duration::from_secs(30);
+const SERVER_PATIENCE: Duration = Duration::from_secs(150);
 /// The advisory lock under which transactions that write follow one another, whichever process they are of: so what
 /// one reads stays true until it has written, as with SQLite.
 const BEGIN: &str = "BEGIN; SELECT pg_advisory_xact_lock(7310579811841)";
@@ -22,6 +37,17 @@ pub(super) enum Database {
     Postgres { options: Box<PgConnectOptions>, conn: Option<Conn> },
 }
 
+/// Waits for a server's answer, as long as `patience` allows.
+pub(super) async fn answer<T>(
+    patience: Duration,
+    doing: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    timeout(patience, doing).await.unwrap_or_else(|_| {
+        let why = format!("no answer for {} s", patience.as_secs());
+        Err(sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, why)))
+    })
+}
+
 impl Database {
     /// Begins a transaction that no other process writes beside.
     pub(super) async fn begin(&mut self) -> Result<&mut Conn, sqlx::Error> {
@@ -31,12 +57,11 @@ impl Database {
                 Ok(conn)
             }
             Self::Postgres { options, conn } => {
-                let mut held = match conn.take() {
-                    Some(held) => held,
-                    None => Conn::Postgres(connect(options).await?),
+                let begun = match conn.take() {
+                    Some(held) => begin(held).await,
+                    None => begin(Conn::Postgres(connect(options).await?)).await,
                 };
-                script(&mut held, BEGIN).await?; // a connection on which that fails is not used again
-                Ok(conn.insert(held))
+                Ok(conn.insert(begun?))
             }
         }
     }
@@ -44,19 +69,48 @@ impl Database {
     /// Durable from then on. After an error it is not known whether it is.
     pub(super) async fn commit(&mut self) -> Result<(), sqlx::Error> {
         let Some(conn) = self.conn() else { return Err(sqlx::Error::WorkerCrashed) };
-        let end = script(conn, "COMMIT").await;
+        let end = match conn {
+            Conn::Postgres(_) => answer(COMMIT_WAIT, script(conn, "COMMIT")).await,
+            _ => script(conn, "COMMIT").await,
+        };
         if end.is_err() {
             self.roll_back().await;
         }
         end
     }
 
+    /// Whether the connection is to a server, which may be away, and how long an intent may take there.
+    pub(super) const fn intent_wait(&self) -> Option<Duration> {
+        match self {
+            Self::Sqlite { .. } => None,
+            Self::Postgres { .. } => Some(INTENT_WAIT),
+        }
+    }
+
+    /// After so long without a word the writer is dead, whatever the state of a server.
+    pub(super) const fn patience(&self) -> Duration {
+        match self {
+            Self::Sqlite { .. } => FILE_PATIENCE,
+            Self::Postgres { .. } => SERVER_PATIENCE,
+        }
+    }
+
+    /// The connection is not used again: what was under way on it is undone by the server.
+    pub(super) fn abandon(&mut self) {
+        if let Self::Postgres { conn, .. } = self {
+            *conn = None;
+        }
+    }
+
     /// Undoes it. A connection on which that fails is not used again, where another can be had.
     pub(super) async fn roll_back(&mut self) {
         let Some(conn) = self.conn() else { return };
-        let end = script(conn, "ROLLBACK").await; // SQLite may have rolled back by itself
-        if let (Err(_), Self::Postgres { conn, .. }) = (end, self) {
-            *conn = None;
+        let end = match conn {
+            Conn::Postgres(_) => answer(CONNECT_WAIT, script(conn, "ROLLBACK")).await,
+            _ => script(conn, "ROLLBACK").await, // SQLite may have rolled back by itself
+        };
+        if end.is_err() {
+            self.abandon();
         }
     }
 
@@ -85,9 +139,15 @@ impl Database {
     }
 }
 
+/// A connection on which that fails is not used again.
+async fn begin(mut conn: Conn) -> Result<Conn, sqlx::Error> {
+    answer(BEGIN_WAIT, script(&mut conn, BEGIN)).await?;
+    Ok(conn)
+}
+
 /// A new connection, or why there is none in time.
 pub(super) async fn connect(options: &PgConnectOptions) -> Result<sqlx::PgConnection, sqlx::Error> {
-    timeout(CONNECT_WAIT, options.connect()).await.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut))
+    answer(CONNECT_WAIT, options.connect()).await
 }
 
 /// Connections that read.
@@ -96,39 +156,83 @@ pub(super) enum Readers {
     /// Of a file.
     Sqlite(SqlitePool),
     /// Of a server.
-    Postgres(PgPool),
+    Postgres(ServerReaders),
+}
+
+/// Connections to a server: when one of them gives no answer, all of them are given up for new ones.
+#[derive(Debug)]
+pub(super) struct ServerReaders {
+    pool: Mutex<PgPool>,
+    settings: PgPoolOptions,
+    options: PgConnectOptions,
+}
+
+impl ServerReaders {
+    pub(super) fn new(settings: PgPoolOptions, options: PgConnectOptions) -> Self {
+        Self { pool: Mutex::new(settings.clone().connect_lazy_with(options.clone())), settings, options }
+    }
+
+    pub(super) fn pool(&self) -> PgPool {
+        self.pool.lock().clone()
+    }
+
+    fn renew(&self, silent: &PgPool) {
+        let mut pool = self.pool.lock();
+        if std::ptr::eq(pool.options(), silent.options()) {
+            *pool = self.settings.clone().connect_lazy_with(self.options.clone());
+        }
+    }
 }
 
 impl Readers {
-    /// One of them.
-    pub(super) async fn acquire(&self) -> Result<Box<Conn>, sqlx::Error> {
-        Ok(Box::new(match self {
-            Self::Sqlite(pool) => Conn::SqliteReader(pool.acquire().await?),
-            Self::Postgres(pool) => Conn::PostgresReader(pool.acquire().await?),
-        }))
+    /// Does something with one of them.
+    pub(super) async fn read<T, F, Fut>(&self, work: F) -> Result<T, Trouble>
+    where
+        F: FnOnce(Box<Conn>) -> Fut,
+        Fut: Future<Output = Result<T, Trouble>>,
+    {
+        match self {
+            Self::Sqlite(pool) => work(Box::new(Conn::SqliteReader(pool.acquire().await?))).await,
+            Self::Postgres(readers) => {
+                let pool = readers.pool();
+                let conn = Box::new(Conn::PostgresReader(pool.acquire().await?));
+                let done = answer(INTENT_WAIT, async { Ok(work(conn).await) }).await;
+                done.unwrap_or_else(|silence| {
+                    readers.renew(&pool);
+                    Err(silence.into())
+                })
+            }
+        }
     }
 
     /// Ends them.
     pub(super) async fn close(&self) {
         match self {
             Self::Sqlite(pool) => pool.close().await,
-            Self::Postgres(pool) => pool.close().await,
+            Self::Postgres(readers) => readers.pool().close().await,
         }
     }
 }
 
-/// Whether this is about the way to the database and not about what was asked of it.
+/// Whether this is about the database being there, or having room, and not about what was asked of it: the same may
+/// be asked again.
 pub(super) fn is_lost(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed => true,
-        // 08: connection exceptions; 57P: the server ends it; 53: out of connections, memory, disk; 25P03: it idled in
-        // a transaction; 55P03: it waited too long for another writer.
         sqlx::Error::Database(error) => {
-            error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>().is_some_and(|error| {
+            if let Some(error) = error.try_downcast_ref::<PgDatabaseError>() {
                 let code = error.code();
-                ["08", "57P", "53", "25P03", "55P03"].iter().any(|class| code.starts_with(class))
-            })
+                return LOST.iter().any(|class| code.starts_with(class));
+            }
+            let code: Option<u32> = error.code().and_then(|code| code.parse().ok());
+            code.is_some_and(|code| SQLITE_LOST.contains(&(code & 0xff)))
         }
         _ => false,
     }
 }
+
+/// 08: connection exceptions; 57P: the server ends it; 53: out of connections, memory, disk; 25P03: it idled in a
+/// transaction; 55P03: it waited too long for another writer; 58: its disk fails.
+const LOST: [&str; 6] = ["08", "57P", "53", "25P03", "55P03", "58"];
+/// SQLITE_BUSY (another program), SQLITE_IOERR, SQLITE_FULL, SQLITE_CANTOPEN, with whatever is in the higher bytes.
+const SQLITE_LOST: [u32; 4] = [5, 10, 13, 14];

@@ -89,8 +89,9 @@ pub enum StoreError {
         #[source]
         cause: sqlx::Error,
     },
-    /// The database does not answer, or not any more: nothing is lost, the intent is to be asked again.
-    #[error("the database can't be reached: {why}")]
+    /// The database does not answer, or not any more, or its disk is full: what is in it stays, the intent is to be asked
+    /// again. Where only the answer to its commit was lost, it may have happened.
+    #[error("the database can't be used now: {why}")]
     Unreachable {
         /// As the connection tells it.
         why: String,
@@ -143,8 +144,17 @@ impl Trouble {
         match self {
             Self::Refused(refusal) => StoreError::Refused(refusal),
             Self::Garbled(what) => StoreError::Garbled { what },
+            Self::Sql(sqlx::Error::PoolClosed) => StoreError::Closed,
             Self::Sql(cause) if database::is_lost(&cause) => StoreError::Unreachable { why: cause.to_string() },
             Self::Sql(cause) => StoreError::Database { doing, cause },
+        }
+    }
+
+    /// What becomes of the transaction that it ends.
+    fn end(&self) -> writer::End {
+        match self {
+            Self::Refused(_) | Self::Garbled(_) => writer::End::Undone,
+            Self::Sql(error) => writer::End::of(error),
         }
     }
 

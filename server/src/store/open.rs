@@ -1,6 +1,6 @@
 //! Opening and closing of the books, and the two ways in: one writer, some readers.
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use sqlx::migrate::{MigrateError, Migrator};
@@ -9,7 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use super::{
     StoreError, Trouble,
-    database::{Readers, is_lost},
+    database::Readers,
     postgres, sqlite,
     statement::Conn,
     writer::{self, Errand, WAITING_INTENTS, Work},
@@ -25,6 +25,7 @@ pub struct Store {
 }
 
 struct Inner {
+    patience: Duration,
     writer: Mutex<Option<mpsc::Sender<Box<dyn Errand>>>>,
     readers: Readers,
     tasks: TaskTracker,
@@ -50,10 +51,10 @@ impl Store {
             sqlite::open(url).await?
         };
         let (writer, intents) = mpsc::channel(WAITING_INTENTS);
-        let tasks = TaskTracker::new();
+        let (tasks, patience) = (TaskTracker::new(), database.patience());
         tasks.spawn(writer::run(database, intents));
         tasks.close();
-        Ok(Self { inner: Arc::new(Inner { writer: Mutex::new(Some(writer)), readers, tasks }) })
+        Ok(Self { inner: Arc::new(Inner { patience, writer: Mutex::new(Some(writer)), readers, tasks }) })
     }
 
     /// Takes no further intents, ends those that wait, closes the database.
@@ -69,6 +70,13 @@ impl Store {
     /// The writer is dead or the database fails.
     pub async fn probe(&self) -> Result<(), StoreError> {
         self.write("answer", |_| Box::pin(async { Ok(()) })).await
+    }
+
+    /// How long [`Store::probe`] may take at most. After that, or where it says `Closed` before the store was closed, the
+    /// writer is dead: nothing will ever be written again by this process.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        self.inner.patience
     }
 
     /// One transaction, in the writer's task.
@@ -87,12 +95,7 @@ impl Store {
         F: FnOnce(Box<Conn>) -> Fut,
         Fut: Future<Output = Result<T, Trouble>>,
     {
-        let conn = self.inner.readers.acquire().await.map_err(|cause| match cause {
-            sqlx::Error::PoolClosed => StoreError::Closed,
-            cause if is_lost(&cause) => StoreError::Unreachable { why: cause.to_string() },
-            cause => StoreError::Database { doing, cause },
-        })?;
-        work(conn).await.map_err(|trouble| trouble.into_error(doing))
+        self.inner.readers.read(work).await.map_err(|trouble| trouble.into_error(doing))
     }
 }
 

@@ -10,7 +10,7 @@ use sqlx::{
 
 use super::{
     StoreError,
-    database::{Database, Readers, connect},
+    database::{Database, Readers, ServerReaders, connect},
     open::{READERS, migration_error, without_password},
     statement::Conn,
 };
@@ -20,7 +20,8 @@ static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 const ACQUIRE_WAIT: Duration = Duration::from_secs(5);
 /// A process that hangs within a transaction holds up the others no longer than this; waiting for it ends a little
 /// later.
-const SESSION: [(&str, &str); 6] = [
+const SESSION: [(&str, &str); 7] = [
+    ("client_connection_check_interval", "2s"),
     ("idle_in_transaction_session_timeout", "10s"),
     ("lock_timeout", "15s"),
     ("client_min_messages", "warning"),
@@ -50,12 +51,8 @@ pub(super) async fn open(url: &str) -> Result<(Database, Readers), StoreError> {
     let mut conn = connect(&writes).await.map_err(lost)?;
     check(&mut conn).await?;
     MIGRATIONS.run_direct(None, &mut conn, false).await.map_err(|error| migration_error(url, &MIGRATIONS, error))?;
-    let readers = PgPoolOptions::new()
-        .max_connections(READERS)
-        .acquire_timeout(ACQUIRE_WAIT)
-        .connect_with(options)
-        .await
-        .map_err(lost)?;
+    let settings = PgPoolOptions::new().max_connections(READERS).acquire_timeout(ACQUIRE_WAIT);
+    let readers = ServerReaders::new(settings, options);
     let database = Database::Postgres { options: Box::new(writes), conn: Some(Conn::Postgres(conn)) };
     Ok((database, Readers::Postgres(readers)))
 }

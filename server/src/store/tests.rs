@@ -5,6 +5,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 use super::{Store, StoreError, Trouble, dialect, jobs, lease, outbox, plan_pool, slices, statement};
 use crate::catalog::{Refusal, UnixMillis};
 
+#[expect(dead_code, reason = "the tests of the whole server use more of it")]
 #[path = "../../tests/it/postgres.rs"]
 mod postgres;
 

@@ -1,13 +1,13 @@
 //! The one connection that writes. Intents that wait together become one transaction, each behind a savepoint of its
 //! own: so a hundred small commits cost one fsync. A caller that goes away takes nothing with it.
 
-use std::{future::Future, pin::Pin};
+use std::{collections::VecDeque, future::Future, pin::Pin, time::Duration};
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
     StoreError, Trouble,
-    database::{Database, is_lost},
+    database::{Database, answer, is_lost},
     statement::{Conn, script},
 };
 
@@ -33,8 +33,8 @@ pub(super) enum Outcome {
     Keep,
     /// They are undone, those of others stay.
     Undo,
-    /// SQLite may have rolled everything back by itself.
-    Broken,
+    /// SQLite may have rolled everything back by itself, or the database is lost.
+    Broken(End),
 }
 
 /// How a transaction ended.
@@ -48,8 +48,12 @@ pub(super) enum End {
 }
 
 impl End {
-    fn of(error: &sqlx::Error) -> Self {
-        if is_lost(error) { Self::Unreachable(error.to_string()) } else { Self::Undone }
+    pub(super) fn of(error: &sqlx::Error) -> Self {
+        if is_lost(error) {
+            return Self::Unreachable(error.to_string());
+        }
+        tracing::error!("a transaction failed: {error}");
+        Self::Undone
     }
 }
 
@@ -71,7 +75,7 @@ where
             let result = work(conn).await;
             let outcome = match &result {
                 Ok(_) => Outcome::Keep,
-                Err(trouble) if trouble.ends_transaction() => Outcome::Broken,
+                Err(trouble) if trouble.ends_transaction() => Outcome::Broken(trouble.end()),
                 Err(_) => Outcome::Undo,
             };
             self.result = Some(result);
@@ -108,85 +112,95 @@ where
 
 /// Runs until the last sender is gone.
 pub(super) async fn run(mut database: Database, mut intents: mpsc::Receiver<Box<dyn Errand>>) {
-    let mut batch = Vec::with_capacity(BATCH);
-    while intents.recv_many(&mut batch, BATCH).await > 0 {
+    let (mut heard, mut batch) = (Vec::with_capacity(BATCH), VecDeque::with_capacity(BATCH));
+    let mut away = false;
+    while intents.recv_many(&mut heard, BATCH).await > 0 {
+        batch.extend(heard.drain(..));
         while !batch.is_empty() {
-            transact(&mut database, &mut batch).await;
+            let end = transact(&mut database, &mut batch).await;
+            away = tell(away, &end);
         }
     }
     database.close().await;
 }
 
+/// One line when the database goes away, one when it is back.
+fn tell(away: bool, end: &End) -> bool {
+    match end {
+        End::Unreachable(why) if !away => {
+            tracing::error!("the database can't be used now, what is to be written waits: {why}");
+            true
+        }
+        End::Committed if away => {
+            tracing::info!("the database answers again");
+            false
+        }
+        _ => away,
+    }
+}
+
 /// One transaction over the batch. After an error that may have ended the transaction itself, the errands up to it are
 /// answered as undone and the rest stays in the batch.
-async fn transact(database: &mut Database, batch: &mut Vec<Box<dyn Errand>>) {
+async fn transact(database: &mut Database, batch: &mut VecDeque<Box<dyn Errand>>) -> End {
     let mut ran = Vec::with_capacity(batch.len());
+    let intent_wait = database.intent_wait();
     let end = match database.begin().await {
-        Ok(conn) => match run_all(conn, batch, &mut ran).await {
-            Ok(()) => match commit(database).await {
-                Ok(()) => End::Committed,
-                Err(error) => {
-                    tracing::error!("could not commit to the database: {error}");
-                    End::of(&error)
-                }
-            },
+        Ok(conn) => match run_all(conn, batch, &mut ran, intent_wait).await {
+            Ok(()) => database.commit().await.map_or_else(|error| End::of(&error), |()| End::Committed),
             Err(end) => {
+                if matches!(end, End::Unreachable(_)) {
+                    database.abandon();
+                }
                 database.roll_back().await;
                 end
             }
         },
         Err(error) => {
-            tracing::error!("could not begin a transaction: {error}");
-            ran.append(batch);
+            ran.extend(batch.drain(..));
             End::of(&error)
         }
     };
     for errand in ran {
         errand.answer(&end);
     }
-}
-
-async fn commit(database: &mut Database) -> Result<(), sqlx::Error> {
-    crash_point!("books.before_commit");
-    let committed = database.commit().await;
-    crash_point!("books.after_commit");
-    committed
+    end
 }
 
 /// Runs the batch's errands; where one breaks the transaction, those after it stay in the batch.
-async fn run_all(conn: &mut Conn, batch: &mut Vec<Box<dyn Errand>>, ran: &mut Vec<Box<dyn Errand>>) -> Result<(), End> {
+async fn run_all(
+    conn: &mut Conn,
+    batch: &mut VecDeque<Box<dyn Errand>>,
+    ran: &mut Vec<Box<dyn Errand>>,
+    wait: Option<Duration>,
+) -> Result<(), End> {
     let alone = batch.len() == 1;
-    let mut waiting = std::mem::take(batch).into_iter();
-    while let Some(mut errand) = waiting.next() {
-        let goes_on = if alone {
-            Ok(matches!(errand.run(conn).await, Outcome::Keep))
-        } else {
-            behind_savepoint(conn, errand.as_mut()).await
-        };
+    while let Some(errand) = batch.pop_front() {
         ran.push(errand);
-        let end = match goes_on {
-            Ok(true) => continue,
-            Ok(false) => End::Undone,
-            Err(error) => {
-                tracing::error!("the database failed within a transaction: {error}");
-                End::of(&error)
-            }
+        let errand = ran.last_mut().expect("pushed just now").as_mut();
+        let running = async { if alone { Ok(errand.run(conn).await) } else { behind_savepoint(conn, errand).await } };
+        let outcome = match wait {
+            Some(wait) => answer(wait, running).await,
+            None => running.await,
         };
-        batch.extend(waiting);
-        return Err(end);
+        match outcome {
+            Ok(Outcome::Keep) => {}
+            Ok(Outcome::Undo) if alone => return Err(End::Undone),
+            Ok(Outcome::Undo) => {}
+            Ok(Outcome::Broken(end)) => return Err(end),
+            Err(error) => return Err(End::of(&error)),
+        }
     }
     Ok(())
 }
 
-/// Whether the transaction can go on.
-async fn behind_savepoint(conn: &mut Conn, errand: &mut dyn Errand) -> Result<bool, sqlx::Error> {
+/// What an errand does, it does or does not; those before it stay as they are.
+async fn behind_savepoint(conn: &mut Conn, errand: &mut dyn Errand) -> Result<Outcome, sqlx::Error> {
     script(conn, "SAVEPOINT intent").await?;
-    match errand.run(conn).await {
+    let outcome = errand.run(conn).await;
+    match outcome {
         Outcome::Keep => script(conn, "RELEASE SAVEPOINT intent").await?,
-        Outcome::Broken => return Ok(false),
-        Outcome::Undo => {
-            script(conn, "ROLLBACK TO SAVEPOINT intent; RELEASE SAVEPOINT intent").await?;
-        }
+        Outcome::Undo => script(conn, "ROLLBACK TO SAVEPOINT intent; RELEASE SAVEPOINT intent").await?,
+        Outcome::Broken(_) => {}
     }
-    Ok(true)
+    Ok(outcome)
 }

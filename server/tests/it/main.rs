@@ -18,6 +18,7 @@ mod store_books;
 mod store_control;
 mod store_crash;
 mod store_images;
+mod store_lost;
 mod store_moves;
 mod store_pool_moves;
 mod store_pools;

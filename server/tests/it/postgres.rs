@@ -2,9 +2,9 @@
 //! that ends. A test that wants one where none is installed fails and says what to install.
 
 use std::{
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Write as _},
     path::PathBuf,
-    process::{Child, ChildStdin, Command, Stdio},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::{
         OnceLock,
         atomic::{AtomicU32, Ordering},
@@ -17,18 +17,20 @@ use sqlx::{ConnectOptions as _, Connection as _, Executor as _, postgres::PgConn
 const KEEPER: &str = r#"
 D=$(mktemp -d /tmp/pixelfox-pg.XXXXXX) && cd "$D" || exit 1
 "$1/initdb" -D "$D/data" -U pixelfox -A trust -E UTF8 --locale=C -N >"$D/initdb.log" 2>&1 || { cat "$D/initdb.log" >&2; exit 1; }
-"$1/pg_ctl" -D "$D/data" -w -l "$D/log" -o "-k $D -c listen_addresses='' -c max_connections=300 $2" start >/dev/null \
-    || { cat "$D/log" >&2; exit 1; }
+start() {
+    "$1/pg_ctl" -D "$D/data" -w -l "$D/log" -o "-k $D -c listen_addresses='' -c max_connections=300 $2" start >/dev/null
+}
+stop() { "$1/pg_ctl" -D "$D/data" -m immediate stop >/dev/null 2>&1; }
+start "$1" "$2" || { cat "$D/log" >&2; exit 1; }
 echo "$D"
-cat >/dev/null
-"$1/pg_ctl" -D "$D/data" -m immediate stop >/dev/null 2>&1
+while read -r order; do "$order" "$1" "$2"; echo "$order"; done
+stop "$1"
 cd / && rm -rf "$D"
 "#;
 
 /// Whether commits reach the disk. A cluster that is killed on purpose needs it; the others are faster without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fsync {
-    #[expect(dead_code, reason = "for tests that kill it")]
     On,
     Off,
 }
@@ -39,6 +41,7 @@ pub(crate) struct Cluster {
     keeper: Child,
     /// Its end is the cluster's.
     leash: Option<ChildStdin>,
+    said: BufReader<ChildStdout>,
 }
 
 impl Cluster {
@@ -50,10 +53,23 @@ impl Cluster {
         std::os::unix::process::CommandExt::process_group(&mut keeper, 0); // Ctrl-C is for the tests; they end this
         let mut keeper = keeper.spawn().expect("a shell can be started");
         let (leash, said) = (keeper.stdin.take(), keeper.stdout.take().expect("piped"));
-        let mut dir = String::new();
-        BufReader::new(said).read_line(&mut dir).expect("readable");
+        let (mut said, mut dir) = (BufReader::new(said), String::new());
+        said.read_line(&mut dir).expect("readable");
         assert!(!dir.is_empty(), "PostgreSQL did not start, see above");
-        Self { dir: dir.trim_end().into(), keeper, leash }
+        Self { dir: dir.trim_end().into(), keeper, leash, said }
+    }
+
+    /// `stop` (at once, as by a crash) or `start`; comes back when it is done.
+    pub(crate) fn order(&mut self, order: &str) {
+        writeln!(self.leash.as_ref().expect("held until the end"), "{order}").expect("the keeper listens");
+        let mut done = String::new();
+        self.said.read_line(&mut done).expect("readable");
+        assert_eq!(done.trim_end(), order);
+    }
+
+    /// Where it listens.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.dir.join(".s.PGSQL.5432")
     }
 
     /// The address of one of its databases.

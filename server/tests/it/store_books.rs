@@ -167,7 +167,7 @@ impl Books {
         Self::open(Home::Postgres(postgres::database().await)).await
     }
 
-    async fn open(home: Home) -> Self {
+    pub(crate) async fn open(home: Home) -> Self {
         let store = Store::open(&home.url()).await.unwrap();
         let first = PoolDraft::first(&node("local"), "/app/uploads", "http://local:4000", "http://local.local:8080");
         store.first_pool(first, at(0)).await.unwrap().unwrap();
