@@ -25,6 +25,7 @@ use crate::{
     config::ServerConfig,
     http,
     store::{AutoPools, Store, StoreError},
+    upkeep::Upkeep,
 };
 
 /// How long commands of other nodes that are out at the stop may take, after the embedded node's own have ended.
@@ -42,6 +43,9 @@ pub enum AppError {
     /// No secret for the way between the two in this process.
     #[error("the system gives no random bytes: {0}")]
     Random(getrandom::Error),
+    /// The writer of the books.
+    #[error("{0}: this process ends")]
+    Dead(String),
     /// The environment.
     #[error(transparent)]
     Config(#[from] pixelfox_node::config::Problems),
@@ -94,6 +98,11 @@ impl App {
         self.address
     }
 
+    /// Returns when the process must end because its books can't be written any more, with why. Cancel safe.
+    pub async fn dead(&self) -> AppError {
+        AppError::Dead(Upkeep::dead(&self.store).await)
+    }
+
     /// Returns when `node` is attached and one of its pools is healthy.
     pub async fn wait_for_pool_of(&self, node: &NodeId) {
         let mut watcher = self.books.watch();
@@ -131,11 +140,11 @@ async fn join(what: &str, task: JoinHandle<()>) {
 
 /// Opens the books; at the first start with the default pool on the server's own disk and the first settings.
 async fn open_books(config: &ServerConfig) -> Result<Store, AppError> {
-    if let Some(dir) = config.database.parent().filter(|dir| !dir.as_os_str().is_empty()) {
+    if let Some(dir) = config.database_directory() {
         let writable = pixelfox_node::config::require_writable("DATABASE_URL", dir);
         writable.map_err(|problem| pixelfox_node::config::Problems(vec![problem]))?;
     }
-    let store = Store::open(&format!("sqlite://{}", config.database.display())).await?;
+    let store = Store::open(&config.database_url).await?;
     let node = &config.node;
     let uploads_dir = node.uploads_dir.display().to_string();
     let first = PoolDraft::first(&node.node_id, &uploads_dir, &node.node_url, &node.public_domain);

@@ -1,6 +1,6 @@
 //! The server's environment: the node's, and what only the coordinator needs. Source: CONTRACT.md, "Environment".
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use pixelfox_node::{
     config::{Env, NodeConfig, Variable},
@@ -10,7 +10,11 @@ use pixelfox_node::{
 /// The variables that only the server reads.
 pub const VARIABLES: &[Variable] = &[
     ("ADMIN_TOKEN", "none: the Admin service is closed", "for grpcurl and scripts; or ADMIN_TOKEN_FILE"),
-    ("DATABASE_URL", "sqlite://data/pixelfox.db", "where the coordinator keeps its books"),
+    (
+        "DATABASE_URL",
+        "sqlite://data/pixelfox.db",
+        "where the coordinator keeps its books; or postgres://user:password@host/database",
+    ),
     ("PUBLIC_UPLOADS", "0", "first value of the setting: uploads without a login or key"),
     ("AUTO_POOLS", "0", "1: a node that attaches and has never had a pool gets one"),
 ];
@@ -22,8 +26,8 @@ pub struct ServerConfig {
     pub node: NodeConfig,
     /// Opens the Admin service.
     pub admin_token: Option<SecretPair>,
-    /// The SQLite file of the books.
-    pub database: PathBuf,
+    /// `DATABASE_URL`: where the books are. It may carry a password.
+    pub database_url: String,
     /// First value of the setting `public_uploads`.
     pub public_uploads: bool,
     /// Whether a node without a pool gets one when it attaches.
@@ -37,36 +41,48 @@ impl ServerConfig {
         Self {
             node: NodeConfig::read(env, Some(local)),
             admin_token: env.secret("ADMIN_TOKEN").map(|token| SecretPair::new(token, None)),
-            database: database(env),
+            database_url: database(env),
             public_uploads: env.flag("PUBLIC_UPLOADS", false),
             auto_pools: env.flag("AUTO_POOLS", false),
         }
     }
 }
 
-fn database(env: &mut Env<'_>) -> PathBuf {
+impl ServerConfig {
+    /// The directory of the books, where they are a file in one.
+    #[must_use]
+    pub fn database_directory(&self) -> Option<&Path> {
+        Path::new(sqlite_path(&self.database_url)?).parent().filter(|dir| !dir.as_os_str().is_empty())
+    }
+}
+
+/// The URL, checked as far as it can be without opening it. Never quoted: it may carry a password.
+fn database(env: &mut Env<'_>) -> String {
     let url = env.text("DATABASE_URL").unwrap_or_else(|| "sqlite://data/pixelfox.db".to_owned());
-    match url.strip_prefix("sqlite:") {
-        Some(rest) => {
-            let path = rest.strip_prefix("//").unwrap_or(rest);
+    match url.split_once(':').map_or("", |(scheme, _)| scheme) {
+        "sqlite" => {
+            let path = sqlite_path(&url).unwrap_or_default();
             if path.is_empty() || path == ":memory:" || path.contains('?') {
                 env.problem("DATABASE_URL", "must name a file, for instance sqlite://data/pixelfox.db");
             }
-            PathBuf::from(path)
         }
-        None => {
-            // Never quoted: a database URL carries a password.
-            let scheme = url.split(':').next().unwrap_or_default();
-            let message = match scheme {
-                "postgres" | "postgresql" => {
-                    "PostgreSQL is not supported by this version: use sqlite://data/pixelfox.db"
-                }
-                _ => "is not a database this version knows: write sqlite://data/pixelfox.db",
-            };
-            env.problem("DATABASE_URL", message);
-            PathBuf::new()
+        "postgres" | "postgresql" => {
+            if !url.contains("://") || url::Url::parse(&url).is_err() {
+                env.problem("DATABASE_URL", "is not understood; write postgres://user:password@host:5432/database");
+            }
         }
+        _ => env.problem(
+            "DATABASE_URL",
+            "is not a database this version knows: write sqlite://data/pixelfox.db or postgres://user@host/database",
+        ),
     }
+    url
+}
+
+/// The file of a `sqlite:` URL.
+fn sqlite_path(url: &str) -> Option<&str> {
+    let rest = url.strip_prefix("sqlite:")?;
+    Some(rest.strip_prefix("//").unwrap_or(rest))
 }
 
 #[cfg(test)]
@@ -78,21 +94,21 @@ mod tests {
     #[test]
     fn where_the_books_are() {
         for (url, want) in [
-            ("sqlite://data/pixelfox.db", Ok("data/pixelfox.db")),
-            ("sqlite:///var/lib/pixelfox.db", Ok("/var/lib/pixelfox.db")),
-            ("sqlite:books.db", Ok("books.db")),
+            ("sqlite://data/pixelfox.db", Ok(Some("data"))),
+            ("sqlite:///var/lib/pixelfox.db", Ok(Some("/var/lib"))),
+            ("sqlite:books.db", Ok(None)),
+            ("postgres://user:hidden-word@host/db", Ok(None)),
+            ("postgresql://user@localhost/db?host=/run/postgresql", Ok(None)),
+            ("postgres:hidden-word@host:db", Err("not understood")),
             ("sqlite::memory:", Err("must name a file")),
-            ("postgres://user:hidden-word@host/db", Err("not supported by this version")),
             ("mysql://x", Err("this version knows")),
         ] {
             let mut env = Env::new(|name| (name == "DATABASE_URL").then(|| OsString::from(url)));
-            let path = database(&mut env);
-            match (env.finish(path), want) {
-                (Ok(path), Ok(want)) => assert_eq!(path, PathBuf::from(want), "{url}"),
-                (Err(problems), Err(want)) => {
-                    let text = problems.to_string();
-                    assert!(text.contains(want) && !text.contains("hidden-word"), "{url}: {text}");
-                }
+            let config = ServerConfig::read(&mut env);
+            let said = env.finish(()).err().map(|problems| problems.to_string()).unwrap_or_default();
+            match (said.contains("DATABASE_URL"), want) {
+                (false, Ok(want)) => assert_eq!(config.database_directory(), want.map(Path::new), "{url}"),
+                (true, Err(want)) => assert!(said.contains(want) && !said.contains("hidden-word"), "{url}: {said}"),
                 (got, want) => panic!("{url}: {got:?}, expected {want:?}"),
             }
         }

@@ -9,7 +9,7 @@ use pixelfox_node::{
     sys, telemetry,
 };
 use pixelfox_server::{
-    app::{App, AppError},
+    app::App,
     cli::{Cli, Command, DevArgs},
     config::ServerConfig,
     dev::{self, Cluster, DevError, Spec},
@@ -46,9 +46,11 @@ fn serve(config: ServerConfig) -> ExitCode {
     run_process(async move |plane| {
         let listener = bind(config.node.listen).await?;
         let app = App::start(config, listener, plane).await?;
-        wait_for_signal().await;
-        app.shutdown().await;
-        Ok::<_, AppError>(())
+        tokio::select! {
+            () = wait_for_signal() => app.shutdown().await,
+            dead = app.dead() => return Err(dead), // no orderly end: that needs the books
+        }
+        Ok(())
     })
 }
 

@@ -276,3 +276,41 @@ async fn undoes_what_it_must(url: &str) {
     assert_eq!(kept, ["a", "e", "f"]);
     store.close().await;
 }
+
+#[tokio::test]
+async fn a_full_disk_is_told_and_goes_by() {
+    // The file may not grow any more, as on a full disk: who writes is told, what is there stays and is read, and when
+    // there is room again the same writer goes on.
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let store = Store::open(&format!("sqlite://{}/full.db", dir.path().display())).await.expect("opens");
+    let pragma = async |text: &'static str| {
+        let set = store.write("set a limit", move |conn| Box::pin(async { Ok(statement::script(conn, text).await?) }));
+        set.await.expect("a limit can be set");
+    };
+    let fill = async |name| {
+        let long = "x".repeat(100_000);
+        let write = store.write("fill", move |conn| {
+            Box::pin(async move { outbox::audit(conn, UnixMillis(0), name, &long, "").await })
+        });
+        write.await
+    };
+    fill("before").await.expect("there is room");
+    pragma("PRAGMA max_page_count = 1").await; // the present size: it can't be less
+    let told = fill("full").await.expect_err("no room");
+    assert!(matches!(&told, StoreError::Unreachable { why } if why.contains("full")), "{told:?}");
+    assert_eq!(told.to_string(), format!("the database can't be used now: {}", why(&told)));
+    pragma("PRAGMA max_page_count = 1000000").await;
+    fill("after").await.expect("there is room again");
+    let kept: Vec<String> = store
+        .read("look", async |mut conn| {
+            Ok(statement::query_scalar("SELECT action FROM audit ORDER BY id").fetch_all(&mut conn).await?)
+        })
+        .await
+        .expect("reads");
+    assert_eq!(kept, ["before", "after"]);
+    store.close().await;
+}
+
+fn why(told: &StoreError) -> &str {
+    if let StoreError::Unreachable { why } = told { why } else { "" }
+}

@@ -2,6 +2,7 @@
 //! timer, and costs nothing while nothing happens.
 
 mod outbox;
+mod watchdog;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -23,6 +24,11 @@ impl Upkeep {
         let upkeep = Self { tasks: TaskTracker::new(), stop: CancellationToken::new() };
         upkeep.tasks.spawn(outbox::run(store, events, upkeep.stop.clone()));
         upkeep
+    }
+
+    /// Waits for the one thing that ends a whole process: its writer is dead. Says why. Cancel safe.
+    pub async fn dead(store: &Store) -> String {
+        watchdog::run(store.clone()).await
     }
 
     /// Ends them; a chore that is under way ends first.

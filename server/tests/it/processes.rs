@@ -355,7 +355,7 @@ async fn what_is_wrong_at_the_start_is_one_clear_line_each_and_exit_code_1() {
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains(&format!("could not listen on 127.0.0.1:{port}")) && !said.contains("panicked"), "{said}");
-    used.insert("DATABASE_URL", "postgres://user:hidden-word@host/db".into());
+    used.insert("DATABASE_URL", "mysql://user:hidden-word@host/db".into());
     let pairs: Vec<(&str, &str)> = used.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let output = run("server", &["check-config"], &pairs).await;
     let said = stderr(&output);

@@ -95,7 +95,8 @@ async fn carry(client: TcpStream, server: UnixStream, loses: &AtomicBool) {
     let mut buffer = vec![0; 64 << 10];
     let asks = async {
         while let Ok(count @ 1..) = from_client.read(&mut buffer).await {
-            let lost = buffer[..count].windows(7).any(|window| window == b"COMMIT\0") && loses.swap(false, Ordering::SeqCst);
+            let lost =
+                buffer[..count].windows(7).any(|window| window == b"COMMIT\0") && loses.swap(false, Ordering::SeqCst);
             if to_server.write_all(&buffer[..count]).await.is_err() {
                 return false;
             }
@@ -212,7 +213,8 @@ async fn a_commit_whose_answer_was_lost_is_not_done_twice() {
     // it is over; the books have it once.
     let mut world = World::new().await;
     let store = world.books.store.clone();
-    let lost = |answer: Option<StoreError>| assert!(matches!(answer, Some(StoreError::Unreachable { .. })), "{answer:?}");
+    let lost =
+        |answer: Option<StoreError>| assert!(matches!(answer, Some(StoreError::Unreachable { .. })), "{answer:?}");
 
     world.proxy.lose_next_answer();
     lost(store.commit_upload(upload(1), at(0)).await.err());
