@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use pixelfox_node::clock;
 use pixelfox_proto::{Fault, FaultKind, v1};
 use tonic::{Status, Streaming};
 
+use super::refusals::Refusals;
 use super::{Rooms, wire};
 use crate::sessions::{Hello, News, Session, SessionEnd, Wire};
 
@@ -17,9 +19,17 @@ const HELLO_WAIT: Duration = Duration::from_secs(10);
 /// What a refused peer is given to hear why.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// Where a stream comes in.
+pub(super) struct Door {
+    /// Of the peer.
+    pub(super) address: String,
+    /// What the log has heard of others who were not let in.
+    pub(super) refusals: Arc<Refusals>,
+}
+
 /// Serves one Attach stream from its first message to its last.
-pub(super) async fn serve(rooms: Rooms, mut inbound: Streaming<v1::NodeEvent>, address: String, wire: Wire) {
-    let session = match enter(&rooms, &mut inbound, address, wire.clone()).await {
+pub(super) async fn serve(rooms: Rooms, mut inbound: Streaming<v1::NodeEvent>, door: Door, wire: Wire) {
+    let session = match enter(&rooms, &mut inbound, &door, wire.clone()).await {
         Ok(session) => session,
         Err(fault) => return refuse(&wire, fault).await,
     };
@@ -37,11 +47,15 @@ pub(super) async fn serve(rooms: Rooms, mut inbound: Streaming<v1::NodeEvent>, a
 async fn enter(
     rooms: &Rooms,
     inbound: &mut Streaming<v1::NodeEvent>,
-    address: String,
+    door: &Door,
     wire: Wire,
 ) -> Result<Arc<Session>, Fault> {
-    let hello = first(rooms, inbound, address).await?;
-    let (session, attached) = rooms.sessions.attach(hello, wire).await?;
+    let say = |who: &str, fault: &Fault| door.refusals.log(who, fault, clock::monotonic());
+    let machine = door.address.rsplit_once(':').map_or(door.address.as_str(), |(machine, _port)| machine);
+    let hello = first(rooms, inbound, door.address.clone()).await.inspect_err(|fault| say(machine, fault))?;
+    let node = hello.about.node.to_string();
+    let entered = rooms.sessions.attach(hello, wire).await;
+    let (session, attached) = entered.inspect_err(|fault| say(&node, fault))?;
     rooms.settle.attached(&session, attached).await;
     Ok(session)
 }
@@ -63,7 +77,6 @@ async fn first(rooms: &Rooms, inbound: &mut Streaming<v1::NodeEvent>, address: S
 }
 
 async fn refuse(wire: &Wire, fault: Fault) {
-    tracing::warn!("[Coordinator] Attach refused: {fault}");
     if tokio::time::timeout(FAREWELL, wire.send(Err(SessionEnd::Refused(fault)))).await.is_err() {
         tracing::debug!("a refused node did not take the reason");
     }

@@ -1,6 +1,7 @@
 //! `pixelfox.v1.Coordinator`: what nodes dial.
 
 use std::pin::Pin;
+use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt as _};
 use pixelfox_proto::v1::{self, coordinator_server::Coordinator};
@@ -10,6 +11,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::auth::{self, NodesOnly};
+use super::refusals::Refusals;
 use super::{Rooms, attach, wire};
 
 /// Commands between a session's writer and the connection: few, because the session's own queue waits behind them.
@@ -20,11 +22,12 @@ const WIRE_COMMANDS: usize = 8;
 pub struct CoordinatorService {
     rooms: Rooms,
     nodes_only: NodesOnly,
+    refusals: Arc<Refusals>,
 }
 
 impl CoordinatorService {
     pub(super) fn new(rooms: Rooms, nodes_only: NodesOnly) -> Self {
-        Self { rooms, nodes_only }
+        Self { rooms, nodes_only, refusals: Arc::default() }
     }
 
     /// The node that asks: the one that it says it is, else the one that has the pool.
@@ -45,7 +48,8 @@ impl Coordinator for CoordinatorService {
         self.nodes_only.check(&request)?;
         let address = auth::address(&request);
         let (wire, commands) = mpsc::channel(WIRE_COMMANDS);
-        self.rooms.readers.spawn(attach::serve(self.rooms.clone(), request.into_inner(), address, wire));
+        let door = attach::Door { address, refusals: Arc::clone(&self.refusals) };
+        self.rooms.readers.spawn(attach::serve(self.rooms.clone(), request.into_inner(), door, wire));
         Ok(Response::new(Box::pin(ReceiverStream::new(commands).map(wire::node::command))))
     }
 

@@ -4,6 +4,7 @@ mod admin;
 mod attach;
 mod auth;
 mod coordinator;
+mod refusals;
 mod trailer;
 mod wire;
 
