@@ -7,7 +7,7 @@ use axum::Router;
 use pixelfox_node::{
     disk::Mark,
     grpc,
-    listen::{self, Routes},
+    listen::{self, Limits, Routes},
     plane::Plane,
     pools::{NodePool, NodeSettings, PoolHome, Pools, Source, Welcome},
     receive::Receiver,
@@ -48,12 +48,24 @@ pub(crate) struct Spec {
     pub(crate) tell: fn(&mut NodePool),
     /// Where the folder with its pools is; `None`: a temporary one of its own.
     pub(crate) folder: Option<PathBuf>,
+    /// What a sender has to do at least.
+    pub(crate) least_rate: LeastRate,
+    /// How long a stream goes on after the node was told to stop.
+    pub(crate) grace: Duration,
 }
 
 impl Default for Spec {
     fn default() -> Self {
         let settings = NodeSettings { reserve_bytes: Some(0), ..NodeSettings::default() };
-        Self { secret: Some(SECRET), settings, source: Some(Source::Coordinator), tell: |_| (), folder: None }
+        Self {
+            secret: Some(SECRET),
+            settings,
+            source: Some(Source::Coordinator),
+            tell: |_| (),
+            folder: None,
+            least_rate: LeastRate::default(),
+            grace: Limits::default().grace,
+        }
     }
 }
 
@@ -89,11 +101,12 @@ impl Target {
             receiver: Arc::new(Receiver::new(Arc::clone(&pools))),
             secret: spec.secret.map(|secret| SecretPair::new(secret, None)),
             stop: stop.clone(),
-            least_rate: LeastRate::default(),
+            least_rate: spec.least_rate,
         });
         let mut serving = JoinSet::new();
         let routes = Routes::new(Router::new()).grpc(service);
-        serving.spawn(listen::serve(listener, routes, plane.clone(), stop.clone()));
+        let limits = Limits { grace: spec.grace, ..Limits::default() };
+        serving.spawn(listen::serve_with(listener, routes, plane.clone(), stop.clone(), limits));
         let target = Self { address, pools, plane, folder, spec, stop, serving, _temp: temp };
         if let Some(source) = target.spec.source {
             target.welcome(source, target.spec.tell).await;
@@ -188,6 +201,11 @@ impl Target {
     pub(crate) fn incoming(&self) -> Vec<String> {
         let Ok(entries) = fs::read_dir(self.pool_dir().join(".pixelfox/incoming")) else { return Vec::new() };
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    /// Tells it to stop and does not wait for it.
+    pub(crate) fn begin_to_stop(&self) {
+        self.stop.cancel();
     }
 
     pub(crate) async fn stop(mut self) {

@@ -19,12 +19,14 @@ use tempfile::TempDir;
 use tokio::{
     net::TcpListener,
     sync::{Mutex, mpsc},
-    task::JoinHandle,
+    task::{JoinHandle, JoinSet},
     time::timeout,
 };
 use tokio_stream::{Stream, wrappers::ReceiverStream};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
+
+use crate::tls::Tls;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const SECRET: &str = "a replication secret of the tests";
@@ -119,23 +121,33 @@ struct Stage {
     plane: Plane,
     stop: CancellationToken,
     port: JoinHandle<()>,
+    _proxy: JoinSet<()>,
 }
 
 impl Stage {
     async fn open(refusal: Option<Status>) -> Self {
+        Self::open_behind(refusal, None).await
+    }
+
+    /// With the coordinator behind a proxy that ends TLS.
+    async fn open_behind(refusal: Option<Status>, tls: Option<&Tls>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let plane = Plane::one_per_core().unwrap();
         let stop = CancellationToken::new();
         let (sender, sessions) = mpsc::channel(4);
         let played = CoordinatorServer::new(Played { sessions: sender, refusal: Mutex::new(refusal) });
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let address = listener.local_addr().unwrap();
+        let (url, proxy) = match tls {
+            Some(tls) => tls.in_front_of(address).await,
+            None => (format!("http://{address}"), JoinSet::new()),
+        };
         let routes = Routes::new(Router::new()).grpc(played);
         #[expect(clippy::disallowed_methods, reason = "joined in `close`")]
         let port = tokio::spawn(listen::serve(listener, routes, plane.clone(), stop.clone()));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let agent = Agent::start(config(folder.path()), &[url], listener, plane.clone()).await.unwrap();
-        Self { agent, sessions, folder, plane, stop, port }
+        let agent = Agent::start(config(folder.path(), tls.map(Tls::ca_file)), &[url], listener, plane.clone()).await.unwrap();
+        Self { agent, sessions, folder, plane, stop, port, _proxy: proxy }
     }
 
     async fn session(&mut self) -> Session {
@@ -175,7 +187,7 @@ impl Stage {
     }
 }
 
-fn config(folder: &Path) -> NodeConfig {
+fn config(folder: &Path, ca_file: Option<&Path>) -> NodeConfig {
     let folder = folder.display().to_string();
     let mut env = Env::new(|name| {
         Some(match name {
@@ -185,6 +197,7 @@ fn config(folder: &Path) -> NodeConfig {
             "STATE_DIR" => format!("{folder}/state").into(),
             "UPLOADS_DIR" => format!("{folder}/pool").into(),
             "NODE_URL" => "http://s01:4000".into(),
+            "TLS_CA_FILE" => ca_file?.into(),
             _ => return None,
         })
     });
@@ -311,5 +324,18 @@ async fn orders_die_with_their_session() {
         _ => None,
     });
     assert!(!about_the_old_one.await);
+    stage.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_attaches_over_tls_to_a_coordinator_that_its_certificates_vouch_for() {
+    let tls = Tls::new();
+    let mut stage = Stage::open_behind(None, Some(&tls)).await;
+    let mut session = stage.session().await;
+    assert_eq!(session.hello().await.node_id, "s01");
+    session.send(0, stage.welcome(1)).await;
+    assert_eq!(session.healthy_pool().await.pool_id, 2);
+    assert_eq!(stage.ready().await.0, 200);
+    drop(session);
     stage.close().await;
 }
