@@ -8,7 +8,10 @@ use pixelfox_proto::v1::{BeginFile, refusal::Reason};
 use tokio::time::timeout;
 use tonic::Code;
 
-use crate::replicate_rig::{PIECE, Spec, Talk, Target, begin, bytes, frames, until};
+use crate::{
+    edge_rig::pool_id,
+    replicate_rig::{PIECE, Spec, Talk, Target, begin, bytes, frames, until},
+};
 
 const AT: &str = "original/ends/a.png";
 
@@ -59,7 +62,10 @@ async fn a_sender_that_falls_silent_in_a_file_is_told_so_and_goes_on_later() {
         talk.frame(1, frame).await;
     }
     let status = talk.broken().await;
-    assert_eq!((status.code(), status.message()), (Code::DeadlineExceeded, "the frames of an open file come too slowly"));
+    assert_eq!(
+        (status.code(), status.message()),
+        (Code::DeadlineExceeded, "the frames of an open file come too slowly")
+    );
     drop(talk);
     until("what came is not kept", || target.incoming().len() == 1).await;
     gone_on_with(&target, &content).await;
@@ -106,9 +112,19 @@ async fn a_file_that_a_shutdown_cuts_off_is_gone_on_with_by_the_next_process() {
     let incoming = target.incoming();
     target.stop().await;
     let code = talk.broken().await.code();
-    assert!([Code::Unavailable, Code::Unknown, Code::Cancelled, Code::Internal].contains(&code), "{code:?} is no end to retry");
+    assert!(
+        [Code::Unavailable, Code::Unknown, Code::Cancelled, Code::Internal].contains(&code),
+        "{code:?} is no end to retry"
+    );
     drop(talk);
     let target = Target::with(spec()).await;
+    // The lock goes with the last thread of the first one.
+    let pool = target.pools.hosted(pool_id(1)).unwrap();
+    let is_healthy = || {
+        pool.look_now();
+        pool.problem().is_none()
+    };
+    until("the lock is not given back", is_healthy).await;
     assert_eq!((target.incoming(), incoming.len()), (incoming, 1));
     assert_eq!(gone_on_with(&target, &content).await, 8 * PIECE as u64, "whole frames of our own senders");
     target.stop().await;

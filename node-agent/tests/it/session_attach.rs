@@ -146,7 +146,8 @@ impl Stage {
         #[expect(clippy::disallowed_methods, reason = "joined in `close`")]
         let port = tokio::spawn(listen::serve(listener, routes, plane.clone(), stop.clone()));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let agent = Agent::start(config(folder.path(), tls.map(Tls::ca_file)), &[url], listener, plane.clone()).await.unwrap();
+        let agent =
+            Agent::start(config(folder.path(), tls.map(Tls::ca_file)), &[url], listener, plane.clone()).await.unwrap();
         Self { agent, sessions, folder, plane, stop, port, _proxy: proxy }
     }
 
