@@ -40,7 +40,7 @@ struct Session {
 
 impl Session {
     /// The next event that `pick` wants.
-    async fn event<T>(&mut self, pick: impl Fn(Event) -> Option<T>) -> T {
+    async fn event<T>(&mut self, mut pick: impl FnMut(Event) -> Option<T>) -> T {
         let waiting = async {
             loop {
                 let event = self.events.message().await.unwrap().expect("the session ended").event.unwrap();
@@ -64,9 +64,18 @@ impl Session {
         .await
     }
 
+    /// How the order ended, with all its files: some may have been told of while it ran.
     async fn result(&mut self, command_id: u64) -> v1::CommandResult {
+        let mut told = Vec::new();
         self.event(|event| match event {
-            Event::Result(result) if result.command_id == command_id => Some(result),
+            Event::Progress(progress) if progress.command_id == command_id => {
+                told.extend(progress.files);
+                None
+            }
+            Event::Result(mut result) if result.command_id == command_id => {
+                told.append(&mut result.files);
+                Some(v1::CommandResult { files: std::mem::take(&mut told), ..result })
+            }
             _ => None,
         })
         .await
