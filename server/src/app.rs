@@ -75,6 +75,7 @@ impl App {
             replication_secret: config.node.secrets.replication.clone(),
             admin_token: config.admin_token.clone(),
             auto_pools: if config.auto_pools { AutoPools::Make } else { AutoPools::ByHand },
+            sweep: config.sweep,
         })
         .await?;
         let (stop_node, stop_port) = (CancellationToken::new(), CancellationToken::new());

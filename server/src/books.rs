@@ -1,7 +1,7 @@
 //! The coordinator's rooms put together, with an owner for each of their tasks.
 //!
 //! ```text
-//! let books = Books::start(BooksSpec { store, replication_secret, admin_token, auto_pools }).await?;
+//! let books = Books::start(BooksSpec { store, replication_secret, admin_token, auto_pools, sweep }).await?;
 //! routes.grpc(books.coordinator()).grpc(books.admin());   // on the port; `admin_in_process` for the pages
 //! books.shut_down(grace).await;                           // before the listener and the store close
 //! ```
@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
+use crate::config::SweepTimes;
 use crate::dispatch::Dispatch;
 use crate::events::{Events, Watcher};
 use crate::grpc::{self, AdminServing, CoordinatorServing, Rooms};
@@ -37,6 +38,8 @@ pub struct BooksSpec {
     pub admin_token: Option<SecretPair>,
     /// `AUTO_POOLS`.
     pub auto_pools: AutoPools,
+    /// `JOB_STUCK_AFTER`, `JOB_SWEEP_INTERVAL`.
+    pub sweep: SweepTimes,
 }
 
 /// The running coordinator: sessions, dispatch, settling. Its services are mounted by the caller.
@@ -55,13 +58,13 @@ impl Books {
     /// # Errors
     /// The books can't be written.
     pub async fn start(spec: BooksSpec) -> Result<Self, StoreError> {
-        let BooksSpec { store, replication_secret, admin_token, auto_pools } = spec;
+        let BooksSpec { store, replication_secret, admin_token, auto_pools, sweep } = spec;
         let (events, wake) = (Events::default(), Arc::new(Notify::new()));
         let sessions = Sessions::new(store.clone(), auto_pools);
         let settle = Settle::start(store.clone(), Arc::clone(&sessions), events.clone(), Arc::clone(&wake));
         settle.nobody_is_attached().await?;
         let dispatch = Dispatch::start(store.clone(), Arc::clone(&sessions), settle.clone(), Arc::clone(&wake));
-        let upkeep = Upkeep::start(store.clone(), events.clone());
+        let upkeep = Upkeep::start(store.clone(), events.clone(), settle.clone(), sweep);
         let rooms = Rooms { store, sessions, settle, events, wake, readers: TaskTracker::new() };
         Ok(Self { rooms, dispatch, upkeep, replication_secret, admin_token })
     }

@@ -1,6 +1,6 @@
 //! The server's environment: the node's, and what only the coordinator needs. Source: CONTRACT.md, "Environment".
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use pixelfox_node::{
     config::{Env, NodeConfig, Variable},
@@ -17,7 +17,25 @@ pub const VARIABLES: &[Variable] = &[
     ),
     ("PUBLIC_UPLOADS", "0", "first value of the setting: uploads without a login or key"),
     ("AUTO_POOLS", "0", "1: a node that attaches and has never had a pool gets one"),
+    ("JOB_STUCK_AFTER", "10m", "without progress for so long a job is taken back and tried again (90s, 10m, 1h)"),
+    ("JOB_SWEEP_INTERVAL", "1m", "how often that is looked at while jobs are under way"),
 ];
+
+/// When a job is stuck, and how often that is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SweepTimes {
+    /// `JOB_STUCK_AFTER`: without progress for so long.
+    pub stuck_after: Duration,
+    /// `JOB_SWEEP_INTERVAL`.
+    pub every: Duration,
+}
+
+impl Default for SweepTimes {
+    /// The seed's: ten minutes, every minute.
+    fn default() -> Self {
+        Self { stuck_after: Duration::from_secs(600), every: Duration::from_secs(60) }
+    }
+}
 
 /// What the coordinator needs to know before it starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +50,8 @@ pub struct ServerConfig {
     pub public_uploads: bool,
     /// Whether a node without a pool gets one when it attaches.
     pub auto_pools: bool,
+    /// When a job is stuck, and how often that is looked at.
+    pub sweep: SweepTimes,
 }
 
 impl ServerConfig {
@@ -44,6 +64,7 @@ impl ServerConfig {
             database_url: database(env),
             public_uploads: env.flag("PUBLIC_UPLOADS", false),
             auto_pools: env.flag("AUTO_POOLS", false),
+            sweep: sweep(env),
         }
     }
 }
@@ -53,6 +74,14 @@ impl ServerConfig {
     #[must_use]
     pub fn database_directory(&self) -> Option<&Path> {
         Path::new(sqlite_path(&self.database_url)?).parent().filter(|dir| !dir.as_os_str().is_empty())
+    }
+}
+
+fn sweep(env: &mut Env<'_>) -> SweepTimes {
+    let SweepTimes { stuck_after, every } = SweepTimes::default();
+    SweepTimes {
+        stuck_after: env.duration("JOB_STUCK_AFTER", stuck_after),
+        every: env.duration("JOB_SWEEP_INTERVAL", every),
     }
 }
 
@@ -90,6 +119,25 @@ mod tests {
     use std::ffi::OsString;
 
     use super::*;
+
+    #[test]
+    fn when_a_job_is_stuck() {
+        // Both forms of both variables; what is none is named with the cure.
+        let read = |after: &'static str, every: &'static str| {
+            let value = move |name: &str| match name {
+                "JOB_STUCK_AFTER" => Some(OsString::from(after)),
+                "JOB_SWEEP_INTERVAL" => Some(OsString::from(every)),
+                _ => None,
+            };
+            let mut env = Env::new(value);
+            let times = sweep(&mut env);
+            env.finish((times.stuck_after.as_secs(), times.every.as_secs())).map_err(|problems| problems.to_string())
+        };
+        assert_eq!(read("", ""), Ok((600, 60)));
+        assert_eq!(read("90s", "5m"), Ok((90, 300)));
+        let wrong = read("0s", "often").unwrap_err();
+        assert!(wrong.contains("JOB_STUCK_AFTER") && wrong.contains("JOB_SWEEP_INTERVAL: `often`"), "{wrong}");
+    }
 
     #[test]
     fn where_the_books_are() {

@@ -1,6 +1,6 @@
 //! Reading variables: typed, with every problem noted instead of only the first.
 
-use std::{ffi::OsString, fmt, str::FromStr};
+use std::{ffi::OsString, fmt, str::FromStr, time::Duration};
 
 use url::Url;
 
@@ -89,6 +89,15 @@ impl<'a> Env<'a> {
         }
     }
 
+    /// `90s`, `10m` or `1h`: a second at least, thirty days at most.
+    pub fn duration(&mut self, name: &str, default: Duration) -> Duration {
+        let Some(text) = self.text(name) else { return default };
+        parse_duration(text.trim()).unwrap_or_else(|| {
+            self.problem(name, format!("`{text}` is no time from 1s to 720h: write 90s, 10m or 1h"));
+            default
+        })
+    }
+
     /// `http://` or `https://` with a host and perhaps a port, without a `/` at its end.
     pub fn base_url(&mut self, name: &str, default: &str) -> String {
         let text = self.text(name).unwrap_or_else(|| default.to_owned());
@@ -144,6 +153,15 @@ impl<'a> Env<'a> {
     }
 }
 
+fn parse_duration(text: &str) -> Option<Duration> {
+    let (number, unit_seconds) = [('s', 1), ('m', 60), ('h', 3600)]
+        .into_iter()
+        .find_map(|(unit, seconds)| Some((text.strip_suffix(unit)?, seconds)))?;
+    let number: u64 = number.parse().ok().filter(|_| number.bytes().all(|byte| byte.is_ascii_digit()))?;
+    let seconds = number.checked_mul(unit_seconds).filter(|seconds| (1..=720 * 3600).contains(seconds))?;
+    Some(Duration::from_secs(seconds))
+}
+
 /// A base URL without its last `/`, or why it is none.
 ///
 /// # Errors
@@ -159,4 +177,30 @@ pub fn check_base_url(text: &str) -> Result<String, String> {
         return Err(format!("`{text}` must have neither `?` nor `#`"));
     }
     Ok(text.trim().trim_end_matches('/').to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn which_words_are_durations() {
+        for (text, want) in [
+            ("90s", Some(90)),
+            ("10m", Some(600)),
+            ("1h", Some(3600)),
+            ("720h", Some(2_592_000)),
+            ("721h", None),
+            ("0s", None),
+            ("10", None),
+            ("m", None),
+            ("-1s", None),
+            ("+1s", None),
+            ("1.5m", None),
+            ("1m30s", None),
+            ("99999999999999999999h", None),
+        ] {
+            assert_eq!(parse_duration(text).map(|duration| duration.as_secs()), want, "{text}");
+        }
+    }
 }

@@ -23,14 +23,15 @@ pub async fn snapshot(store: &Store, sessions: &Sessions) -> Result<(Vec<Pool>, 
     let live = sessions.all();
     let nodes = live.iter().map(|session| node_view(session, &settings)).collect();
     let views = pools.iter().map(|pool| pool_view(pool, &live, &settings)).collect();
-    Ok((pools, Snapshot { now, nodes, pools: views, lanes }))
+    let paused = store.queue_paused().await?;
+    Ok((pools, Snapshot { now, nodes, pools: views, lanes, paused }))
 }
 
 fn node_view(session: &Session, settings: &Settings) -> NodeView {
     let slots = session.hello().about.slots.min(settings.move_slots_per_node);
     let behind = session.pending.count(Work::Rename) >= RENAMES_BEHIND;
-    let running = if behind { slots } else { u32::try_from(session.pending.count(Work::Push)).unwrap_or(u32::MAX) };
-    NodeView { node: session.node().clone(), epoch: session.epoch(), slots, running }
+    let running = u32::try_from(session.pending.count(Work::Push)).unwrap_or(u32::MAX);
+    NodeView { node: session.node().clone(), epoch: session.epoch(), slots, running, behind }
 }
 
 fn pool_view(pool: &Pool, live: &[Arc<Session>], settings: &Settings) -> PoolView {

@@ -1,8 +1,8 @@
 //! Which jobs are leased next. Pure: does not depend on the order of its input.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
-use pixelfox_proto::PoolId;
+use pixelfox_proto::{JobId, NodeId, PoolId};
 
 use super::{NodeView, PoolView, Snapshot};
 use crate::catalog::{Job, JobKind, JobState, Lane, LeaseOrder, UnixMillis};
@@ -15,9 +15,13 @@ pub const FULL_TARGET_WAIT_SECONDS: u32 = 30;
 
 /// What may be leased now: the free slots of each attached node, spread over its lanes in turn; a slot carries up to
 /// [`JOBS_PER_COMMAND`] jobs, so an order for 64 is two commands. Never to a node that is not attached, never for a
-/// target that is away, unhealthy, not active or full, never beyond a node's slots. O(lanes × pools + slots).
+/// target that is away, unhealthy, not active or full, never beyond a node's slots, nothing while the queue is paused.
+/// O(lanes × pools + slots).
 #[must_use]
 pub fn decide(snapshot: &Snapshot) -> Vec<LeaseOrder> {
+    if snapshot.paused {
+        return Vec::new();
+    }
     let mut ways: BTreeMap<&Lane, Way<'_>> = BTreeMap::new();
     for lane in snapshot.lanes.iter().filter(|lane| lane.due > 0) {
         if let Ok(way) = open_way(lane, snapshot) {
@@ -27,7 +31,7 @@ pub fn decide(snapshot: &Snapshot) -> Vec<LeaseOrder> {
     let mut jobs: BTreeMap<&Lane, u32> = BTreeMap::new();
     for node in &snapshot.nodes {
         let lanes: Vec<&Lane> = ways.keys().copied().filter(|lane| lane.node == node.node).collect();
-        spread(node.slots.saturating_sub(node.running), &lanes, &mut jobs);
+        spread(node.free_slots(), &lanes, &mut jobs);
     }
     let order = |(lane, jobs): (&Lane, u32)| {
         let way = ways.get(lane)?;
@@ -72,7 +76,6 @@ fn open_way<'a>(lane: &Lane, snapshot: &'a Snapshot) -> Result<Way<'a>, String> 
     let target = lane.target.filter(|_| lane.kind == JobKind::MoveImage);
     let Some(target) = target else { return Err("this work is not built yet".to_owned()) };
     let pool = |id: PoolId| snapshot.pool(id).ok_or_else(|| format!("pool {id} is not there"));
-    let away = |node| format!("node {node} is not attached");
     let node = snapshot.node(&lane.node).ok_or_else(|| away(&lane.node))?;
     let (source, target) = (pool(lane.source)?, pool(target)?);
     let target_node = snapshot.node(&target.node).ok_or_else(|| away(&target.node))?;
@@ -88,6 +91,10 @@ fn open_way<'a>(lane: &Lane, snapshot: &'a Snapshot) -> Result<Way<'a>, String> 
     Ok(Way { node, target, target_node })
 }
 
+fn away(node: &NodeId) -> String {
+    format!("node {node} is not attached")
+}
+
 fn full(pool: &PoolView) -> String {
     format!("pool {} is full", pool.name)
 }
@@ -96,6 +103,9 @@ fn full(pool: &PoolView) -> String {
 /// later where one has due jobs and no room.
 #[must_use]
 pub fn next_wake(snapshot: &Snapshot) -> Option<UnixMillis> {
+    if snapshot.paused {
+        return None;
+    }
     let retries = snapshot.lanes.iter().filter(|lane| open_way(lane, snapshot).is_ok()).filter_map(|lane| lane.next);
     let short_of_room = snapshot.lanes.iter().any(|lane| {
         let target = lane.target.and_then(|id| snapshot.pool(id));
@@ -105,31 +115,39 @@ pub fn next_wake(snapshot: &Snapshot) -> Option<UnixMillis> {
     retries.chain(later).min()
 }
 
-/// Why a pending job does not run yet, as people read it: `node s09 is not attached`, `pool img1 is full`,
-/// `next try in 25 s`. Empty where it may, or where it is not pending.
+/// Why a pending job does not run yet, as people read it: `queue paused`, `node s09 is not attached`,
+/// `pool img1 is full`, `next try in 25 s`. Empty where it may, or where it is not pending. `unsettled`: jobs whose target
+/// has an old copy on its way into the trash or out of it.
 #[must_use]
-pub fn waiting_for(job: &Job, snapshot: &Snapshot) -> String {
+pub fn waiting_for(job: &Job, snapshot: &Snapshot, unsettled: &HashSet<JobId>) -> String {
     let (JobState::Pending, Some(node), Some(source)) = (job.state, job.node.clone(), job.source) else {
         return String::new();
     };
+    if job.kind != JobKind::MoveImage {
+        return if snapshot.node(&node).is_none() { away(&node) } else { String::new() };
+    }
+    if snapshot.paused {
+        return "queue paused".to_owned();
+    }
     let lane = Lane { node, kind: job.kind, source, target: job.target, due: 1, next: None };
     let way = match open_way(&lane, snapshot) {
         Ok(way) => way,
         Err(why) => return why,
     };
-    if way.target.room_bytes() < job.bytes_total {
-        return full(way.target);
+    let Way { node, target, .. } = way;
+    let NodeView { slots, running, .. } = *node;
+    let next_try = job.not_before.filter(|at| *at > snapshot.now);
+    match () {
+        () if target.room_bytes() < job.bytes_total => full(target),
+        () if unsettled.contains(&job.id) => {
+            format!("an old copy in pool {} is still on its way to the trash", target.name)
+        }
+        () if let Some(at) = next_try => format!("next try in {} s", at.seconds_since(snapshot.now).max(1)),
+        () if slots == 0 => format!("node {} takes no jobs (DISABLE_JOB_WORKERS=1)", lane.node),
+        () if node.behind => format!("node {} still puts old copies into the trash", lane.node),
+        () if running >= slots => format!("all {slots} slots of node {} are busy", lane.node),
+        () => String::new(),
     }
-    if let Some(at) = job.not_before.filter(|at| *at > snapshot.now) {
-        return format!("next try in {} s", at.seconds_since(snapshot.now).max(1));
-    }
-    if way.node.slots == 0 {
-        return format!("node {} takes no jobs (DISABLE_JOB_WORKERS=1)", lane.node);
-    }
-    if way.node.running >= way.node.slots {
-        return format!("all {} slots of node {} are busy", way.node.slots, lane.node);
-    }
-    String::new()
 }
 
 #[cfg(test)]

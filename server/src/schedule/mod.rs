@@ -3,7 +3,9 @@
 mod decide;
 mod retry;
 mod snapshot;
+mod sweep;
 
 pub use decide::{FULL_TARGET_WAIT_SECONDS, JOBS_PER_COMMAND, decide, next_wake, waiting_for};
 pub use retry::{Cause, MAX_ATTEMPTS, Verdict, after_trash_failure, verdict};
 pub use snapshot::{NodeView, PoolView, Snapshot};
+pub use sweep::Standstill;

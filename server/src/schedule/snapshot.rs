@@ -15,6 +15,8 @@ pub struct Snapshot {
     pub pools: Vec<PoolView>,
     /// Pending work.
     pub lanes: Vec<Lane>,
+    /// A person holds the whole queue up.
+    pub paused: bool,
 }
 
 /// An attached node.
@@ -28,6 +30,16 @@ pub struct NodeView {
     pub slots: u32,
     /// Pushes that are out to it.
     pub running: u32,
+    /// Old copies that it still has to put into the trash are more than it may be behind: it gets no push until then.
+    pub behind: bool,
+}
+
+impl NodeView {
+    /// Slots that a push may take now.
+    #[must_use]
+    pub const fn free_slots(&self) -> u32 {
+        if self.behind { 0 } else { self.slots.saturating_sub(self.running) }
+    }
 }
 
 /// A pool as a source or target.

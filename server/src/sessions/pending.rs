@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use parking_lot::Mutex;
 use pixelfox_proto::{Attempt, Generation, JobId, Lease, PoolId, StoredPath};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::news::{CommandId, FileResult, Probed};
 
@@ -50,6 +51,8 @@ pub enum Work {
 struct Command {
     work: Work,
     bytes_done: u64,
+    /// When it was sent, or bytes or files of it were last heard of.
+    news: Instant,
     unreported: HashMap<StoredPath, Awaited>,
 }
 
@@ -64,7 +67,7 @@ impl Pending {
     /// Notes a command before it is sent.
     pub fn put(&self, id: CommandId, work: Work, files: impl IntoIterator<Item = (StoredPath, Awaited)>) {
         let unreported = files.into_iter().collect();
-        self.commands.lock().insert(id, Command { work, bytes_done: 0, unreported });
+        self.commands.lock().insert(id, Command { work, bytes_done: 0, news: Instant::now(), unreported });
     }
 
     /// Notes a probe before it is sent; its answer comes out of the receiver.
@@ -93,13 +96,17 @@ impl Pending {
             return Vec::new();
         };
         let known = |result: FileResult| Some((command.unreported.remove(&result.path)?, result));
-        results.into_iter().filter_map(known).collect()
+        let heard: Vec<_> = results.into_iter().filter_map(known).collect();
+        if !heard.is_empty() {
+            command.news = Instant::now();
+        }
+        heard
     }
 
     /// Bytes that a command has sent so far.
     pub fn flowed(&self, id: CommandId, bytes_done: u64) {
-        if let Some(command) = self.commands.lock().get_mut(&id) {
-            command.bytes_done = command.bytes_done.max(bytes_done);
+        if let Some(command) = self.commands.lock().get_mut(&id).filter(|command| command.bytes_done < bytes_done) {
+            (command.bytes_done, command.news) = (bytes_done, Instant::now());
         }
     }
 
@@ -127,6 +134,16 @@ impl Pending {
             }
         }
         cancelled
+    }
+
+    /// The leases whose files are not all reported, each with the last news of its command.
+    pub fn progress(&self) -> Vec<(Lease, Instant)> {
+        let commands = self.commands.lock();
+        let of = |command: &Command| {
+            let news = command.news;
+            command.unreported.values().filter_map(Awaited::lease).map(move |lease| (lease, news)).collect::<Vec<_>>()
+        };
+        commands.values().flat_map(of).collect()
     }
 
     /// The leases of the newest commands of this kind, all but the `kept` oldest: these have come the furthest.

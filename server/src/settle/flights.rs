@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use parking_lot::Mutex;
 use pixelfox_proto::{JobId, Lease, StoredPath};
+use tokio::time::Instant;
 
 use super::verdict::FileEnd;
 use crate::catalog::{LeasedFile, LeasedJob};
@@ -12,6 +13,7 @@ use crate::catalog::{LeasedFile, LeasedJob};
 #[derive(Debug)]
 struct Flight {
     job: LeasedJob,
+    begun: Instant,
     ended: HashMap<StoredPath, FileEnd>,
 }
 
@@ -25,7 +27,7 @@ pub(super) struct Flights {
 impl Flights {
     /// A job takes off. Before its first command is sent, so that no result comes too early.
     pub(super) fn begin(&self, job: LeasedJob) {
-        self.by_lease.lock().insert(job.lease, Flight { job, ended: HashMap::new() });
+        self.by_lease.lock().insert(job.lease, Flight { job, begun: Instant::now(), ended: HashMap::new() });
     }
 
     /// A file has ended. With the last one the job comes back, and its files' ends in the job's order.
@@ -40,7 +42,7 @@ impl Flights {
         if flight.ended.len() < flight.job.files.len() {
             return None;
         }
-        let Flight { job, mut ended } = flights.remove(&lease)?;
+        let Flight { job, mut ended, .. } = flights.remove(&lease)?;
         let ends = job.files.iter().filter_map(|file| ended.remove(&file.path)).collect();
         Some((job, ends))
     }
@@ -65,6 +67,11 @@ impl Flights {
     /// What is in flight.
     pub(super) fn all(&self) -> Vec<(JobId, Lease)> {
         self.by_lease.lock().iter().map(|(lease, flight)| (flight.job.job, *lease)).collect()
+    }
+
+    /// When each took off.
+    pub(super) fn begun(&self) -> Vec<(Lease, Instant)> {
+        self.by_lease.lock().iter().map(|(lease, flight)| (*lease, flight.begun)).collect()
     }
 
     /// Nothing more is heard of these.

@@ -5,6 +5,7 @@ mod control;
 mod flights;
 mod moves;
 mod sessions;
+mod sweep;
 mod trash;
 mod uploads;
 mod verdict;
@@ -12,6 +13,7 @@ mod verdict;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
+use parking_lot::Mutex;
 use pixelfox_proto::{Lease, StoredPath};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -19,8 +21,9 @@ use tokio_util::task::TaskTracker;
 
 pub use self::control::QueueState;
 use self::flights::Flights;
+pub use self::sweep::{Sweeper, Swept};
 use self::verdict::{FileEnd, Verdict};
-use crate::catalog::{JobState, LeasedFile, LeasedJob, SettledJob, TrashResult};
+use crate::catalog::{JobState, LeasedFile, LeasedJob, LostSession, SettledJob, TrashResult};
 use crate::clock;
 use crate::events::{Event, Events, Subject};
 use crate::schedule::Cause;
@@ -43,6 +46,10 @@ struct Rooms {
     changes: AtomicU64,
     /// Slots of each node as the settings last said.
     slots: AtomicU32,
+    /// Notified when a job begins.
+    began: Notify,
+    /// Sessions whose jobs could not be returned when they ended.
+    owed: Mutex<Vec<LostSession>>,
 }
 
 /// The way from a node's word into the books. Cheap to clone.
@@ -60,8 +67,17 @@ impl Settle {
     /// possible.
     #[must_use]
     pub fn start(store: Store, sessions: Arc<Sessions>, events: Events, wake: Arc<Notify>) -> Self {
-        let (flights, changes, slots) = (Flights::default(), AtomicU64::new(0), AtomicU32::new(u32::MAX));
-        let rooms = Arc::new(Rooms { store, sessions, events, wake, flights, changes, slots });
+        let rooms = Arc::new(Rooms {
+            store,
+            sessions,
+            events,
+            wake,
+            flights: Flights::default(),
+            changes: AtomicU64::new(0),
+            slots: AtomicU32::new(u32::MAX),
+            began: Notify::new(),
+            owed: Mutex::default(),
+        });
         let (moves, verdicts) = mpsc::channel(QUEUED_WORDS);
         let (trash, words) = mpsc::channel(QUEUED_WORDS);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
@@ -88,6 +104,7 @@ impl Settle {
     /// A leased job is about to be sent. Call it before the first command that has a file of it.
     pub fn begin(&self, job: LeasedJob) {
         self.rooms.flights.begin(job);
+        self.rooms.began.notify_one();
     }
 
     /// Files that the target did not have in its trash after all: they are to be pushed, each with its job.

@@ -77,17 +77,23 @@ impl Settle {
             tracing::warn!(%node, "could not note when a node left: {cause}");
         }
         let lost = LostSession::Of { node: node.clone(), epoch: session.epoch() };
+        let mut is_owed = true;
         for _ in 0..TRIES {
             crash_point!("return.before_commit");
             match self.rooms.store.return_lost(lost.clone(), clock::now()).await {
                 Ok(jobs) => {
                     crash_point!("return.after_commit");
                     self.returned(jobs);
+                    is_owed = false;
                     break;
                 }
                 Err(cause) => tracing::error!(%node, "could not return the jobs of a lost session: {cause:?}"),
             }
             tokio::time::sleep(BOOKS_RETRY).await;
+        }
+        if is_owed {
+            self.rooms.owed.lock().push(lost);
+            self.rooms.began.notify_one();
         }
         self.rooms.wake.notify_one();
     }
@@ -103,7 +109,7 @@ impl Settle {
     }
 
     /// Logs them, and stops whoever still works on them.
-    fn returned(&self, jobs: Vec<ReturnedJob>) {
+    pub(super) fn returned(&self, jobs: Vec<ReturnedJob>) {
         let leases: HashSet<Lease> = jobs.iter().map(|job| job.lease).collect();
         if leases.is_empty() {
             return;

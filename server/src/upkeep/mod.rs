@@ -2,12 +2,15 @@
 //! timer, and costs nothing while nothing happens.
 
 mod outbox;
+mod sweep;
 mod watchdog;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::config::SweepTimes;
 use crate::events::Events;
+use crate::settle::Settle;
 use crate::store::Store;
 
 /// The chores' tasks.
@@ -20,9 +23,10 @@ pub struct Upkeep {
 impl Upkeep {
     /// Starts them. `events` wakes them.
     #[must_use]
-    pub fn start(store: Store, events: Events) -> Self {
+    pub fn start(store: Store, events: Events, settle: Settle, sweep: SweepTimes) -> Self {
         let upkeep = Self { tasks: TaskTracker::new(), stop: CancellationToken::new() };
         upkeep.tasks.spawn(outbox::run(store, events, upkeep.stop.clone()));
+        upkeep.tasks.spawn(sweep::run(settle, sweep, upkeep.stop.clone()));
         upkeep
     }
 

@@ -50,7 +50,7 @@ const SERVER_FLOORS: &[(&str, u8)] = &[
     ("http", 6),
     ("dispatch", 5),
     ("settle", 4),
-    ("upkeep", 4),
+    ("upkeep", 5),
     ("sessions", 3),
     ("store", 2),
     ("events", 2),

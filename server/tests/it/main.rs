@@ -4,6 +4,7 @@
 
 mod admin;
 mod attach;
+mod control;
 mod dispatch;
 mod grpcurl;
 mod harness;

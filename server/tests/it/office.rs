@@ -12,6 +12,7 @@ use pixelfox_proto::v1::{
 };
 use pixelfox_proto::{FileMeta, Sha256};
 use pixelfox_server::books::{Books, BooksSpec};
+use pixelfox_server::config::SweepTimes;
 use pixelfox_server::events::{Heard, Watcher};
 use pixelfox_server::store::{AutoPools, Store};
 use tokio::sync::mpsc;
@@ -46,6 +47,16 @@ impl Office {
     }
 
     pub(crate) async fn open_in(dir: tempfile::TempDir, secret: Option<&str>, token: Option<&str>) -> Self {
+        Self::open_with(dir, secret, token, SweepTimes::default()).await
+    }
+
+    /// With a sweeper that looks at other times.
+    pub(crate) async fn open_with(
+        dir: tempfile::TempDir,
+        secret: Option<&str>,
+        token: Option<&str>,
+        sweep: SweepTimes,
+    ) -> Self {
         let store = Store::open(&format!("sqlite://{}", dir.path().join("pixelfox.db").display())).await.unwrap();
         let pair = |word: &str| SecretPair::new(word, None);
         let spec = BooksSpec {
@@ -53,6 +64,7 @@ impl Office {
             replication_secret: secret.map(pair),
             admin_token: token.map(pair),
             auto_pools: AutoPools::Make,
+            sweep,
         };
         let books = Books::start(spec).await.unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -14,7 +14,7 @@ fn pool_id(number: u64) -> PoolId {
 }
 
 fn node(number: u64) -> NodeView {
-    NodeView { node: node_id(number), epoch: SessionEpoch(100 + number), slots: 4, running: 0 }
+    NodeView { node: node_id(number), epoch: SessionEpoch(100 + number), slots: 4, running: 0, behind: false }
 }
 
 /// Pool N is on node N.
@@ -39,7 +39,7 @@ fn lane(source: u64, target: u64, due: u32) -> Lane {
 fn snapshot() -> Snapshot {
     let nodes = vec![node(1), node(2), node(3)];
     let pools = vec![pool(1), pool(2), pool(3)];
-    Snapshot { now: UnixMillis(1_000_000), nodes, pools, lanes: vec![lane(1, 2, 500)] }
+    Snapshot { now: UnixMillis(1_000_000), nodes, pools, lanes: vec![lane(1, 2, 500)], paused: false }
 }
 
 fn jobs(snapshot: &Snapshot) -> Vec<(u64, u64, u32)> {
@@ -56,6 +56,8 @@ fn which_jobs_are_leased_next() {
         ("nothing due", |s| s.lanes[0].due = 0, &[]),
         ("slots that are taken are not given twice", |s| s.nodes[0].running = 3, &[(1, 2, 32)]),
         ("more running than slots", |s| s.nodes[0].running = 9, &[]),
+        ("who is behind with its trash gets nothing", |s| s.nodes[0].behind = true, &[]),
+        ("the queue is paused", |s| s.paused = true, &[]),
         ("the source's node is away", |s| drop(s.nodes.remove(0)), &[]),
         ("the target's node is away", |s| drop(s.nodes.remove(1)), &[]),
         ("the source is not healthy", |s| s.pools[0].healthy = false, &[]),
@@ -131,23 +133,47 @@ fn job() -> Job {
 
 #[test]
 fn why_a_job_waits() {
-    type Change = fn(&mut Snapshot, &mut Job);
+    type Change = fn(&mut Snapshot, &mut Job, &mut HashSet<JobId>);
     let rows: &[(Change, &str)] = &[
-        (|_, _| (), ""),
-        (|_, j| j.state = JobState::Processing, ""),
-        (|s, _| drop(s.nodes.remove(0)), "node s1 is not attached"),
-        (|s, _| drop(s.nodes.remove(1)), "node s2 is not attached"),
-        (|s, _| s.pools[1].healthy = false, "pool img2 is not healthy"),
-        (|s, _| s.pools[1].active = false, "pool img2 is not active"),
-        (|_, j| j.bytes_total = 1001, "pool img2 is full"),
-        (|_, j| j.not_before = Some(UnixMillis(1_025_000)), "next try in 25 s"),
-        (|_, j| j.not_before = Some(UnixMillis(1_000_001)), "next try in 1 s"),
-        (|s, _| s.nodes[0].running = 4, "all 4 slots of node s1 are busy"),
+        (|_, _, _| (), ""),
+        (|_, j, _| j.state = JobState::Processing, ""),
+        (|_, j, _| j.state = JobState::Paused, ""),
+        (|s, _, _| s.paused = true, "queue paused"),
+        (
+            |s, _, _| {
+                s.paused = true;
+                s.nodes.clear();
+            },
+            "queue paused",
+        ),
+        (|s, _, _| drop(s.nodes.remove(0)), "node s1 is not attached"),
+        (|s, _, _| drop(s.nodes.remove(1)), "node s2 is not attached"),
+        (|s, _, _| s.pools[0].healthy = false, "pool img1 is not healthy"),
+        (|s, _, _| s.pools[1].healthy = false, "pool img2 is not healthy"),
+        (|s, _, _| s.pools[1].active = false, "pool img2 is not active"),
+        (|s, _, _| s.pools[0].active = false, ""),
+        (|s, _, _| s.pools[1].limit_room_bytes = Some(0), "pool img2 is full"),
+        (|_, j, _| j.bytes_total = 1001, "pool img2 is full"),
+        (|_, j, all| all.extend([j.id]), "an old copy in pool img2 is still on its way to the trash"),
+        (|_, j, _| j.not_before = Some(UnixMillis(1_025_000)), "next try in 25 s"),
+        (|_, j, _| j.not_before = Some(UnixMillis(1_000_001)), "next try in 1 s"),
+        (|_, j, _| j.not_before = Some(UnixMillis(999_999)), ""),
+        (|s, _, _| s.nodes[0].slots = 0, "node s1 takes no jobs (DISABLE_JOB_WORKERS=1)"),
+        (|s, _, _| s.nodes[0].behind = true, "node s1 still puts old copies into the trash"),
+        (|s, _, _| s.nodes[0].running = 4, "all 4 slots of node s1 are busy"),
+        (|_, j, _| (j.kind, j.target) = (JobKind::DeleteImage, None), ""),
+        (
+            |s, j, _| {
+                (j.kind, j.target) = (JobKind::DeleteImage, None);
+                s.nodes.remove(0);
+            },
+            "node s1 is not attached",
+        ),
     ];
     for (change, want) in rows {
-        let (mut snapshot, mut job) = (snapshot(), job());
-        change(&mut snapshot, &mut job);
-        assert_eq!(waiting_for(&job, &snapshot), *want);
+        let (mut snapshot, mut job, mut unsettled) = (snapshot(), job(), HashSet::new());
+        change(&mut snapshot, &mut job, &mut unsettled);
+        assert_eq!(waiting_for(&job, &snapshot, &unsettled), *want);
     }
 }
 
@@ -174,7 +200,13 @@ fn any_snapshot() -> impl Strategy<Value = Snapshot> {
     });
     let lanes = proptest::collection::btree_map((1..6_u64, 1..6_u64), 0_u32..200, 0..12)
         .prop_map(|all| all.into_iter().map(|((from, to), due)| lane(from, to, due)).collect::<Vec<_>>());
-    (nodes, pools, lanes).prop_map(|(nodes, pools, lanes)| Snapshot { now: UnixMillis(0), nodes, pools, lanes })
+    (nodes, pools, lanes).prop_map(|(nodes, pools, lanes)| Snapshot {
+        now: UnixMillis(0),
+        nodes,
+        pools,
+        lanes,
+        paused: false,
+    })
 }
 
 proptest! {
