@@ -15,6 +15,7 @@ use pixelfox_server::{
         FileDone, FileOutcome, Hello, LeaseOrder, LeasedFile, LeasedJob, MoveDone, PoolDraft, SaveRule, TrashOrder,
         TrashOutcome, TrashResult, UnixMillis,
     },
+    config::SweepTimes,
     store::{AutoPools, Store},
 };
 use sqlx::{ConnectOptions as _, Connection as _, sqlite::SqliteConnectOptions};
@@ -184,8 +185,13 @@ fn word(order: TrashOrder) -> TrashResult {
 /// How long a plan for the whole pool takes to be said, and to be made; the made one is put aside again.
 async fn plan(database: &str) {
     let store = Store::open(database).await.unwrap();
-    let spec =
-        BooksSpec { store: store.clone(), replication_secret: None, admin_token: None, auto_pools: AutoPools::ByHand };
+    let spec = BooksSpec {
+        store: store.clone(),
+        replication_secret: None,
+        admin_token: None,
+        auto_pools: AutoPools::ByHand,
+        sweep: SweepTimes::default(),
+    };
     let books = Books::start(spec).await.unwrap();
     let mut admin = v1::admin_client::AdminClient::new(books.admin_in_process());
     let mut said = Vec::new();

@@ -5,9 +5,9 @@ use std::{fs, time::Duration};
 
 use pixelfox_node::{
     send::{Ears, Outgoing, Sent, Target as Whereto},
-    work::{Command, CommandId, Outcome, PushFiles, Report},
+    work::{Check, Command, CommandId, FileAt, Outcome, PushFiles, Reason, Report, RestoreFile, RestoreFiles},
 };
-use pixelfox_proto::{Attempt, FileMeta, JobId, Lease, RefusalReason, Sha256};
+use pixelfox_proto::{Attempt, FileMeta, Generation, JobId, Lease, RefusalReason, Sha256};
 use tokio::{
     net::TcpListener,
     sync::mpsc,
@@ -217,6 +217,40 @@ async fn a_whole_order_is_called_off_within_two_seconds() {
     let small = pair.file("after.png", 9, b"after");
     pair.push(2, vec![small]);
     assert_eq!(pair.told(2).await.of("after.png").0, Outcome::Done);
+    pair.stop().await;
+}
+
+#[tokio::test]
+async fn a_restore_is_called_off_by_its_job_while_it_hashes() {
+    // A file of some gigabytes in the trash, and a small one of another job: the first is called off at once, the second
+    // is looked at to its end. (Neither has a mark, so that nothing could come of them.)
+    let mut pair = Pair::start().await;
+    let trash = pair.source.pool_dir().join(".pixelfox/trash/1/original/push");
+    fs::create_dir_all(&trash).unwrap();
+    fs::File::create(trash.join("large.png")).unwrap().set_len(4 << 30).unwrap();
+    fs::write(trash.join("small.png"), b"small").unwrap();
+    let file = |name: &str, job| RestoreFile {
+        file: FileAt {
+            path: format!("original/push/{name}").parse().unwrap(),
+            generation: Generation(1),
+            lease: None,
+            reason: Reason::Settled,
+        },
+        restored: Generation(2),
+        job: JobId::try_from(job).ok(),
+    };
+    let order = RestoreFiles {
+        pool: pool_id(1),
+        files: vec![file("large.png", 1_u64), file("small.png", 2)],
+        check: Check::Bytes,
+    };
+    let said = Instant::now();
+    pair.work.start(CommandId(1), Command::Restore(order));
+    pair.work.cancel(CommandId(1), &[JobId::try_from(1).unwrap()]);
+    let told = pair.told(1).await;
+    assert!(said.elapsed() < Duration::from_secs(2), "{:?}", said.elapsed());
+    assert_eq!(told.of("large.png"), (Outcome::Retry, "called off"));
+    assert_eq!(told.of("small.png").0, Outcome::Mismatch);
     pair.stop().await;
 }
 

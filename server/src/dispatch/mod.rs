@@ -134,9 +134,7 @@ impl Round {
         }
         self.sessions.usage_changed();
         self.send(&order, leased.jobs, pools).await;
-        if self.settle.changes() != changes {
-            self.settle.heed_changes().await; // a change after the lease may have found nothing in flight to stop
-        }
+        self.settle.sent_since(changes).await?;
         Ok(got_on)
     }
 

@@ -119,12 +119,19 @@ impl Settle {
         if settings.move_slots_per_node >= before {
             return Ok(());
         }
+        self.rooms.changes.fetch_add(1, Ordering::AcqRel);
+        self.fit_slots().await
+    }
+
+    /// Gives back what is above the slots that the settings last left.
+    async fn fit_slots(&self) -> Result<(), StoreError> {
+        let most = self.rooms.slots.load(Ordering::Acquire);
         let mut surplus = Vec::new();
         for session in self.rooms.sessions.all() {
-            let slots = session.hello().about.slots.min(settings.move_slots_per_node);
-            surplus.extend(session.pending.surplus(Work::Push, usize::try_from(slots).unwrap_or(usize::MAX)));
+            let slots = usize::try_from(session.hello().about.slots.min(most)).unwrap_or(usize::MAX);
+            surplus.extend(session.pending.surplus(Work::Push, slots));
         }
-        if surplus.is_empty() {
+        if most == u32::MAX || surplus.is_empty() {
             return Ok(());
         }
         let this = self.clone();
@@ -149,8 +156,19 @@ impl Settle {
         self.rooms.wake.notify_one();
     }
 
-    /// A number that rises with every change. Who has leased jobs and sent them compares it with what it was before
-    /// the lease, and where it has risen calls [`Settle::heed_changes`]: the change may have come in between.
+    /// Jobs were leased and sent: a change since `before` (see [`Settle::changes`]) may have found nothing to stop yet.
+    ///
+    /// # Errors
+    /// The books can't be written.
+    pub async fn sent_since(&self, before: u64) -> Result<(), StoreError> {
+        if self.changes() == before {
+            return Ok(());
+        }
+        self.heed_changes().await;
+        self.fit_slots().await
+    }
+
+    /// A number that rises with every change: to be read before a lease, for [`Settle::sent_since`] after it.
     #[must_use]
     pub fn changes(&self) -> u64 {
         self.rooms.changes.load(Ordering::Acquire)

@@ -189,7 +189,7 @@ async fn slots(office: &Office, move_slots_per_node: u32) {
 async fn a_job_without_progress_is_recovered_and_one_that_flows_is_not() {
     // A sweeper of tenths of seconds. While the node tells of bytes, however long, nothing happens; when it falls silent
     // the job is taken back with the contract's line, counted, and the node is told to stop.
-    let times = SweepTimes { stuck_after: Duration::from_millis(600), every: Duration::from_millis(50) };
+    let times = SweepTimes { stuck_after: Duration::from_millis(1500), every: Duration::from_millis(50) };
     let office = Office::open_with(tempfile::tempdir().unwrap(), Some(SECRET), Some(TOKEN), times).await;
     let mut s01 = FakeNode::attach(&office, "s01").await;
     let s02 = FakeNode::attach(&office, "s02").await;
@@ -199,7 +199,7 @@ async fn a_job_without_progress_is_recovered_and_one_that_flows_is_not() {
     let job = office.only_child(&batch).await.id;
     let (id, _) = s01.push().await;
     let (begun, mut bytes_done) = (Instant::now(), 0);
-    while begun.elapsed() < 3 * times.stuck_after {
+    while begun.elapsed() < 2 * times.stuck_after {
         bytes_done += 1;
         let progress = v1::CommandProgress { command_id: id, bytes_done, files_done: 0, files: Vec::new() };
         s01.say(Said::Progress(progress)).await;

@@ -5,6 +5,7 @@
 mod admin;
 mod attach;
 mod control;
+mod control_cluster;
 mod dispatch;
 mod grpcurl;
 mod harness;
