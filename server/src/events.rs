@@ -1,12 +1,14 @@
 //! What happened, for whoever watches from inside. Publishing never waits: each watcher keeps the latest event
 //! per subject, up to a limit, and past it is told to read the state anew. Knows no database and no wire type.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use pixelfox_proto::{ImageId, JobId, NodeId, PoolId};
 use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
 
 /// Subjects that one watcher has unread at most; past it everything unread becomes one [`Heard::ReadAnew`].
 pub const UNREAD_SUBJECTS: usize = 1024;
@@ -44,6 +46,9 @@ pub enum Heard {
     ReadAnew,
 }
 
+/// Progress of one subject is told at most this often.
+const PROGRESS_EVERY: Duration = Duration::from_secs(1);
+
 /// The place where events are published. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Events {
@@ -51,13 +56,24 @@ pub struct Events {
 }
 
 impl Events {
-    /// Gives the event to every watcher. Never waits; O(watchers + their unread subjects).
+    /// Gives the event to every watcher. Never waits; O(watchers × log(their unread subjects)).
     pub fn publish(&self, event: &Event) {
+        self.give(event, Weight::Change);
+    }
+
+    /// A subject got on without anything to say of it: told with its next change, or alone at most once a second.
+    pub fn progressed(&self, subject: Subject) {
+        self.give(&Event { subject, message: String::new() }, Weight::Progress);
+    }
+
+    fn give(&self, event: &Event, weight: Weight) {
         self.watchers.lock().retain(|watcher| {
             let Some(unread) = watcher.upgrade() else {
                 return false;
             };
-            unread.put(event);
+            if (unread.wanted)(&event.subject) {
+                unread.put(event, weight);
+            }
             true
         });
     }
@@ -65,16 +81,40 @@ impl Events {
     /// A watcher of everything that is published from now on. It ends when it is dropped.
     #[must_use]
     pub fn watch(&self) -> Watcher {
-        let unread = Arc::new(Unread::default());
-        self.watchers.lock().push(Arc::downgrade(&unread));
-        Watcher { unread }
+        self.watch_only(|_| true)
     }
+
+    /// Likewise, of what is wanted alone.
+    #[must_use]
+    pub fn watch_only(&self, wanted: impl Fn(&Subject) -> bool + Send + Sync + 'static) -> Watcher {
+        let wanted = Box::new(wanted);
+        let unread = Arc::new(Unread { kept: Mutex::default(), arrived: Notify::new(), wanted });
+        self.watchers.lock().push(Arc::downgrade(&unread));
+        Watcher { unread, told: HashMap::new() }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Weight {
+    Change,
+    Progress,
 }
 
 /// The receiving end of [`Events`].
 #[derive(Debug)]
 pub struct Watcher {
     unread: Arc<Unread>,
+    /// When the subjects of the last second were told.
+    told: HashMap<Subject, Instant>,
+}
+
+/// What a watcher takes at once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// The latest event of each subject, oldest first; progress has no message.
+    pub events: Vec<Event>,
+    /// More happened than is kept for a slow watcher: the state is to be read anew.
+    pub read_anew: bool,
 }
 
 impl Watcher {
@@ -88,29 +128,65 @@ impl Watcher {
             woken.await;
         }
     }
+
+    /// Waits until there is something to tell, and takes all of it but for progress of subjects that were told less
+    /// than a second ago. Cancel safe.
+    pub async fn batch(&mut self) -> Batch {
+        loop {
+            let woken = self.unread.arrived.notified();
+            let now = Instant::now();
+            self.told.retain(|_, told| now.duration_since(*told) < PROGRESS_EVERY);
+            let (batch, later) = self.unread.take_due(&self.told);
+            if batch.read_anew || !batch.events.is_empty() {
+                self.told.extend(batch.events.iter().map(|event| (event.subject.clone(), now)));
+                return batch;
+            }
+            tokio::select! {
+                () = woken => {}
+                () = async { sleep_until(later.unwrap_or(now) + PROGRESS_EVERY).await }, if later.is_some() => {}
+            }
+        }
+    }
 }
 
-#[derive(Debug, Default)]
 struct Unread {
     kept: Mutex<Kept>,
     arrived: Notify,
+    wanted: Box<dyn Fn(&Subject) -> bool + Send + Sync>,
+}
+
+impl std::fmt::Debug for Unread {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Unread").field("kept", &self.kept).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Default)]
 struct Kept {
-    events: VecDeque<Event>,
+    /// In the order in which they came.
+    events: BTreeMap<u64, (Event, Weight)>,
+    places: HashMap<Subject, u64>,
+    next: u64,
     overflowed: bool,
 }
 
 impl Unread {
-    fn put(&self, event: &Event) {
+    fn put(&self, event: &Event, weight: Weight) {
         let mut kept = self.kept.lock();
-        kept.events.retain(|older| older.subject != event.subject);
-        if kept.events.len() >= UNREAD_SUBJECTS {
+        if let Some(place) = kept.places.get(&event.subject).copied() {
+            if weight == Weight::Progress {
+                return; // whoever reads the older event reads the state of now with it
+            }
+            kept.events.remove(&place);
+        } else if kept.events.len() >= UNREAD_SUBJECTS {
             kept.events.clear();
+            kept.places.clear();
             kept.overflowed = true;
         }
-        kept.events.push_back(event.clone());
+        let place = kept.next;
+        kept.next += 1;
+        kept.places.insert(event.subject.clone(), place);
+        kept.events.insert(place, (event.clone(), weight));
         drop(kept);
         self.arrived.notify_one();
     }
@@ -120,7 +196,31 @@ impl Unread {
         if std::mem::take(&mut kept.overflowed) {
             return Some(Heard::ReadAnew);
         }
-        kept.events.pop_front().map(Heard::Event)
+        let (_, (event, _)) = kept.events.pop_first()?;
+        kept.places.remove(&event.subject);
+        Some(Heard::Event(event))
+    }
+
+    /// What may be told, and when the first of the rest was told last.
+    fn take_due(&self, told: &HashMap<Subject, Instant>) -> (Batch, Option<Instant>) {
+        let mut kept = self.kept.lock();
+        let mut batch = Batch { read_anew: std::mem::take(&mut kept.overflowed), events: Vec::new() };
+        let mut later: Option<Instant> = None;
+        let (mut events, mut rest) = (std::mem::take(&mut kept.events), BTreeMap::new());
+        while let Some((place, (event, weight))) = events.pop_first() {
+            match told.get(&event.subject).filter(|_| weight == Weight::Progress) {
+                Some(at) => {
+                    later = Some(later.map_or(*at, |earlier| earlier.min(*at)));
+                    rest.insert(place, (event, weight));
+                }
+                None => {
+                    kept.places.remove(&event.subject);
+                    batch.events.push(event);
+                }
+            }
+        }
+        kept.events = rest;
+        (batch, later)
     }
 }
 
@@ -156,6 +256,31 @@ mod tests {
         }
         assert_eq!(watcher.next().await, Heard::ReadAnew);
         assert_eq!(watcher.next().await, Heard::Event(job(last, "leased")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn progress_is_told_once_a_second_and_a_change_at_once() {
+        // Made-up time: of a thousand words on progress the first is told at once, the next after a second; a change in
+        // between is told at once, and the progress that came before it with it. Nothing is left untold.
+        let events = Events::default();
+        let mut watcher = events.watch_only(|subject| matches!(subject, Subject::Job(_)));
+        let start = Instant::now();
+        events.progressed(Subject::Settings);
+        events.progressed(job(1, "").subject);
+        assert_eq!(watcher.batch().await.events, [job(1, "")]);
+        for _word in 0..1000 {
+            events.progressed(job(1, "").subject);
+        }
+        events.publish(&job(2, "leased"));
+        assert_eq!(watcher.batch().await.events, [job(2, "leased")]);
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        assert_eq!((watcher.batch().await.events, start.elapsed()), (vec![job(1, "")], PROGRESS_EVERY));
+        events.progressed(job(1, "").subject);
+        events.publish(&job(1, "moved"));
+        events.progressed(job(1, "").subject);
+        assert_eq!((watcher.batch().await.events, start.elapsed()), (vec![job(1, "moved")], PROGRESS_EVERY));
+        assert!(tokio::time::timeout(Duration::from_secs(60), watcher.batch()).await.is_err());
+        assert!(watcher.told.is_empty() || watcher.told.len() == 1, "only the last second is remembered");
     }
 
     #[test]

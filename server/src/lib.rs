@@ -16,6 +16,7 @@ pub mod grpc;
 pub mod http;
 pub mod moves;
 pub mod placement;
+pub mod progress;
 pub mod schedule;
 pub mod sessions;
 pub mod settle;

@@ -9,7 +9,10 @@ mod wire;
 
 use std::{
     path::PathBuf,
-    sync::{Arc, atomic::AtomicU64},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -77,8 +80,40 @@ pub struct Outgoing {
 pub struct Ears {
     /// How each file ended.
     pub ends: mpsc::Sender<(usize, Sent)>,
-    /// Bytes of files that went out so far: a counter, because frames are many.
-    pub bytes: Arc<AtomicU64>,
+    /// Bytes of files that went out so far: counters, because frames are many.
+    pub bytes: Arc<Gone>,
+}
+
+/// What has gone out of a push.
+#[derive(Debug, Default)]
+pub struct Gone {
+    /// Bytes since this was last asked.
+    bytes: AtomicU64,
+    /// Place of the file that flows plus 1 in the upper bits, and how far it is; one value, so that both fit.
+    at: AtomicU64,
+}
+
+/// Bits of [`Gone`] for how far a file is: 256 TiB.
+const OFFSET_BITS: u32 = 48;
+
+impl Gone {
+    /// Bytes since the last call.
+    pub fn take(&self) -> u64 {
+        self.bytes.swap(0, Ordering::Relaxed)
+    }
+
+    /// The file that flows, and how many of its bytes are gone.
+    #[must_use]
+    pub fn flowing(&self) -> Option<(usize, u64)> {
+        let at = self.at.load(Ordering::Relaxed);
+        let place = usize::try_from(at >> OFFSET_BITS).ok()?.checked_sub(1)?;
+        Some((place, at & ((1 << OFFSET_BITS) - 1)))
+    }
+
+    fn went(&self, place: usize, offset: u64, bytes: usize) {
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.at.store((place as u64 + 1) << OFFSET_BITS | offset, Ordering::Relaxed);
+    }
 }
 
 /// How a file ended.

@@ -3,10 +3,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
 };
 
 use pixelfox_proto::{Sha256, StoredPath};
@@ -15,7 +12,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 
 use super::{
-    CallOff, Ears, Outgoing, Pace, SendError, Sent, Target, broken,
+    CallOff, Ears, Gone, Outgoing, Pace, SendError, Sent, Target, broken,
     buffers::Buffers,
     source::{Piece, Source},
     wire::{self, Answer, Answers, Message},
@@ -144,7 +141,7 @@ struct Flow<C> {
     ends: VecDeque<(usize, Sent)>,
     /// Files of the source whose bytes are not those on record.
     judged: VecDeque<(StoredPath, Stored, Verdict)>,
-    bytes: Arc<AtomicU64>,
+    bytes: Arc<Gone>,
 }
 
 /// The file whose pieces go out.
@@ -229,6 +226,7 @@ impl<C: CallOff> Flow<C> {
         if self.call_off.is_called_off(index) {
             return Some(self.give_up(&current, Sent::CalledOff));
         }
+        let from = current.source.offset();
         let (message, sent) = match current.source.next(&mut self.buffers) {
             Ok(Piece::Inner(cut, data)) => {
                 let sent = data.len();
@@ -250,7 +248,7 @@ impl<C: CallOff> Flow<C> {
             }
             Err(error) => return Some(self.give_up(&current, Sent::Unreadable(sentence(&error)))),
         };
-        self.bytes.fetch_add(sent as u64, Ordering::Relaxed);
+        self.bytes.went(index, from + sent as u64, sent);
         Some(message)
     }
 

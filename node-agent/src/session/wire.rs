@@ -95,11 +95,12 @@ fn pool_report(report: PoolReport) -> v1::PoolReport {
 /// A word about an order.
 pub(super) fn report(report: Report) -> v1::NodeEvent {
     event(match report {
-        Report::Progress { command, bytes_done, files_done, files } => Event::Progress(v1::CommandProgress {
+        Report::Progress { command, bytes_done, files_done, files, flowing } => Event::Progress(v1::CommandProgress {
             command_id: command.0,
             bytes_done,
             files_done,
             files: files.into_iter().map(file_result).collect(),
+            flowing: flowing.map(|(path, bytes_done)| v1::FileProgress { stored_path: path.into(), bytes_done }),
         }),
         Report::Ended { command, files, error } => Event::Result(v1::CommandResult {
             command_id: command.0,

@@ -129,6 +129,8 @@ pub enum Report {
         files_done: u32,
         /// Files that ended since the last word.
         files: Vec<FileEnd>,
+        /// The file whose pieces go out, and how many of its bytes have.
+        flowing: Option<(StoredPath, u64)>,
     },
     /// The order is done with: the last word about it.
     Ended {

@@ -1,13 +1,6 @@
 //! Files to another node, and what became of each of them.
 
-use std::{
-    collections::HashSet,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use pixelfox_proto::{JobId, RefusalReason};
 use tokio::{
@@ -16,7 +9,7 @@ use tokio::{
 };
 
 use super::{Cancel, FileEnd, Outcome, PushFile, PushFiles, Reporter, Shared, report::sentence};
-use crate::send::{CallOff, Ears, Outgoing, Sent, Target};
+use crate::send::{CallOff, Ears, Gone, Outgoing, Sent, Target};
 
 /// Ends that wait to be told.
 const ENDS: usize = 64;
@@ -62,7 +55,7 @@ struct Told<'a> {
     reporter: &'a mut Reporter,
     /// Files that have not ended yet.
     files: &'a mut [Option<PushFile>],
-    bytes: &'a AtomicU64,
+    bytes: &'a Gone,
     gathers: u32,
 }
 
@@ -90,7 +83,12 @@ impl Told<'_> {
     }
 
     async fn gathered(&mut self) {
-        self.reporter.sent(self.bytes.swap(0, Ordering::Relaxed));
+        self.reporter.sent(self.bytes.take());
+        let flowing = self.bytes.flowing().and_then(|(place, bytes)| {
+            let file = self.files.get(place)?.as_ref()?;
+            Some((file.path.clone(), bytes))
+        });
+        self.reporter.flows(flowing);
         self.gathers += 1;
         if self.reporter.has_ends() || (self.gathers >= GATHERS_PER_PROGRESS && self.reporter.has_news()) {
             self.gathers = 0;

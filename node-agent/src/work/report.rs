@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt as _};
+use pixelfox_proto::StoredPath;
 use tokio::{
     sync::mpsc,
     time::{MissedTickBehavior, interval},
@@ -25,11 +26,12 @@ pub(crate) struct Reporter {
     files_done: u32,
     bytes_done: u64,
     told_bytes: u64,
+    flowing: Option<(StoredPath, u64)>,
 }
 
 impl Reporter {
     pub(super) fn new(command: CommandId, reports: mpsc::Sender<Report>, cancel: Cancel) -> Self {
-        Self { command, reports, cancel, ends: Vec::new(), files_done: 0, bytes_done: 0, told_bytes: 0 }
+        Self { command, reports, cancel, ends: Vec::new(), files_done: 0, bytes_done: 0, told_bytes: 0, flowing: None }
     }
 
     /// Tells each end of `ends` soon after it came, and the end of the order when the stream is over.
@@ -62,6 +64,11 @@ impl Reporter {
         self.bytes_done = self.bytes_done.saturating_add(bytes);
     }
 
+    /// Notes which file is under way, and how far.
+    pub(crate) fn flows(&mut self, flowing: Option<(StoredPath, u64)>) {
+        self.flowing = flowing;
+    }
+
     /// Whether a file has ended since the last word.
     pub(crate) fn has_ends(&self) -> bool {
         !self.ends.is_empty()
@@ -77,7 +84,8 @@ impl Reporter {
         self.told_bytes = self.bytes_done;
         let files = std::mem::take(&mut self.ends);
         let (bytes_done, files_done) = (self.bytes_done, self.files_done);
-        self.send(Report::Progress { command: self.command, bytes_done, files_done, files }).await;
+        let flowing = self.flowing.take();
+        self.send(Report::Progress { command: self.command, bytes_done, files_done, files, flowing }).await;
     }
 
     /// Tells that the order is done with; `error` where it failed as a whole.

@@ -90,7 +90,7 @@ impl Pair {
         let mut told = Told { ends: BTreeMap::new(), bytes: Vec::new(), error: None };
         loop {
             let (ended, is_last) = match self.report().await {
-                Report::Progress { command, bytes_done, files_done, files } if command.0 == id => {
+                Report::Progress { command, bytes_done, files_done, files, .. } if command.0 == id => {
                     assert_eq!(files_done as usize, told.ends.len() + files.len());
                     told.bytes.push(bytes_done);
                     (files, false)

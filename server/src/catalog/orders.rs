@@ -320,6 +320,8 @@ pub enum SourceFault {
 pub struct SettledJob {
     /// The job, child or parent.
     pub job: JobId,
+    /// The parent of a child.
+    pub parent: Option<JobId>,
     /// Its image; a parent has none.
     pub image: Option<ImageId>,
     /// What it is now.

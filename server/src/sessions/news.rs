@@ -102,6 +102,8 @@ pub enum News {
         bytes_done: u64,
         /// Files that ended since the last report.
         files: Vec<FileResult>,
+        /// The file whose pieces go out now, and how many of its bytes have.
+        flowing: Option<(StoredPath, u64)>,
     },
     /// A command ended.
     Ended {

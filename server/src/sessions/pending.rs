@@ -103,6 +103,11 @@ impl Pending {
         heard
     }
 
+    /// What a file of a command is, where it has not ended yet.
+    pub fn awaited(&self, id: CommandId, path: &StoredPath) -> Option<Awaited> {
+        self.commands.lock().get(&id)?.unreported.get(path).cloned()
+    }
+
     /// Bytes that a command has sent so far.
     pub fn flowed(&self, id: CommandId, bytes_done: u64) {
         if let Some(command) = self.commands.lock().get_mut(&id).filter(|command| command.bytes_done < bytes_done) {

@@ -213,6 +213,7 @@ impl Rooms {
             return;
         }
         self.flights.forget(leases);
+        self.progress.forget(leases);
         for session in self.sessions.all() {
             for (command, jobs) in session.pending.forget(leases) {
                 self.cancel(&session, command, jobs);

@@ -47,6 +47,11 @@ impl Flights {
         Some((job, ends))
     }
 
+    /// The parent of a job in flight.
+    pub(super) fn parent(&self, lease: Lease) -> Option<JobId> {
+        self.by_lease.lock().get(&lease)?.job.parent
+    }
+
     /// The target could not bring this file back from its trash: it has to be pushed.
     pub(super) fn not_restored(&self, lease: Lease, path: &StoredPath) {
         self.unrestored.lock().push((lease, path.clone()));

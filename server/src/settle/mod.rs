@@ -14,8 +14,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use parking_lot::Mutex;
-use pixelfox_proto::{Lease, StoredPath};
+use pixelfox_proto::{JobId, Lease, StoredPath};
 use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -26,6 +27,7 @@ use self::verdict::{FileEnd, Verdict};
 use crate::catalog::{JobState, LeasedFile, LeasedJob, LostSession, SettledJob, TrashResult};
 use crate::clock;
 use crate::events::{Event, Events, Subject};
+use crate::progress::{Counts, Progress};
 use crate::schedule::Cause;
 use crate::sessions::{Awaited, CommandId, FileResult, News, Outcome, Session, Sessions};
 use crate::store::Store;
@@ -42,6 +44,7 @@ struct Rooms {
     /// Wakes the dispatcher: a slot, a job or a pool may be free.
     wake: Arc<Notify>,
     flights: Flights,
+    progress: Progress,
     /// Rises with every change that may have taken jobs away from whoever works on them.
     changes: AtomicU64,
     /// Slots of each node as the settings last said.
@@ -73,6 +76,7 @@ impl Settle {
             events,
             wake,
             flights: Flights::default(),
+            progress: Progress::default(),
             changes: AtomicU64::new(0),
             slots: AtomicU32::new(u32::MAX),
             began: Notify::new(),
@@ -103,8 +107,16 @@ impl Settle {
 
     /// A leased job is about to be sent. Call it before the first command that has a file of it.
     pub fn begin(&self, job: LeasedJob) {
+        self.rooms.progress.begin(&job, Instant::now());
+        self.rooms.got_on(job.job, job.parent);
         self.rooms.flights.begin(job);
         self.rooms.began.notify_one();
+    }
+
+    /// How far running transfers are.
+    #[must_use]
+    pub fn progress(&self) -> &Progress {
+        &self.rooms.progress
     }
 
     /// Files that the target did not have in its trash after all: they are to be pushed, each with its job.
@@ -121,8 +133,14 @@ impl Settle {
     pub async fn hear(&self, session: &Session, news: News) {
         match news {
             News::Heartbeat(beat) => self.heartbeat(session, beat).await,
-            News::Progress { command, bytes_done, files } => {
+            News::Progress { command, bytes_done, files, flowing } => {
                 session.pending.flowed(command, bytes_done);
+                if let Some((path, bytes)) = flowing
+                    && let Some(Awaited::Pushed(attempt)) = session.pending.awaited(command, &path)
+                {
+                    self.rooms.progress.flowing(attempt.job, attempt.lease, bytes, Instant::now());
+                    self.rooms.got_on(attempt.job, self.rooms.flights.parent(attempt.lease));
+                }
                 self.results(session, command, files).await;
             }
             News::Ended { command, files, error } => {
@@ -139,6 +157,7 @@ impl Settle {
         }
         let mut trashed = Vec::new();
         for (awaited, result) in session.pending.report(command, files) {
+            self.rooms.count(&awaited, &result);
             match awaited {
                 Awaited::Pushed(attempt) => self.land(attempt.lease, &result.path, FileEnd::of(&result)).await,
                 Awaited::Restored(attempt) if matches!(result.outcome, Outcome::Done | Outcome::Skipped) => {
@@ -204,6 +223,25 @@ impl Settle {
 }
 
 impl Rooms {
+    /// A job is further than before, and its parent with it. Told at most once a second.
+    fn got_on(&self, job: JobId, parent: Option<JobId>) {
+        self.events.progressed(Subject::Job(job));
+        if let Some(parent) = parent {
+            self.events.progressed(Subject::Job(parent));
+        }
+    }
+
+    /// A file that is at its target counts.
+    fn count(&self, awaited: &Awaited, result: &FileResult) {
+        let (Awaited::Pushed(attempt) | Awaited::Restored(attempt)) = awaited else { return };
+        let how = match (awaited, result.outcome) {
+            (Awaited::Pushed(_), Outcome::Done) => Counts::Flowed,
+            (_, Outcome::Done | Outcome::Skipped) => Counts::There,
+            _ => return,
+        };
+        self.progress.landed(attempt.job, attempt.lease, result.size, how, Instant::now());
+    }
+
     /// Jobs that ended without a line of their own.
     fn published(&self, settled: Vec<SettledJob>) {
         for job in settled {
@@ -215,6 +253,9 @@ impl Rooms {
                 tracing::debug!(job = %job.job, "{message}");
             }
             self.events.publish(&Event { subject: Subject::Job(job.job), message });
+            if let Some(parent) = job.parent {
+                self.events.progressed(Subject::Job(parent));
+            }
         }
     }
 }

@@ -48,6 +48,7 @@ pub(super) async fn run(
         if !done.is_empty()
             && let Some(committed) = commit(&rooms, &done, &stop).await
         {
+            rooms.progress.forget(&done.iter().map(|job| job.lease).collect());
             announce(&rooms, committed, &trash).await;
         }
         if !setbacks.is_empty() {
@@ -115,6 +116,11 @@ fn moved(rooms: &Rooms, job: &MovedJob) {
     tracing::info!(%image, source_pool_id = %source, target_pool_id = %target, bytes = job.bytes, "{message}");
     rooms.events.publish(&Event { subject: Subject::Image(*image), message: message.clone() });
     rooms.events.publish(&Event { subject: Subject::Job(job.job), message });
+    if let Some(parent) = job.parent {
+        rooms.events.progressed(Subject::Job(parent));
+    }
+    rooms.events.progressed(Subject::Pool(*source));
+    rooms.events.progressed(Subject::Pool(*target));
 }
 
 fn source_missing(pool: PoolId, path: &StoredPath) {
@@ -133,6 +139,7 @@ async fn set_back(
         match rooms.store.set_back(batch.clone(), clock::now()).await {
             Ok(settled) => {
                 crash_point!("setback.after_commit");
+                rooms.progress.forget(&batch.iter().map(|setback| setback.lease).collect());
                 setbacks.iter().for_each(|(setback, source)| told(rooms, setback, *source));
                 rooms.published(settled);
                 if batch.iter().any(|setback| !matches!(setback.kind, SetbackKind::Again { .. })) {

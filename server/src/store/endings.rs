@@ -6,7 +6,7 @@ use sqlx::FromRow;
 
 use super::{
     Trouble,
-    dialect::{checked, job_id, json, word},
+    dialect::{checked, job_id, json, some_job, word},
     outbox,
     statement::{self, Conn},
     tally::Tally,
@@ -120,6 +120,7 @@ impl TryFrom<EndedRow> for SettledJob {
     fn try_from(row: EndedRow) -> Result<Self, Trouble> {
         Ok(Self {
             job: job_id(row.id)?,
+            parent: some_job(row.parent_id),
             image: row.image_uuid.map(|uuid| checked(uuid.parse(), "jobs.image_uuid")).transpose()?,
             state: word(JobState::parse(&row.state), "jobs.state", &row.state)?,
             cause: row.last_error,

@@ -67,6 +67,24 @@ impl Store {
         self.one_image(" AND i.uuid = ", id.to_string()).await
     }
 
+    /// Those of these images that there are.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn get_images(&self, ids: &[ImageId]) -> Result<Vec<Image>, StoreError> {
+        let ids: Vec<[&ImageId; 1]> = ids.iter().map(|id| [id]).collect();
+        self.read("read images", async |mut conn| {
+            let mut sql = statement::query_as(IMAGE_COLUMNS);
+            sql.push(
+                " FROM json_each($1) AS a CROSS JOIN images i ON i.uuid = a.value ->> 0
+                JOIN pools p ON p.id = i.pool_id WHERE i.deleting = 0",
+            );
+            let rows: Vec<ImageRow> = sql.bind(json(&ids)).fetch_all(&mut conn).await?;
+            with_files(&mut conn, rows).await
+        })
+        .await
+    }
+
     /// The image of a share link.
     ///
     /// # Errors

@@ -82,6 +82,21 @@ impl Store {
         .await
     }
 
+    /// Those of these jobs that there are.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn get_jobs(&self, ids: &[JobId]) -> Result<Vec<Job>, StoreError> {
+        const SQL: &str =
+            "SELECT j.* FROM json_each($1) AS a CROSS JOIN jobs j ON j.id = CAST(a.value ->> 0 AS BIGINT)";
+        let ids: Vec<[u64; 1]> = ids.iter().map(|id| [id.get()]).collect();
+        self.read("read jobs", async |mut conn| {
+            let rows: Vec<JobRow> = statement::query_as(SQL).bind(json(&ids)).fetch_all(&mut conn).await?;
+            rows.into_iter().map(Job::try_from).collect()
+        })
+        .await
+    }
+
     /// How many jobs are in each state.
     ///
     /// # Errors

@@ -65,7 +65,6 @@ async fn what_is_not_built_says_so_by_name_and_what_to_use() {
         ("CreateApiKey", c.create_api_key(admins(v1::CreateApiKeyRequest::default())).await.map(drop)),
         ("RevokeApiKey", c.revoke_api_key(admins(v1::RevokeApiKeyRequest { id: 1 })).await.map(drop)),
         ("Diagnose", c.diagnose(admins(v1::DiagnoseRequest::default())).await.map(drop)),
-        ("Watch", c.watch(admins(v1::WatchRequest::default())).await.map(drop)),
     ];
     for (method, answer) in answers {
         let refused = answer.unwrap_err();

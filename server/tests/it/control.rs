@@ -201,7 +201,7 @@ async fn a_job_without_progress_is_recovered_and_one_that_flows_is_not() {
     let (begun, mut bytes_done) = (Instant::now(), 0);
     while begun.elapsed() < 2 * times.stuck_after {
         bytes_done += 1;
-        let progress = v1::CommandProgress { command_id: id, bytes_done, files_done: 0, files: Vec::new() };
+        let progress = v1::CommandProgress { command_id: id, bytes_done, files_done: 0, ..Default::default() };
         s01.say(Said::Progress(progress)).await;
         tokio::time::sleep(times.every).await;
     }

@@ -54,6 +54,7 @@ const SERVER_FLOORS: &[(&str, u8)] = &[
     ("sessions", 3),
     ("store", 2),
     ("events", 2),
+    ("progress", 2),
     ("schedule", 1),
     ("moves", 1),
     ("placement", 1),

@@ -25,3 +25,4 @@ mod store_moves;
 mod store_pool_moves;
 mod store_pools;
 mod store_random;
+mod watch;

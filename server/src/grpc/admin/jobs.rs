@@ -1,11 +1,13 @@
 //! Jobs: listed and shown, each with why it waits.
 
 use pixelfox_proto::{Fault, JobId, v1};
+use tokio::time::Instant;
 
 use super::AdminService;
 use crate::catalog::{Job, JobState};
 use crate::dispatch;
 use crate::grpc::wire;
+use crate::progress::Figures;
 use crate::schedule::{self, MAX_ATTEMPTS};
 
 impl AdminService {
@@ -29,14 +31,25 @@ impl AdminService {
     pub(super) async fn shown_jobs(&self, jobs: Vec<Job>) -> Result<Vec<v1::Job>, Fault> {
         let pending: Vec<JobId> = jobs.iter().filter(|job| job.state == JobState::Pending).map(|job| job.id).collect();
         if pending.is_empty() {
-            return Ok(jobs.into_iter().map(|job| wire::job::job(job, String::new(), MAX_ATTEMPTS)).collect());
+            return Ok(jobs.into_iter().map(|job| self.with_progress(job, String::new())).collect());
         }
         let (_, seen) = dispatch::snapshot(&self.rooms.store, &self.rooms.sessions).await?;
         let unsettled = self.rooms.store.unsettled_jobs(&pending).await?;
         let shown = |job: Job| {
             let waiting_for = schedule::waiting_for(&job, &seen, &unsettled);
-            wire::job::job(job, waiting_for, MAX_ATTEMPTS)
+            self.with_progress(job, waiting_for)
         };
         Ok(jobs.into_iter().map(shown).collect())
+    }
+
+    /// What is known of a job's transfer beyond the books.
+    fn with_progress(&self, job: Job, waiting_for: String) -> v1::Job {
+        let (progress, now) = (self.rooms.settle.progress(), Instant::now());
+        let live = match (job.finished, job.committed) {
+            (None, false) if job.image.is_none() => progress.of_parent(job.id, now),
+            (None, false) => progress.of_job(job.id, now),
+            _ => Figures::default(),
+        };
+        wire::job::job(job, waiting_for, MAX_ATTEMPTS, live)
     }
 }

@@ -9,6 +9,11 @@ mod places;
 mod pools;
 mod service;
 mod settings;
+mod watch;
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
 
 use super::Rooms;
 use super::auth::OperatorsOnly;
@@ -18,10 +23,11 @@ use super::auth::OperatorsOnly;
 pub struct AdminService {
     rooms: Rooms,
     operators_only: OperatorsOnly,
+    watchers: Arc<Semaphore>,
 }
 
 impl AdminService {
     pub(super) fn new(rooms: Rooms, operators_only: OperatorsOnly) -> Self {
-        Self { rooms, operators_only }
+        Self { rooms, operators_only, watchers: Arc::new(Semaphore::new(watch::WATCHERS)) }
     }
 }

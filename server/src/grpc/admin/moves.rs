@@ -7,26 +7,27 @@ use crate::catalog::MoveBatch;
 use crate::clock;
 use crate::dispatch;
 use crate::events::{Event, Subject};
-use crate::grpc::wire;
+use crate::grpc::wire::{self, job::seconds};
 use crate::store::StoreError;
 
 impl AdminService {
     pub(super) async fn move_these(&self, request: v1::MoveImagesRequest) -> Result<v1::JobBatch, Fault> {
         let ask = wire::job::move_ask(request)?;
         let target = ask.target;
-        self.carry_out(self.rooms.store.plan_move_images(ask, clock::now()), target).await
+        self.carry_out(self.rooms.store.plan_move_images(ask, clock::now()), None, target).await
     }
 
     pub(super) async fn move_all(&self, request: v1::MovePoolRequest) -> Result<v1::JobBatch, Fault> {
         let ask = wire::job::pool_move_ask(request)?;
-        let target = ask.target;
-        self.carry_out(self.rooms.store.plan_move_pool(ask, clock::now()), target).await
+        let (source, target) = (ask.source, ask.target);
+        self.carry_out(self.rooms.store.plan_move_pool(ask, clock::now()), Some(source), target).await
     }
 
     /// Plans, says what was planned, sets it going, and tells what is known of the way.
     async fn carry_out(
         &self,
         plan: impl Future<Output = Result<MoveBatch, StoreError>>,
+        source: Option<PoolId>,
         target: PoolId,
     ) -> Result<v1::JobBatch, Fault> {
         crash_point!("plan.before_commit");
@@ -40,6 +41,9 @@ impl AdminService {
         }
         let (_, seen) = dispatch::snapshot(&self.rooms.store, &self.rooms.sessions).await?;
         let pool = seen.pools.iter().find(|pool| pool.id == target && pool.healthy);
-        Ok(v1::JobBatch { target_room: pool.map(|pool| pool.room_bytes()), ..wire::job::batch(batch) })
+        let rate = source.map_or(0.0, |source| self.rooms.settle.progress().known_rate(source, target));
+        let batch = wire::job::batch(batch);
+        let seconds_expected = if rate > 0.0 { seconds(batch.bytes, rate) } else { 0.0 };
+        Ok(v1::JobBatch { target_room: pool.map(|pool| pool.room_bytes()), seconds_expected, ..batch })
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use pixelfox_proto::{Fault, v1};
+use tokio::time::Instant;
 
 use super::AdminService;
 use crate::grpc::wire;
@@ -30,7 +31,7 @@ impl AdminService {
             nodes_online: u32::try_from(online).unwrap_or(u32::MAX),
             nodes_known: u32::try_from(nodes.len()).unwrap_or(u32::MAX),
             jobs_by_state,
-            bytes_per_second: 0.0,
+            bytes_per_second: self.rooms.settle.progress().rate(Instant::now()),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         })
     }

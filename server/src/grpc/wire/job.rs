@@ -6,6 +6,7 @@ use super::{image, pool, timestamp};
 use crate::catalog::{
     ChangeAsk, Job, JobChange, JobFilter, JobKind, JobState, MoveAsk, MoveBatch, PageAsk, PlanRule, PoolMoveAsk,
 };
+use crate::progress::Figures;
 
 /// Longest request id in bytes.
 const REQUEST_ID_BYTES: usize = 128;
@@ -127,8 +128,17 @@ pub(crate) fn batch(batch: MoveBatch) -> v1::JobBatch {
     }
 }
 
-/// A job, with why it waits and how fast it goes.
-pub(crate) fn job(job: Job, waiting_for: String, max_attempts: u32) -> v1::Job {
+/// Seconds for so many bytes.
+#[expect(clippy::cast_precision_loss, reason = "an estimate")]
+pub(crate) fn seconds(bytes: u64, bytes_per_second: f64) -> f64 {
+    bytes as f64 / bytes_per_second
+}
+
+/// A job, with why it waits, and how far and how fast it goes beyond what the books say.
+pub(crate) fn job(job: Job, waiting_for: String, max_attempts: u32, live: Figures) -> v1::Job {
+    let bytes_done = job.bytes_done.saturating_add(live.bytes).min(job.bytes_total.max(job.bytes_done));
+    let (left, rate) = (job.bytes_total.saturating_sub(bytes_done), live.bytes_per_second);
+    let eta_seconds = if rate > 0.0 { seconds(left, rate) } else { 0.0 };
     let note = note(&job);
     v1::Job {
         id: job.id.get(),
@@ -141,7 +151,7 @@ pub(crate) fn job(job: Job, waiting_for: String, max_attempts: u32) -> v1::Job {
         image_uuid: job.image.map(|image| image.to_string()).unwrap_or_default(),
         attempt: job.attempt,
         max_attempts,
-        bytes_done: job.bytes_done,
+        bytes_done,
         bytes_total: job.bytes_total,
         children_done: job.children_done,
         children_failed: job.children_failed,
@@ -151,8 +161,8 @@ pub(crate) fn job(job: Job, waiting_for: String, max_attempts: u32) -> v1::Job {
         started: job.started.map(timestamp),
         finished: job.finished.map(timestamp),
         not_before: job.not_before.map(timestamp),
-        bytes_per_second: 0.0,
-        eta_seconds: 0.0,
+        bytes_per_second: rate,
+        eta_seconds,
         waiting_for,
         files_missing: job.files_missing,
         children_cancelled: job.children_cancelled,

@@ -7,6 +7,7 @@ pub(super) mod node;
 pub(super) mod pool;
 pub(super) mod settings;
 pub(super) mod upload;
+pub(super) mod watch;
 
 use prost_types::Timestamp;
 

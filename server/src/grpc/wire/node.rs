@@ -55,6 +55,7 @@ pub(crate) fn news(event: v1::NodeEvent) -> Result<Option<News>, Fault> {
             command: CommandId(progress.command_id),
             bytes_done: progress.bytes_done,
             files: results(progress.files),
+            flowing: progress.flowing.and_then(|file| Some((file.stored_path.parse().ok()?, file.bytes_done))),
         }),
         Some(node_event::Event::Result(v1::CommandResult { command_id, pool: Some(report), .. })) => {
             Some(News::Probed { command: CommandId(command_id), found: Ok(health(report)) })
