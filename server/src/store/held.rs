@@ -36,7 +36,7 @@ impl Store {
     pub async fn held_jobs(&self) -> Result<Vec<HeldJob>, StoreError> {
         self.read("look for jobs under way", async |mut conn| {
             let rows: Vec<(i64, String, String, i64, i64, i64)> =
-                statement::query_as(HELD).fetch_all(&mut *conn).await?;
+                statement::query_as(HELD).fetch_all(&mut conn).await?;
             let job = |(id, kind, node, lease, epoch, failures): (i64, String, String, i64, i64, i64)| {
                 Ok(HeldJob {
                     job: job_id(id)?,
@@ -59,7 +59,7 @@ impl Store {
     pub async fn released_leases(&self, leases: &[(JobId, Lease)]) -> Result<HashSet<Lease>, StoreError> {
         let words: Vec<_> = leases.iter().map(|(job, lease)| (job.get(), lease.0)).collect();
         self.read("look for leases that are void", async |mut conn| {
-            let rows: Vec<i64> = statement::query_scalar(RELEASED).bind(json(&words)).fetch_all(&mut *conn).await?;
+            let rows: Vec<i64> = statement::query_scalar(RELEASED).bind(json(&words)).fetch_all(&mut conn).await?;
             Ok(rows.into_iter().map(|lease| Lease(uint(lease))).collect())
         })
         .await
@@ -72,7 +72,7 @@ impl Store {
     pub async fn unsettled_jobs(&self, jobs: &[JobId]) -> Result<HashSet<JobId>, StoreError> {
         let ids: Vec<u64> = jobs.iter().map(|job| job.get()).collect();
         self.read("look for old copies at targets", async |mut conn| {
-            let rows: Vec<i64> = statement::query_scalar(UNSETTLED).bind(json(&ids)).fetch_all(&mut *conn).await?;
+            let rows: Vec<i64> = statement::query_scalar(UNSETTLED).bind(json(&ids)).fetch_all(&mut conn).await?;
             rows.into_iter().map(job_id).collect()
         })
         .await
