@@ -111,7 +111,8 @@ pub async fn serve_with(listener: TcpListener, routes: Routes, plane: Plane, sto
     let graceful = GracefulShutdown::new();
     let grace = limits.grace;
     let owned = Owned::new();
-    let shared = Arc::new(Shared { builder: builder(&limits, owned.clone()), routes, plane, limits, owned });
+    let builder = builder(&limits, owned.clone());
+    let shared = Arc::new(Shared { builder, routes, plane, limits, owned, stop: stop.clone() });
     let mut connections = JoinSet::new();
     while let Some((stream, peer, permit)) = next(&listener, &permits, &stop, &mut connections).await {
         let (shared, watcher) = (Arc::clone(&shared), graceful.watcher());
@@ -138,6 +139,7 @@ struct Shared {
     plane: Plane,
     limits: Limits,
     owned: Owned,
+    stop: CancellationToken,
 }
 
 /// The next connection and its place among the open ones; `None` after `stop`. Connections that ended are joined here.
@@ -176,9 +178,14 @@ async fn next(
 async fn connection(shared: &Arc<Shared>, stream: TcpStream, peer: SocketAddr, watcher: Watcher) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut stream = stream;
-    let first = match timeout(shared.limits.first_bytes, first::bytes(&mut stream)).await {
-        Ok(first) => first?,
-        Err(_elapsed) => return Err(io::ErrorKind::TimedOut.into()),
+    let first = tokio::select! {
+        biased;
+        first = timeout(shared.limits.first_bytes, first::bytes(&mut stream)) => match first {
+            Ok(first) => first?,
+            Err(_elapsed) => return Err(io::ErrorKind::TimedOut.into()),
+        },
+        // Who has said nothing waits for no answer, and the stop not for them.
+        () = shared.stop.cancelled() => return Ok(()),
     };
     let Some((bytes, lane)) = first else { return Ok(()) };
     match lane {

@@ -89,6 +89,17 @@ async fn a_connection_that_says_nothing_or_half_a_thing_is_closed() {
 }
 
 #[tokio::test]
+async fn a_connection_that_has_said_nothing_does_not_hold_up_the_stop() {
+    // It is open when the stop comes, and would have had ten seconds more for its first bytes.
+    let port = Port::hello(Limits::default()).await;
+    let silent = port.connect().await;
+    says(&port, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
+    port.stop.cancel();
+    port.ended().await;
+    assert!(to_the_end(silent).await.is_empty());
+}
+
+#[tokio::test]
 async fn a_whole_preface_and_then_silence_is_ended_by_ping() {
     // The preface counts as first bytes; after it the peer answers no PING and is closed.
     let port = Port::hello(Limits { ping_every: SHORT, ping_answer: SHORT, ..Limits::default() }).await;
