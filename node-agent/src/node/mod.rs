@@ -197,6 +197,7 @@ fn about(config: &NodeConfig, state: &State) -> About {
     About {
         node_id: config.node_id.clone(),
         instance_id: state.instance_id().to_owned(),
+        process_id: format!("{:032x}", fastrand::u128(..)),
         storage_roots: config.storage_roots.iter().map(|root| root.display().to_string()).collect(),
         slots: if config.workers == Workers::Enabled { SLOTS } else { 0 },
         node_url: config.node_url.clone(),

@@ -33,6 +33,8 @@ pub struct About {
     pub node_id: NodeId,
     /// Tells a restart from a second node with the same name.
     pub instance_id: String,
+    /// Of this process alone.
+    pub process_id: String,
     /// Directories that pools may lie under.
     pub storage_roots: Vec<String>,
     /// How many orders it works on at once; 0: takes none.
@@ -63,6 +65,7 @@ pub(super) fn hello(about: &About) -> v1::NodeEvent {
     event(Event::Hello(v1::Hello {
         node_id: about.node_id.to_string(),
         instance_id: about.instance_id.clone(),
+        process_id: about.process_id.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         storage_roots: about.storage_roots.clone(),
         slots: about.slots,

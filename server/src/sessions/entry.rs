@@ -26,17 +26,19 @@ pub(super) fn check(hello: &Hello) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The same process may attach again; a second one has to wait until the first is gone.
+/// The same process may attach again; a second one has to wait until the first is gone, also where it has the first
+/// one's instance id: with a copy of its STATE_DIR the two would put each other out for ever.
 pub(super) fn may_replace(older: &Session, hello: &Hello) -> Result<(), Fault> {
     let here = &older.hello().about;
-    if here.instance == hello.about.instance || older.is_over() {
+    let same = here.instance == hello.about.instance && older.hello().process == hello.process;
+    if same || older.is_over() {
         return Ok(());
     }
     Err(Fault::new(
         FaultKind::Conflict,
         format!(
-            "NODE_ID {node} is attached already, from {address} ({url}): give this node another NODE_ID, or stop \
-             that one; one that is gone is forgotten after {seconds} s",
+            "NODE_ID {node} is attached already, from {address} ({url}): give this node another NODE_ID (and a STATE_DIR \
+             of its own), or stop that one; one that is gone is forgotten after {seconds} s",
             node = here.node,
             address = here.address,
             url = here.node_url,

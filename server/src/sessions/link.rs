@@ -245,7 +245,7 @@ mod tests {
             uploads_dir: String::new(),
             address: String::new(),
         };
-        let hello = Hello { about, protocol: 1, storage_roots: Vec::new() };
+        let hello = Hello { about, process: String::new(), protocol: 1, storage_roots: Vec::new() };
         Session::new(hello, SessionEpoch(1), UnixMillis(0))
     }
 

@@ -29,6 +29,9 @@ async fn a_second_node_with_the_same_node_id_is_refused_and_told_the_cure() {
     let office = Office::open().await;
     let mut first = FakeNode::attach(&office, "s01").await;
     let second = v1::Hello { instance_id: "another".into(), ..hello("s01") };
+    // as one that runs with a copy of the first one's STATE_DIR
+    let twin = v1::Hello { process_id: "2".into(), ..hello("s01") };
+    assert_eq!(FakeNode::try_attach(&office, twin).await.unwrap_err().code(), Code::AlreadyExists);
     let refused = FakeNode::try_attach(&office, second.clone()).await.unwrap_err();
     assert_eq!(refused.code(), Code::AlreadyExists);
     for part in ["NODE_ID s01 is attached already", "127.0.0.1:", "http://s01:4000", "another NODE_ID"] {

@@ -205,6 +205,7 @@ pub(crate) fn hello(node: &str) -> v1::Hello {
     v1::Hello {
         node_id: node.into(),
         instance_id: format!("instance of {node}"),
+        process_id: "1".into(),
         version: "0.1.0".into(),
         storage_roots: vec!["/srv".into()],
         slots: 4,

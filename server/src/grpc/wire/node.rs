@@ -39,7 +39,8 @@ pub(crate) fn hello(event: v1::NodeEvent, address: String) -> Result<Hello, Faul
         uploads_dir: short(hello.uploads_dir),
         address,
     };
-    Ok(Hello { about, protocol: hello.protocol, storage_roots: hello.storage_roots.into_iter().map(short).collect() })
+    let storage_roots = hello.storage_roots.into_iter().map(short).collect();
+    Ok(Hello { about, process: short(hello.process_id), protocol: hello.protocol, storage_roots })
 }
 
 /// Every later message; `None` for one that says nothing that is known here (a newer node's).
