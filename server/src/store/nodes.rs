@@ -130,6 +130,15 @@ ON CONFLICT (node_id) DO UPDATE SET instance_id = excluded.instance_id, epoch = 
     version = excluded.version, slots = excluded.slots, address = excluded.address, node_url = excluded.node_url,
     attached = excluded.attached, last_seen = excluded.last_seen";
 
+/// What went wrong with this node, as source or as target, need not wait any longer: it is another one now. A stream that
+/// broke because its node went away is often told before the node's session is known to have ended.
+pub(super) const DUE_AGAIN: &str = "
+UPDATE jobs SET not_before = 0 WHERE id IN (
+    SELECT j.id FROM pools s
+        CROSS JOIN pools t ON s.node_id = $1 OR t.node_id = $1
+        CROSS JOIN jobs j ON j.state = 'pending' AND j.node_id = s.node_id AND j.kind = 'move_image'
+            AND j.source_pool_id = s.id AND j.target_pool_id = t.id AND j.not_before > 0 AND j.failures > 0)";
+
 async fn attach(conn: &mut Conn, hello: Hello, auto: AutoPools, now: UnixMillis) -> Result<Attached, Trouble> {
     let epoch = count_up(conn, "epoch", 1).await?;
     // A number that no lease gets: whoever compares with < or with <=, every earlier lease is below the floor.
@@ -146,6 +155,7 @@ async fn attach(conn: &mut Conn, hello: Hello, auto: AutoPools, now: UnixMillis)
         .execute(&mut *conn)
         .await?;
     let returned = lease::return_node(conn, &hello.node, epoch - 1, now).await?;
+    statement::query(DUE_AGAIN).bind(hello.node.as_str()).execute(&mut *conn).await?;
     let auto_pool = match auto {
         AutoPools::Make => auto_pool(conn, &hello, now).await?,
         AutoPools::ByHand => None,

@@ -106,6 +106,9 @@ async fn no_hot_statement_reads_a_whole_table() {
     }
     let lanes = steps(&store, jobs::LANES).await;
     assert!(!lanes.iter().any(|step| step.contains("TEMP B-TREE") || step.contains("jobs_by_state")), "{lanes:#?}");
+    let again = steps(&store, super::nodes::DUE_AGAIN).await;
+    let by_lane = "jobs_ready (node_id=? AND kind=? AND source_pool_id=? AND target_pool_id=? AND not_before>?)";
+    assert!(again.iter().any(|step| step.contains(by_lane)), "{again:#?}");
     for sql in [lease::RETRIES, lease::FRESH] {
         let found = steps(&store, sql).await;
         assert!(found.iter().any(|step| step.contains("INDEX jobs_ready (node_id=? AND kind=?")), "{found:#?}");

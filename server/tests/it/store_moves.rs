@@ -17,6 +17,7 @@ suite! {
     a_suspect_source_ends_its_job_and_blocks_the_next,
     failures_count_and_the_last_one_cleans_up,
     what_waits_for_its_time_is_leased_first_when_it_comes,
+    what_failed_is_due_at_once_when_either_node_comes_back,
     either_sessions_end_returns_the_job,
     a_new_session_returns_what_the_old_one_had,
     nothing_is_leased_for_a_session_that_is_over,
@@ -214,6 +215,18 @@ async fn what_waits_for_its_time_is_leased_first_when_it_comes(books: Books) {
     assert_eq!(next.image, image(2), "its time has not come");
     let retried = books.store.lease_jobs(order, at(7)).await.unwrap().jobs.remove(0);
     assert_eq!((retried.image, retried.attempt), (image(1), 2), "before the fresh ones");
+}
+
+async fn what_failed_is_due_at_once_when_either_node_comes_back(mut books: Books) {
+    // It counted: the word about the broken stream was faster than the end of the session.
+    books.uploaded(1..2).await;
+    books.plan(1..2, 2).await;
+    let job = books.lease(1, 2).await.jobs.remove(0);
+    let again = SetbackKind::Again { not_before: at(1000), counted: true };
+    books.store.set_back(vec![setback(&job, again)], at(2)).await.unwrap();
+    assert!(books.lease(1, 2).await.jobs.is_empty());
+    books.attach().await;
+    assert_eq!(books.lease(1, 2).await.jobs[0].failures, 1);
 }
 
 async fn either_sessions_end_returns_the_job(books: Books) {
