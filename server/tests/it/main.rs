@@ -4,8 +4,10 @@
 
 mod admin;
 mod attach;
+mod checker;
 mod control;
 mod control_cluster;
+mod crash;
 mod dispatch;
 mod grpcurl;
 mod harness;
@@ -16,6 +18,7 @@ mod outcomes;
 mod pool_admin;
 mod postgres;
 mod processes;
+mod programs;
 mod store_books;
 mod store_control;
 mod store_crash;

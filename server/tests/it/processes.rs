@@ -3,103 +3,22 @@
 use std::{
     collections::HashMap,
     net::TcpListener,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Output, Stdio},
-    sync::Arc,
     time::Duration,
 };
 
-use parking_lot::Mutex;
 use pixelfox_proto::v1::{
     CreatePoolRequest, GetImageRequest, GetJobRequest, ListNodesRequest, ListPoolsRequest, MoveImagesRequest, Pool,
 };
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::{
-    io::{AsyncBufReadExt as _, AsyncRead, BufReader},
-    process::{Child, Command},
-    time::timeout,
+use tokio::{process::Command, time::timeout};
+
+use crate::{
+    harness::{Admin, PATIENCE, admin_at, http_client, png},
+    programs::{ADMIN_TOKEN, Running, SECRET, TOKEN_SECRET, environment, free_ports, program},
 };
-
-use crate::harness::{Admin, PATIENCE, admin_at, http_client, png};
-
-const SECRET: &str = "a replication secret of the tests";
-const TOKEN_SECRET: &str = "an upload token secret of the tests";
-const ADMIN_TOKEN: &str = "an admin token of the tests";
-
-/// A program beside this test's own executable, as `cargo build --workspace --bins` puts it there.
-fn program(name: &str) -> PathBuf {
-    let own = PathBuf::from(env!("CARGO_BIN_EXE_server"));
-    let found = own.with_file_name(name);
-    assert!(found.try_exists().unwrap(), "{} is missing: cargo build --workspace --bins", found.display());
-    found
-}
-
-/// A running program and what it has printed so far. Killed when dropped.
-struct Running {
-    child: Child,
-    lines: Arc<Mutex<Vec<String>>>,
-}
-
-fn collect(stream: impl AsyncRead + Unpin + Send + 'static, lines: &Arc<Mutex<Vec<String>>>) {
-    let lines = Arc::clone(lines);
-    #[expect(clippy::disallowed_methods, reason = "ends with the program's stream")]
-    tokio::spawn(async move {
-        let mut stream = BufReader::new(stream).lines();
-        while let Ok(Some(line)) = stream.next_line().await {
-            lines.lock().push(line);
-        }
-    });
-}
-
-impl Running {
-    fn start(name: &str, arguments: &[&str], environment: &HashMap<&str, String>, dir: &Path) -> Self {
-        let mut command = Command::new(program(name));
-        command.args(arguments).env_clear().envs(environment).current_dir(dir).kill_on_drop(true);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let lines = Arc::default();
-        collect(child.stdout.take().unwrap(), &lines);
-        collect(child.stderr.take().unwrap(), &lines);
-        Self { child, lines }
-    }
-
-    fn printed(&self) -> String {
-        self.lines.lock().join("\n")
-    }
-
-    /// Waits for a line with all of `pieces`.
-    async fn says(&self, pieces: &[&str]) -> String {
-        let waiting = async {
-            loop {
-                let found =
-                    self.lines.lock().iter().find(|line| pieces.iter().all(|piece| line.contains(piece))).cloned();
-                match found {
-                    Some(line) => return line,
-                    None => tokio::time::sleep(Duration::from_millis(20)).await,
-                }
-            }
-        };
-        timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("never said {pieces:?}, but\n{}", self.printed()))
-    }
-
-    fn signal(&self, signal: rustix::process::Signal) {
-        let id = i32::try_from(self.child.id().unwrap()).unwrap();
-        rustix::process::kill_process(rustix::process::Pid::from_raw(id).unwrap(), signal).unwrap();
-    }
-
-    /// Ends it as an operator would, and expects a clean end.
-    async fn stop(mut self) -> String {
-        self.signal(rustix::process::Signal::TERM);
-        let ended = timeout(PATIENCE, self.child.wait()).await.expect("does not end").unwrap();
-        assert!(ended.success(), "{ended}:\n{}", self.printed());
-        self.printed()
-    }
-
-    async fn kill(mut self) {
-        self.child.kill().await.unwrap();
-    }
-}
 
 async fn run(name: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     let mut command = Command::new(program(name));
@@ -109,12 +28,6 @@ async fn run(name: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Ou
 
 fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-/// Ports that are free now. Programs of their own can't be handed a listener.
-fn free_ports<const N: usize>() -> [u16; N] {
-    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().port())
 }
 
 async fn upload(address: &str, token: &str, bytes: Vec<u8>) -> Value {
@@ -188,34 +101,6 @@ async fn dev_prints_its_table_moves_an_image_and_goes_on_after_a_restart() {
         assert_eq!((served.status().as_u16(), served.bytes().await.unwrap().as_ref()), (200, bytes.as_slice()));
         dev.kill().await;
     }
-}
-
-impl Running {
-    async fn stop_after_signal(mut self) -> String {
-        let ended = timeout(PATIENCE, self.child.wait()).await.expect("does not end").unwrap();
-        assert!(ended.success(), "{ended}:\n{}", self.printed());
-        self.printed()
-    }
-}
-
-/// The environment of one process of a cluster in `folder`.
-fn environment(node: &str, port: u16, app_port: u16, folder: &Path) -> HashMap<&'static str, String> {
-    let dir = |kind: &str| folder.join(kind).join(node).display().to_string();
-    HashMap::from([
-        ("NODE_ID", node.to_owned()),
-        ("APP_HOST", "127.0.0.1".into()),
-        ("APP_PORT", port.to_string()),
-        ("NODE_URL", format!("http://127.0.0.1:{port}")),
-        ("PUBLIC_DOMAIN", format!("http://127.0.0.1:{port}")),
-        ("UPLOADS_DIR", dir("uploads")),
-        ("STORAGE_ROOTS", folder.display().to_string()),
-        ("STATE_DIR", dir("state")),
-        ("DATABASE_URL", format!("sqlite://{}", folder.join("books.db").display())),
-        ("REPLICATION_SECRET", SECRET.into()),
-        ("UPLOAD_TOKEN_SECRET", TOKEN_SECRET.into()),
-        ("ADMIN_TOKEN", ADMIN_TOKEN.into()),
-        ("COORDINATOR_URL", format!("http://127.0.0.1:{app_port}")),
-    ])
 }
 
 async fn wait_until_online(admin: &mut Admin, node: &str) {

@@ -1,0 +1,167 @@
+//! Someone who uploads, moves and deletes, and remembers what was acknowledged. Calls that a crash cut off are asked
+//! again, under the same request id; an upload that was cut off is none.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+use pixelfox_proto::{
+    Claims, Sha256,
+    v1::{GetImageRequest, Image, Job, ListJobsRequest, MoveImagesRequest},
+};
+use tonic::Status;
+
+use super::cluster::Role;
+use crate::{
+    checker::{Acknowledged, Excuses},
+    harness::{Admin, admin_at, http_client, png},
+    programs::{ADMIN_TOKEN, TOKEN_SECRET},
+};
+
+/// A call that nobody has answered by then never will be.
+const ASK: Duration = Duration::from_secs(60);
+
+/// What the cluster has said.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Told {
+    pub(super) acknowledged: Vec<Acknowledged>,
+    pub(super) deleted: BTreeSet<String>,
+    pub(super) excuses: Excuses,
+}
+
+/// An image as its uploader knows it.
+#[derive(Clone, Debug)]
+pub(super) struct Upload {
+    pub(super) uuid: String,
+    pub(super) path: String,
+    pub(super) bytes: Vec<u8>,
+}
+
+#[derive(Clone)]
+pub(super) struct Client {
+    addresses: [String; 3],
+    folder: PathBuf,
+    http: reqwest::Client,
+    told: Arc<Mutex<Told>>,
+    numbers: Arc<AtomicU32>,
+}
+
+impl Client {
+    pub(super) fn new(addresses: [String; 3], folder: PathBuf) -> Self {
+        Self { addresses, folder, http: http_client(), told: Arc::default(), numbers: Arc::default() }
+    }
+
+    pub(super) fn address(&self, role: Role) -> String {
+        self.addresses[role as usize].clone()
+    }
+
+    pub(super) fn told(&self) -> Told {
+        self.told.lock().clone()
+    }
+
+    pub(super) fn admin(&self) -> Admin {
+        admin_at(&self.address(Role::Server), ADMIN_TOKEN)
+    }
+
+    pub(super) fn pool_dir(&self, role: Role) -> PathBuf {
+        self.folder.join("uploads").join(role.node())
+    }
+
+    /// A number that no other caller gets.
+    pub(super) fn number(&self) -> u32 {
+        self.numbers.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// A picture that nobody has yet.
+    pub(super) fn picture(&self, padding: usize) -> Vec<u8> {
+        png(self.number(), padding)
+    }
+
+    /// Uploads to a node. `None`: not acknowledged.
+    pub(super) async fn upload(&self, to: Role, bytes: &[u8]) -> Option<Upload> {
+        let exp = pixelfox_node::clock::unix_seconds() + 600;
+        let claims = Claims { user_id: 7, pool_id: to.pool(), max_bytes: 1 << 30, exp, via: None };
+        let part = reqwest::multipart::Part::bytes(bytes.to_vec()).file_name("picture.png");
+        let request = self.http.post(format!("http://{}/api/internal/upload", self.address(to)));
+        let request = request.bearer_auth(claims.mint(TOKEN_SECRET.as_bytes()));
+        let answer = request.multipart(reqwest::multipart::Form::new().part("file", part)).send().await.ok()?;
+        if answer.status() != 200 {
+            return None;
+        }
+        let answer: serde_json::Value = answer.json().await.ok()?;
+        let uuid = answer["image_uuid"].as_str().unwrap().to_owned();
+        let path = answer["url"].as_str().unwrap().split("/uploads/").nth(1).unwrap().to_owned();
+        let acknowledged = Acknowledged { uuid: uuid.clone(), sha256: Sha256::of(bytes).to_string() };
+        self.told.lock().acknowledged.push(acknowledged);
+        Some(Upload { uuid, path, bytes: bytes.to_vec() })
+    }
+
+    /// Uploads the same bytes until that is acknowledged: by a node that starts, or starts again.
+    pub(super) async fn upload_at_last(&self, to: Role, bytes: &[u8]) -> Upload {
+        let until = Instant::now() + ASK;
+        loop {
+            if let Some(upload) = self.upload(to, bytes).await {
+                return upload;
+            }
+            assert!(Instant::now() < until, "no upload is acknowledged");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// This image's bytes are spoiled on the disk itself.
+    pub(super) fn excuse(&self, upload: &Upload) {
+        self.told.lock().excuses.spoiled.insert(upload.uuid.clone());
+    }
+
+    /// Jobs may fail from now on.
+    pub(super) fn excuse_failures(&self) {
+        self.told.lock().excuses.failed_jobs = true;
+    }
+
+    /// Plans a move, however often that takes. The parent's number; 0 where nothing was left to move.
+    pub(super) async fn move_to(&self, uuids: &[String], target: Role) -> u64 {
+        let request = MoveImagesRequest {
+            uuids: uuids.to_vec(),
+            target_pool_id: target.pool(),
+            request_id: format!("move {}", self.number()),
+            ..MoveImagesRequest::default()
+        };
+        self.ask(async || Ok(self.admin().move_images(request.clone()).await?.into_inner().job_id)).await
+    }
+
+    /// Asks until somebody answers.
+    pub(super) async fn ask<T>(&self, call: impl AsyncFn() -> Result<T, Status>) -> T {
+        let until = Instant::now() + ASK;
+        loop {
+            match call().await {
+                Ok(answer) => return answer,
+                Err(status) => assert!(Instant::now() < until, "nobody answers: {status:?}"),
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// As the coordinator knows it.
+    pub(super) async fn image(&self, uuid: &str) -> Image {
+        self.ask(async || Ok(self.admin().get_image(GetImageRequest { uuid: uuid.into() }).await?.into_inner())).await
+    }
+
+    /// The children of a job.
+    pub(super) async fn jobs(&self, parent: u64) -> Vec<Job> {
+        let request = ListJobsRequest { parent_id: parent, page_size: 1000, ..ListJobsRequest::default() };
+        self.ask(async || Ok(self.admin().list_jobs(request.clone()).await?.into_inner().jobs)).await
+    }
+}
+
+/// Writes a file as somebody who has nothing to do with us.
+pub(super) fn place_by_hand(at: &Path, bytes: &[u8]) {
+    std::fs::create_dir_all(at.parent().unwrap()).unwrap();
+    std::fs::write(at, bytes).unwrap();
+}

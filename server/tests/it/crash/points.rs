@@ -1,0 +1,191 @@
+//! Every crash point, read from the sources: a process ends there, starts again, and nothing is lost. A point that no
+//! run comes by fails, and so does one that has another name now.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    path::Path,
+    time::Duration,
+};
+
+use futures_util::future::join_all;
+use parking_lot::Mutex;
+
+use super::{
+    cluster::{Cluster, Role},
+    story::Story,
+};
+use crate::programs::program;
+
+/// Clusters at once: most of their time they wait.
+const CLUSTERS: usize = 3;
+/// A point that nobody has come by until then is not on the way.
+const ON_THE_WAY: Duration = Duration::from_secs(25);
+
+/// What no call leads to yet.
+const NOT_YET: &[&str] = &["purge."];
+
+/// One crash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Run {
+    point: String,
+    role: Role,
+    /// The n-th time that the process comes by, from 1.
+    time: u32,
+    /// Whether it has to come by that often.
+    must: bool,
+}
+
+/// Every point with the file that has it.
+fn points() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut found = Vec::new();
+    for src in ["node-agent/src", "server/src"] {
+        for name in crate::harness::files_below(&root.join(src)) {
+            let text = std::fs::read_to_string(root.join(src).join(&name)).unwrap();
+            for (_, rest) in text.match_indices("crash_point!(\"").map(|(at, word)| text[at..].split_at(word.len())) {
+                found.push((rest.split('"').next().unwrap().to_owned(), format!("{src}/{name}")));
+            }
+        }
+    }
+    found
+}
+
+fn roles(file: &str) -> &'static [Role] {
+    if file.starts_with("server/") { &[Role::Server] } else { &[Role::S01, Role::S02, Role::Server] }
+}
+
+#[test]
+fn each_crash_point_has_a_name_of_its_own_and_ordinary_programs_have_none() {
+    // The names are looked for in the programs that `cargo build` makes: without the feature they are not there.
+    let mut files: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (name, file) in points() {
+        files.entry(name).or_default().push(file);
+    }
+    assert!(files.len() > 40, "the sources have hardly any: {files:?}");
+    let doubled: Vec<_> = files.iter().filter(|(_, files)| files.len() > 1).collect();
+    assert!(doubled.is_empty(), "{doubled:?}");
+    for program in [program("server"), program("node-agent")] {
+        let bytes = std::fs::read(&program).unwrap();
+        let has = |word: &str| bytes.windows(word.len()).any(|window| window == word.as_bytes());
+        for word in ["CRASH_POINT", "crash point ", "move.after_commit", "store.before_name"] {
+            assert!(!has(word), "{} has {word:?}: build it without crash-points", program.display());
+        }
+    }
+    for manifest in ["Cargo.toml", "server/Cargo.toml", "node-agent/Cargo.toml", "admin-web/Cargo.toml"] {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let text = std::fs::read_to_string(root.join(manifest)).unwrap();
+        assert!(!text.lines().any(|line| line.starts_with("default =")), "{manifest} has default features");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_ends_at_any_crash_point_costs_nothing() {
+    // Each point once: what is the coordinator's in the server, what is a node's in s01 and s02 in turn.
+    let turn = |(n, (point, file)): (usize, (String, String))| {
+        let role = *roles(&file).get(n % 2).unwrap_or(&Role::Server);
+        Run { point, role, time: 1, must: true }
+    };
+    survive(points().into_iter().enumerate().map(turn).collect()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "slow: every crash point in every role, the first time and later ones; make test-crash"]
+async fn a_process_that_ends_at_any_crash_point_in_any_role_costs_nothing() {
+    // As above, in the embedded node too, and not only the first time that a process comes by.
+    let mut runs = Vec::new();
+    for (point, file) in points() {
+        for role in roles(&file) {
+            for (time, must) in [(1, true), (2, false), (5, false)] {
+                runs.push(Run { point: point.clone(), role: *role, time, must });
+            }
+        }
+    }
+    survive(runs).await;
+}
+
+/// Goes through all of it with several clusters at once; says at the end what went wrong.
+async fn survive(runs: Vec<Run>) {
+    #[expect(clippy::disallowed_methods, reason = "a person who looks into one point")]
+    let only = std::env::var("CRASH_ONLY").unwrap_or_default();
+    let is_there = |run: &Run| !NOT_YET.iter().any(|room| run.point.starts_with(room));
+    let wanted = |run: &Run| run.point.starts_with(&only) && is_there(run);
+    let runs = Mutex::new(runs.into_iter().filter(wanted).collect::<VecDeque<_>>());
+    let faults = Mutex::new(Vec::new());
+    join_all([(); CLUSTERS].map(|()| async {
+        let mut at_work = None;
+        loop {
+            let Some(run) = runs.lock().pop_front() else { return };
+            let (mut cluster, story) = match at_work.take() {
+                Some(at_work) => at_work,
+                None => begin().await,
+            };
+            match round(&mut cluster, story, &run).await {
+                Ok(story) => at_work = Some((cluster, story)),
+                Err(why) => {
+                    let kept = cluster.keep();
+                    faults.lock().push(format!("{run:?} ({}): {why}", kept.display()));
+                }
+            }
+        }
+    }))
+    .await;
+    let faults = faults.into_inner();
+    assert!(faults.is_empty(), "\n{}", faults.join("\n\n"));
+}
+
+/// A cluster with something to do, stopped.
+async fn begin() -> (Cluster, Story) {
+    let mut cluster = Cluster::start().await;
+    let story = Story::default().prepare(&cluster.client).await;
+    story.run(&cluster.client).await;
+    cluster.settled().await.unwrap();
+    let story = story.prepare(&cluster.client).await;
+    cluster.check().await.unwrap();
+    (cluster, story)
+}
+
+/// One crash: the story begins, the process ends, starts again, and everything comes to its end.
+async fn round(cluster: &mut Cluster, story: Story, run: &Run) -> Result<Story, String> {
+    let Run { point, role, time, must } = run;
+    let began = std::time::Instant::now();
+    cluster.run(*role, Some(&format!("{point}:{time}")));
+    for other in Role::ALL.into_iter().filter(|other| other != role) {
+        cluster.run(other, None);
+    }
+    let client = cluster.client.clone();
+    let crash = async {
+        if point.starts_with("return.") {
+            // What comes back when another node is lost.
+            cluster.ready(Role::S02).await;
+            cluster.kill(Role::S02).await;
+            cluster.run(Role::S02, None);
+        }
+        let patience = if *must { ON_THE_WAY } else { ON_THE_WAY / 5 };
+        let crashed = cluster.crashed(*role, point, patience).await;
+        if crashed.is_ok() {
+            cluster.run(*role, None);
+        }
+        crashed
+    };
+    let (crashed, ()) = tokio::join!(crash, story.run(&client));
+    let crashed_in = began.elapsed();
+    if *must {
+        crashed?;
+    }
+    for role in Role::ALL {
+        cluster.ready(role).await;
+    }
+    cluster.settled().await?;
+    let settled_in = began.elapsed();
+    let story = story.prepare(&client).await;
+    let prepared_in = began.elapsed();
+    cluster.check().await?;
+    eprintln!(
+        "{point} in {role:?}: crashed after {:.1} s, settled after {:.1} s, ready for the next after {:.1} s, checked after {:.1} s",
+        crashed_in.as_secs_f32(),
+        settled_in.as_secs_f32(),
+        prepared_in.as_secs_f32(),
+        began.elapsed().as_secs_f32()
+    );
+    Ok(story)
+}

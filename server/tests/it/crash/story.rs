@@ -1,0 +1,89 @@
+//! What happens in a cluster while one of its processes ends: every node sends to the next one and gets its own back,
+//! takes uploads in, and finds at its target what somebody has put there by hand.
+
+use futures_util::future::join_all;
+
+use super::{
+    client::{Client, Upload, place_by_hand},
+    cluster::Role,
+};
+
+/// More than one frame.
+const LARGE: usize = 600_000;
+const SMALL: usize = 2_000;
+/// Which of a node's images loses its file.
+const GONE: usize = 4;
+
+/// Images that wait for their move.
+#[derive(Clone, Debug)]
+struct Batch {
+    uuids: Vec<String>,
+    from: Role,
+    to: Role,
+    way: Way,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// To where they have never been.
+    There,
+    /// To where their old copies are in the trash.
+    Back,
+}
+
+/// What the next round moves.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Story {
+    batches: Vec<Batch>,
+    /// Uploaded again in the round: the same bytes of the same user.
+    known: Vec<Vec<u8>>,
+    /// Images whose file somebody takes away.
+    gone: Vec<(Role, Upload)>,
+}
+
+impl Story {
+    /// Uploads what the next round moves, and turns back what the one before it has moved.
+    pub(super) async fn prepare(self, client: &Client) -> Self {
+        let there = self.batches.into_iter().filter(|batch| batch.way == Way::There);
+        let turned = |batch: Batch| Batch { from: batch.to, to: batch.from, way: Way::Back, ..batch };
+        let mut batches: Vec<Batch> = there.map(turned).collect();
+        let (mut known, mut gone) = (Vec::new(), Vec::new());
+        for from in Role::ALL {
+            let fresh = fresh(client, from).await;
+            known.push(fresh[0].bytes.clone());
+            gone.push((from, fresh[GONE].clone()));
+            let uuids = fresh.into_iter().map(|upload| upload.uuid).collect();
+            batches.push(Batch { uuids, from, to: from.next(), way: Way::There });
+        }
+        Self { batches, known, gone }
+    }
+
+    /// Moves all of it, while others upload.
+    pub(super) async fn run(&self, client: &Client) {
+        for (at, upload) in &self.gone {
+            client.excuse(upload);
+            std::fs::remove_file(client.pool_dir(*at).join(&upload.path)).unwrap();
+        }
+        let moves = join_all(self.batches.iter().map(|batch| client.move_to(&batch.uuids, batch.to)));
+        let uploads = join_all(Role::ALL.into_iter().zip(&self.known).map(|(role, known)| async move {
+            client.upload_at_last(role, &client.picture(SMALL)).await;
+            client.upload_at_last(role, known).await;
+        }));
+        tokio::join!(moves, uploads);
+    }
+}
+
+/// Images of a node: an ordinary one, a large one, one whose name is taken at the target by other bytes, one by the
+/// same, and one whose file is gone.
+async fn fresh(client: &Client, from: Role) -> Vec<Upload> {
+    let mut uploads = Vec::new();
+    for size in [SMALL, LARGE, SMALL, SMALL, SMALL] {
+        let upload = client.upload(from, &client.picture(size)).await;
+        uploads.push(upload.expect("an upload in a cluster to which nothing happens"));
+    }
+    let [_, _, other, same, _] = &uploads[..] else { unreachable!() };
+    let target = client.pool_dir(from.next());
+    place_by_hand(&target.join(&other.path), b"somebody's own");
+    place_by_hand(&target.join(&same.path), &same.bytes);
+    uploads
+}
