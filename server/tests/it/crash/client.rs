@@ -14,7 +14,7 @@ use std::{
 use parking_lot::Mutex;
 use pixelfox_proto::{
     Claims, Sha256,
-    v1::{GetImageRequest, Image, Job, ListJobsRequest, MoveImagesRequest},
+    v1::{GetImageRequest, Image, Job, ListJobsRequest, MoveImagesRequest, MovePoolRequest},
 };
 use tonic::Status;
 
@@ -134,6 +134,14 @@ impl Client {
             ..MoveImagesRequest::default()
         };
         self.ask(async || Ok(self.admin().move_images(request.clone()).await?.into_inner().job_id)).await
+    }
+
+    /// Plans a move of a pool's oldest images, however often that takes.
+    pub(super) async fn move_some(&self, from: Role, to: Role, limit: u64) -> u64 {
+        let (source_pool_id, target_pool_id) = (from.pool(), to.pool());
+        let request_id = format!("move {}", self.number());
+        let request = MovePoolRequest { source_pool_id, target_pool_id, limit, request_id, dry_run: false };
+        self.ask(async || Ok(self.admin().move_pool(request.clone()).await?.into_inner().job_id)).await
     }
 
     /// Asks until somebody answers.

@@ -11,6 +11,8 @@ use super::{
 /// More than one frame.
 const LARGE: usize = 600_000;
 const SMALL: usize = 2_000;
+/// How many a whole pool's move takes.
+const OLDEST: u64 = 3;
 /// Which of a node's images loses its file.
 const GONE: usize = 4;
 
@@ -58,7 +60,7 @@ impl Story {
         Self { batches, known, gone }
     }
 
-    /// Moves all of it, while others upload.
+    /// Moves all of it, and some of a pool's oldest images, while others upload.
     pub(super) async fn run(&self, client: &Client) {
         for (at, upload) in &self.gone {
             client.excuse(upload);
@@ -69,7 +71,8 @@ impl Story {
             client.upload_at_last(role, &client.picture(SMALL)).await;
             client.upload_at_last(role, known).await;
         }));
-        tokio::join!(moves, uploads);
+        let oldest = client.move_some(Role::S02, Role::Server, OLDEST);
+        tokio::join!(moves, uploads, oldest);
     }
 }
 
