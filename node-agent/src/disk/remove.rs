@@ -3,6 +3,9 @@
 //! - **Trash** is one rename into `trash/<generation>/<stored path>`. After a crash the file is at one of the two
 //!   places, and the command, repeated, finds it there.
 //! - **Purge** unlinks. An entry that comes back after a power cut is purged by the next word for it.
+//! - What an attempt that was **given up** has left is whatever lies at the path with a generation of its own or of an
+//!   attempt before it: a higher one is another's, and generation 0 is nobody's to delete. It goes to the trash under
+//!   the generation of the order, so that the purge of that generation finds it.
 //! - An upload that was refused is unlinked, and only by the mark that this very upload gave it.
 
 use std::os::fd::AsFd as _;
@@ -28,13 +31,20 @@ pub struct Removal {
     pub reason: Reason,
 }
 
+impl Removal {
+    /// Whether `found` is of an attempt before the one that is given up.
+    fn covers(&self, found: Generation) -> bool {
+        self.reason == Reason::GivenUp && found > Generation(0) && found < self.generation
+    }
+}
+
 /// Why a file goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
     /// It has moved on, or its image was deleted.
     Settled,
     /// The attempt that brought it was given up: a file that lay here without a record before goes back to
-    /// generation 0, and is never purged.
+    /// generation 0, and is never purged. Of a purge: the restore that has raised its mark was.
     GivenUp,
 }
 
@@ -67,7 +77,10 @@ pub enum Moved {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purged {
     /// Gone.
-    Purged,
+    Purged {
+        /// In bytes.
+        size: u64,
+    },
     /// There was nothing.
     Missing,
     /// It has another generation, or never had a record: nothing was touched.
@@ -98,7 +111,7 @@ impl Committer {
             return self.trashed_before(removal);
         };
         let found = there.generation();
-        if found != *generation {
+        if found != *generation && !removal.covers(found) {
             // The deleted generation must not come back, whatever is there now.
             self.shared.fences.lock().set(path, *generation, *lease);
             return Ok(Trashed::Stale(found));
@@ -124,14 +137,16 @@ impl Committer {
         self.take_back_half_restored(removal)
     }
 
-    /// A restore that was cut short after its first step, and is given up now, has left its copy in the trash with
-    /// the new generation under the old one's place: it goes where purges will look for it.
+    /// A restore that was cut short after its first step has left its copy in the trash under the old generation's
+    /// place, with the mark raised to its own. Given up now, by this attempt or by a later one that never came so far,
+    /// it goes where the purge of this generation will look for it.
     fn take_back_half_restored(&mut self, removal: &Removal) -> Result<Trashed, DiskError> {
         let Removal { path, generation, .. } = removal;
-        for older in self.trashed_generations()? {
+        for older in self.trashed_generations()?.into_iter().filter(|older| older < generation) {
             let (trash, place) = trash_place(path, older);
             let Some(there) = self.shared.open_place(&trash, &place)? else { continue };
-            if there.generation() != *generation {
+            let found = there.generation();
+            if found != *generation && !(removal.covers(found) && found > older) {
                 continue;
             }
             let (into, into_place) = trash_place(path, *generation);
@@ -139,13 +154,16 @@ impl Committer {
             let (from_dir, into_dir) = (root::split(&trash).0, root::split(&into).0);
             let to = self.ensure_dir(into_dir)?;
             if let Some(mark) = there.mark() {
-                self.write_mark(there.file(), &into_place, mark)?;
+                self.write_mark(there.file(), &into_place, &Mark { generation: *generation, ..mark.clone() })?;
+                self.sync_stored(&there, path.as_str())?;
             }
             let from = self.shared.root.dir(from_dir).map_err(failed)?;
             root::rename_new(from.as_fd(), path.file_name(), to.as_fd(), path.file_name()).map_err(failed)?;
             self.shared.marks.forget(&self.shared.root, &place).map_err(failed)?;
             self.touch(from_dir);
             self.touch(into_dir);
+            self.sync_or_fail()?;
+            self.prune(&trash, from_dir)?;
             return Ok(Trashed::Trashed { size: there.size(), moved: Moved::Before });
         }
         Ok(Trashed::Missing)
@@ -222,25 +240,34 @@ impl Committer {
         }
         let (trash, place) = trash_place(path, *generation);
         let Some(there) = self.shared.open_place(&trash, &place)? else { return Ok(Purged::Missing) };
-        if there.generation() != *generation {
-            return Ok(Purged::Stale(there.generation()));
+        let found = there.generation();
+        // A restore has raised it: only who gave that restore up may take what may be the only copy.
+        let is_left_over = removal.reason == Reason::GivenUp && found > *generation;
+        if found != *generation && !is_left_over {
+            return Ok(Purged::Stale(found));
         }
         crash_point!("purge.before_delete");
         self.unlink_trash(&trash, &place)?;
         crash_point!("purge.after_delete");
-        Ok(Purged::Purged)
+        Ok(Purged::Purged { size: there.size() })
     }
 
     /// Removes a trash entry and the directories that it leaves empty. Not synced: who finds it again, removes it.
     pub(super) fn unlink_trash(&self, trash: &str, place: &str) -> Result<(), DiskError> {
         let failed = |e| DiskError::new("purge", trash, e);
-        let (mut dir, name) = root::split(trash);
+        let (dir, name) = root::split(trash);
         let root = &self.shared.root;
         root::unlink(root.dir(dir).map_err(failed)?.as_fd(), name).map_err(failed)?;
         self.shared.marks.forget(root, place).map_err(failed)?;
+        self.prune(trash, dir)
+    }
+
+    /// Removes the directories of the trash, from `dir` upward, that are empty.
+    fn prune(&self, what: &str, mut dir: &str) -> Result<(), DiskError> {
+        let failed = |e| DiskError::new("purge", what, e);
         while dir.len() > root::TRASH.len() {
             let (above, empty) = root::split(dir);
-            let parent = root.dir(above).map_err(failed)?;
+            let parent = self.shared.root.dir(above).map_err(failed)?;
             if !root::remove_empty_dir(parent.as_fd(), empty).map_err(failed)? {
                 break;
             }

@@ -5,8 +5,10 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
+use pixelfox_proto::Sha256;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, ResolveFlags};
 use rustix::io::Errno;
 
@@ -23,6 +25,9 @@ pub(crate) const TRASH: &str = ".pixelfox/trash";
 /// Files that others had to replace, set aside for a person.
 pub(crate) const QUARANTINE: &str = ".pixelfox/quarantine";
 
+/// Random, new with each start of the machine, the same in all its containers.
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
 const RESOLVE: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 const DIR_MODE: Mode = Mode::from_raw_mode(0o755);
@@ -32,6 +37,25 @@ const DIR_MODE: Mode = Mode::from_raw_mode(0o755);
 pub struct DirId {
     device: u64,
     inode: u64,
+}
+
+impl DirId {
+    /// The file system that it is on, as this machine counts them.
+    #[must_use]
+    pub(crate) const fn device(self) -> u64 {
+        self.device
+    }
+
+    /// What tells its file system from every other, those of other machines too: the device is a number of this
+    /// machine's. Never 0.
+    #[must_use]
+    pub(crate) fn file_system(self) -> u64 {
+        static MACHINE: OnceLock<String> = OnceLock::new();
+        let machine = MACHINE.get_or_init(|| std::fs::read_to_string(BOOT_ID).unwrap_or_default());
+        let digest = Sha256::of(format!("{machine}\0{}", self.device).as_bytes());
+        let first = digest.as_bytes().first_chunk().copied().unwrap_or_default();
+        u64::from_le_bytes(first).max(1)
+    }
 }
 
 /// An open directory; all paths given to it are relative, with `/` between the parts.

@@ -78,6 +78,7 @@ impl Pools {
             taken: Mutex::default(),
             floor: Mutex::new(Lease(0)),
             keep_free: Mutex::default(),
+            file_systems: Mutex::default(),
             changed: tokio::sync::Notify::new(),
         };
         Arc::new(Self { told: RwLock::default(), neighbours: Arc::new(neighbours), remembered: Mutex::default() })
@@ -239,7 +240,8 @@ impl Pools {
             Err(e) => (e.to_string(), matches!(e, identity::IdentityError::Taken(_)), (0, 0)),
         };
         let unowned = Unowned::default();
-        PoolReport { id: place.id, healthy: problem.is_empty(), problem, free, total, unowned, impossible }
+        let (healthy, wanted, file_system) = (problem.is_empty(), 0, 0);
+        PoolReport { id: place.id, healthy, problem, free, total, wanted, file_system, unowned, impossible }
     }
 
     /// The cluster's settings; the defaults before the first Welcome.

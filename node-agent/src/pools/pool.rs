@@ -14,7 +14,7 @@ use tokio::sync::{Notify, watch};
 use super::census::Census;
 use super::identity;
 use super::keeper::{Keeper, describe};
-use super::space::{Books, Claimant, Reservation, Space};
+use super::space::{Books, Claimant, FileSystem, Reservation, Space};
 use super::welcome::{NodePool, PoolReport};
 use crate::disk::{Check, DirId, Disk, DiskError, Purged, Removal, Restored, Stored, Trashed, Verdict};
 
@@ -28,7 +28,9 @@ pub(crate) struct Neighbours {
     pub(crate) floor: Mutex<Lease>,
     /// Bytes that every file system keeps free; `None`: the default.
     pub(crate) keep_free: Mutex<Option<u64>>,
-    /// Told when a pool's health changes.
+    /// By device: what its pools have set aside.
+    pub(crate) file_systems: Mutex<HashMap<u64, Arc<FileSystem>>>,
+    /// Told when a pool's health changes, or its room in a way that the coordinator waits for.
     pub(crate) changed: Notify,
 }
 
@@ -57,6 +59,8 @@ pub struct Pool {
     holder: Holder,
     state: RwLock<State>,
     space: Arc<Space>,
+    /// Where it is, and what tells that from other machines' file systems.
+    on: RwLock<(Arc<FileSystem>, u64)>,
     pub(super) neighbours: Arc<Neighbours>,
     looks: watch::Sender<u64>,
     nudge: SyncSender<()>,
@@ -95,6 +99,7 @@ impl Pool {
             id: told.id,
             holder: Holder { pool: told.id, name: told.name.as_str().into(), opening: fastrand::u64(..) },
             space: Arc::default(),
+            on: RwLock::default(),
             state: RwLock::new(State { told: told.clone(), disk: None, problem, full: None, room: (0, 0) }),
             neighbours: Arc::clone(neighbours),
             looks: watch::Sender::new(0),
@@ -155,7 +160,9 @@ impl Pool {
         let problem = state.problem.clone().unwrap_or_default();
         let (free, total) = state.room;
         let (healthy, unowned) = (state.problem.is_none(), self.census.shown());
-        PoolReport { id: Some(self.id), healthy, problem, free, total, unowned, impossible: false }
+        let (wanted, file_system) = (self.space.wanted(state.room), self.on.read().1);
+        let id = Some(self.id);
+        PoolReport { id, healthy, problem, free, total, wanted, file_system, unowned, impossible: false }
     }
 
     /// Tries now whether it works: its directory and marker are looked at, a file is written, synced, read back and
@@ -177,7 +184,7 @@ impl Pool {
         if state.problem.is_some() || !state.told.is_active {
             return 0;
         }
-        self.space.room(state.room, Claimant::Other)
+        self.space.room(&self.on.read().0, state.room, Claimant::Other)
     }
 
     /// Its disk for writing, and room for `size` bytes.
@@ -191,7 +198,13 @@ impl Pool {
             return Err(Shut::NoRoom);
         }
         let room = disk.room().map_err(|_| Shut::Unhealthy)?;
-        let reservation = self.space.reserve(size, room, claimant).ok_or(Shut::NoRoom)?;
+        let (on, refused) = (Arc::clone(&self.on.read().0), self.space.refused());
+        let Some(reservation) = self.space.reserve(size, &on, room, claimant) else {
+            if refused.is_none_or(|before| before < size) {
+                self.neighbours.changed.notify_one();
+            }
+            return Err(Shut::NoRoom);
+        };
         Ok((disk, reservation))
     }
 
@@ -209,11 +222,7 @@ impl Pool {
     /// # Errors
     /// [`DiskError::Closed`] where the disk is not there, else what the system says.
     pub async fn trash(&self, removal: Removal) -> Result<Trashed, DiskError> {
-        let trashed = self.disk().ok_or(DiskError::Closed)?.trash(removal).await?;
-        if let Trashed::Trashed { size, moved: crate::disk::Moved::Now } = trashed {
-            self.space.left(size);
-        }
-        Ok(trashed)
+        self.disk().ok_or(DiskError::Closed)?.trash(removal).await
     }
 
     /// Removes a file from the trash for good; see [`Disk::purge`].
@@ -221,7 +230,24 @@ impl Pool {
     /// # Errors
     /// As [`Pool::trash`].
     pub async fn purge(&self, removal: Removal) -> Result<Purged, DiskError> {
-        self.disk().ok_or(DiskError::Closed)?.purge(removal).await
+        let purged = self.disk().ok_or(DiskError::Closed)?.purge(removal).await?;
+        if let Purged::Purged { size } = purged {
+            self.space.left(size);
+        }
+        Ok(purged)
+    }
+
+    /// A file that was on its way in did not fit: the coordinator hears of it now.
+    pub(crate) fn wants_room(&self) {
+        self.neighbours.changed.notify_one();
+    }
+
+    /// Files of the trash have gone for good: whoever waits for their room hears of it now.
+    pub fn has_more_room(&self) {
+        if let Some(room) = self.disk().and_then(|disk| disk.room().ok()) {
+            self.state.write().room = room;
+            self.neighbours.changed.notify_one();
+        }
     }
 
     /// Brings a file back from the trash, from the first generation to the second; see [`Disk::restore`].
@@ -310,6 +336,10 @@ impl Pool {
     }
 
     pub(super) fn take_directories(&self, ids: Vec<DirId>) {
+        if let Some(id) = ids.first() {
+            let on = Arc::clone(self.neighbours.file_systems.lock().entry(id.device()).or_default());
+            *self.on.write() = (on, id.file_system());
+        }
         self.neighbours.taken.lock().extend(ids.into_iter().map(|id| (id, self.holder.clone())));
     }
 

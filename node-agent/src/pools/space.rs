@@ -1,10 +1,15 @@
-//! Room: what a pool may still take. Counted in memory; the disk's own figure is asked for each time. The decision is
-//! pure, the counting around it thin.
+//! Room: what a pool may still take. Counted in memory; the disk's own figure is asked for each time. Pools on one file
+//! system share what is free there. The decision is pure, the counting around it thin.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use crate::clock;
+
+/// A refusal for want of room is told of for so long.
+const WANTED_FOR: Duration = Duration::from_secs(10);
 /// What every file system keeps free. Source: admin.proto, `Settings.reserve_bytes`.
 const RESERVE_BYTES: u64 = 1 << 30;
 const RESERVE_SHARE: u64 = 100;
@@ -35,16 +40,31 @@ struct Since {
     landed: u64,
     left: u64,
     in_flight: u64,
-    /// The part of `in_flight` that the disk does not count as used yet.
-    unwritten: u64,
 }
 
-/// How many bytes fit. `free` and `total` are the file system's. Pure.
+/// A file system, with what its pools have set aside and it does not count as used yet.
+#[derive(Debug, Default)]
+pub(crate) struct FileSystem {
+    unwritten: Mutex<u64>,
+}
+
+impl FileSystem {
+    fn unwritten(&self) -> u64 {
+        *self.unwritten.lock()
+    }
+}
+
+/// What a file system of `total` bytes keeps free.
+fn keep_free(books: &Books, total: u64) -> u64 {
+    books.keep_free.unwrap_or_else(|| RESERVE_BYTES.min(total / RESERVE_SHARE))
+}
+
+/// How many bytes fit. `free` and `total` are the file system's, `unwritten` is what all pools on it have set aside and
+/// it does not count yet. Pure.
 /// A move that has landed since the books were told counts twice against others until they are told again, so that
 /// the error is on the careful side.
-fn room(books: &Books, since: &Since, (free, total): (u64, u64), claimant: Claimant) -> u64 {
-    let keep_free = books.keep_free.unwrap_or_else(|| RESERVE_BYTES.min(total / RESERVE_SHARE));
-    let on_disk = free.saturating_sub(keep_free).saturating_sub(since.unwritten);
+fn room(books: &Books, since: &Since, unwritten: u64, (free, total): (u64, u64), claimant: Claimant) -> u64 {
+    let on_disk = free.saturating_sub(keep_free(books, total)).saturating_sub(unwritten);
     if books.limit == 0 {
         return on_disk;
     }
@@ -58,6 +78,8 @@ fn room(books: &Books, since: &Since, (free, total): (u64, u64), claimant: Claim
 #[derive(Debug, Default)]
 pub(crate) struct Space {
     counts: Mutex<(Books, Since)>,
+    /// What was refused last for want of room, and when.
+    wanted: Mutex<Option<(u64, Instant)>>,
 }
 
 impl Space {
@@ -71,15 +93,43 @@ impl Space {
     }
 
     /// How many bytes fit.
-    pub(crate) fn room(&self, disk: (u64, u64), claimant: Claimant) -> u64 {
+    pub(crate) fn room(&self, on: &FileSystem, disk: (u64, u64), claimant: Claimant) -> u64 {
         let counts = self.counts.lock();
-        room(&counts.0, &counts.1, disk, claimant)
+        room(&counts.0, &counts.1, on.unwritten(), disk, claimant)
     }
 
     /// Sets `bytes` aside; `None` where they do not fit.
-    pub(crate) fn reserve(self: &Arc<Self>, bytes: u64, disk: (u64, u64), claimant: Claimant) -> Option<Reservation> {
-        let mut reservation = Reservation { space: Arc::clone(self), claimant, bytes: 0, written: 0 };
-        reservation.grow(bytes, disk).then_some(reservation)
+    pub(crate) fn reserve(
+        self: &Arc<Self>,
+        bytes: u64,
+        on: &Arc<FileSystem>,
+        disk: (u64, u64),
+        claimant: Claimant,
+    ) -> Option<Reservation> {
+        let mut reservation =
+            Reservation { space: Arc::clone(self), on: Arc::clone(on), claimant, bytes: 0, written: 0 };
+        if !reservation.try_grow(bytes, disk) {
+            reservation.refuse(bytes);
+            return None;
+        }
+        Some(reservation)
+    }
+
+    /// Bytes that should become free: what was refused a short while ago, or what the file system lacks of its reserve.
+    pub(crate) fn wanted(&self, (free, total): (u64, u64)) -> u64 {
+        let refused = self.refused().unwrap_or(0);
+        refused.max(keep_free(&self.counts.lock().0, total).saturating_sub(free))
+    }
+
+    /// What was refused a short while ago.
+    pub(crate) fn refused(&self) -> Option<u64> {
+        let recent = |at: Instant| clock::monotonic().duration_since(at) < WANTED_FOR;
+        self.wanted.lock().filter(|(_, at)| recent(*at)).map(|(bytes, _)| bytes)
+    }
+
+    fn refuse(&self, bytes: u64) {
+        let bytes = bytes.max(self.refused().unwrap_or(0));
+        *self.wanted.lock() = Some((bytes, clock::monotonic()));
     }
 
     /// A file of `bytes` has left the pool.
@@ -92,6 +142,7 @@ impl Space {
 #[derive(Debug)]
 pub(crate) struct Reservation {
     space: Arc<Space>,
+    on: Arc<FileSystem>,
     claimant: Claimant,
     bytes: u64,
     written: u64,
@@ -99,15 +150,21 @@ pub(crate) struct Reservation {
 
 impl Reservation {
     /// Sets `more` bytes aside; `false`, and nothing changes, where they do not fit.
-    pub(crate) fn grow(&mut self, more: u64, disk: (u64, u64)) -> bool {
+    pub(crate) fn try_grow(&mut self, more: u64, disk: (u64, u64)) -> bool {
         let mut counts = self.space.counts.lock();
-        if more > room(&counts.0, &counts.1, disk, self.claimant) {
+        let mut unwritten = self.on.unwritten.lock();
+        if more > room(&counts.0, &counts.1, *unwritten, disk, self.claimant) {
             return false;
         }
         self.bytes += more;
         counts.1.in_flight += more;
-        counts.1.unwritten += more;
+        *unwritten += more;
         true
+    }
+
+    /// It would have had to become this large, and there was no room: that is told of.
+    pub(crate) fn refuse(&self, more: u64) {
+        self.space.refuse(self.bytes + more);
     }
 
     /// Bytes that are set aside and not written yet.
@@ -119,7 +176,7 @@ impl Reservation {
     pub(crate) fn wrote(&mut self, bytes: u64) {
         let bytes = bytes.min(self.left());
         self.written += bytes;
-        self.space.counts.lock().1.unwritten -= bytes;
+        *self.on.unwritten.lock() -= bytes;
     }
 
     /// The file has its name and `size` bytes.
@@ -130,9 +187,8 @@ impl Reservation {
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        let mut counts = self.space.counts.lock();
-        counts.1.in_flight -= self.bytes;
-        counts.1.unwritten -= self.left();
+        self.space.counts.lock().1.in_flight -= self.bytes;
+        *self.on.unwritten.lock() -= self.left();
     }
 }
 
@@ -147,7 +203,7 @@ mod tests {
     #[test]
     fn what_still_fits() {
         let books = Books { limit: 100, used: 40, reserved: 30, keep_free: None };
-        let since = Since { landed: 5, left: 2, in_flight: 7, unwritten: 7 };
+        let since = Since { landed: 5, left: 2, in_flight: 7 };
         let no_limit = Books { limit: 0, ..books };
         for (why, books, since, disk, claimant, want) in [
             (
@@ -180,19 +236,40 @@ mod tests {
             ),
             ("a full disk", no_limit, Since::default(), (5, 1000), Claimant::Other, 0),
         ] {
-            assert_eq!(room(&books, &since, disk, claimant), want, "{why}");
+            assert_eq!(room(&books, &since, since.in_flight, disk, claimant), want, "{why}");
         }
+    }
+
+    #[test]
+    fn pools_on_one_file_system_share_what_is_free_there() {
+        // 1,000 bytes, 100 of them kept: what one pool has set aside the other does not get, until it is given back or
+        // the disk counts it itself. What was refused is wanted, and what the reserve lacks.
+        let on = Arc::new(FileSystem::default());
+        let pool = || {
+            let space = Arc::new(Space::default());
+            space.told(Books { keep_free: Some(100), ..Books::default() });
+            space
+        };
+        let (one, other) = (pool(), pool());
+        let mut landing = one.reserve(600, &on, (1000, 1000), Claimant::Move).expect("room");
+        assert!(other.reserve(301, &on, (1000, 1000), Claimant::Other).is_none());
+        assert_eq!((one.wanted((1000, 1000)), other.wanted((1000, 1000))), (0, 301));
+        assert!(other.reserve(300, &on, (1000, 1000), Claimant::Move).is_some());
+        landing.wrote(200);
+        assert_eq!(other.room(&on, (800, 1000), Claimant::Other), 300);
+        drop(landing);
+        assert_eq!((other.room(&on, (1000, 1000), Claimant::Other), one.wanted((40, 1000))), (900, 60));
     }
 
     proptest! {
         #[test]
         fn all_that_was_set_aside_comes_back(steps in proptest::collection::vec((0u64..50, 0u64..60, any::<bool>()), 0..30)) {
             // Whatever is reserved, written, landed or given up: the limit is never passed, and nothing stays set aside.
-            let space = Arc::new(Space::default());
+            let (space, on) = (Arc::new(Space::default()), Arc::new(FileSystem::default()));
             space.told(Books { limit: 300, used: 0, reserved: 0, keep_free: None });
             let (mut open, mut landed) = (Vec::new(), 0);
             for (bytes, wrote, lands) in steps {
-                if let Some(mut reservation) = space.reserve(bytes, BIG, Claimant::Other) {
+                if let Some(mut reservation) = space.reserve(bytes, &on, BIG, Claimant::Other) {
                     reservation.wrote(wrote);
                     open.push((bytes, lands, reservation));
                 }
@@ -207,7 +284,7 @@ mod tests {
                 }
             }
             drop(open);
-            prop_assert_eq!(space.room(BIG, Claimant::Other), 300 - landed);
+            prop_assert_eq!((space.room(&on, BIG, Claimant::Other), on.unwritten()), (300 - landed, 0));
         }
     }
 }

@@ -113,6 +113,10 @@ pub struct PoolReport {
     pub free: u64,
     /// Bytes of its file system.
     pub total: u64,
+    /// Bytes that should become free: refused a short while ago, or lacking of the reserve.
+    pub wanted: u64,
+    /// Equal for pools on one file system; 0 where it was not opened yet.
+    pub file_system: u64,
     /// Files without a record, as far as they are counted.
     pub unowned: Unowned,
     /// Of a place: its problem is one that waiting or mounting does not cure.

@@ -199,7 +199,11 @@ impl Landing {
         let parts = &mut self.parts;
         if parts.begin.is_none() && parts.reservation.left() < length {
             let room = parts.disk.room()?;
-            if !parts.reservation.grow(length.max(STEP_BYTES), room) && !parts.reservation.grow(length, room) {
+            let more = length - parts.reservation.left();
+            let step = more.max(STEP_BYTES);
+            if !parts.reservation.try_grow(step, room) && !parts.reservation.try_grow(more, room) {
+                parts.reservation.refuse(step);
+                parts.pool.wants_room();
                 self.discard();
                 return Err(LandingError::NoRoom(self.parts.pool.id()));
             }

@@ -82,8 +82,8 @@ impl Receiver {
     /// # Errors
     /// Where the pool is unhealthy, has no room for `size`, or the disk refuses.
     pub fn open(&self, pool: &Arc<Pool>, size: Option<u64>) -> Result<Landing, LandingError> {
-        let (disk, reservation) =
-            pool.admit(size.unwrap_or(STEP_BYTES), Claimant::Other).map_err(|shut| refusal(pool, shut))?;
+        // Where the size is unknown, room is set aside as the bytes come.
+        let (disk, reservation) = pool.admit(size.unwrap_or(1), Claimant::Other).map_err(|shut| refusal(pool, shut))?;
         let mut incoming = disk.incoming()?;
         if let Some(size) = size {
             incoming.expect_size(size)?;

@@ -92,6 +92,8 @@ fn pool_report(report: PoolReport) -> v1::PoolReport {
         unowned_bytes: report.unowned.bytes,
         unowned_files: report.unowned.files,
         impossible: report.impossible,
+        wanted_bytes: report.wanted,
+        filesystem_id: report.file_system,
     }
 }
 

@@ -37,8 +37,12 @@ impl Shared {
     }
 
     pub(super) async fn purge(&self, order: PoolFiles, reporter: Reporter, cancel: &Cancel) {
+        let pool = self.pools.hosted(order.pool).ok();
         let one = |pool: Arc<Pool>, file: FileAt| async move { purged(pool.purge(removal(file)).await) };
         self.each(order, reporter, cancel, one).await;
+        if let Some(pool) = pool {
+            pool.has_more_room();
+        }
     }
 
     /// Does `what` with every file of the order; once it is called off with none that has not begun.
@@ -154,7 +158,7 @@ fn trashed(result: Result<Trashed, DiskError>) -> End {
 
 fn purged(result: Result<Purged, DiskError>) -> End {
     match result {
-        Ok(Purged::Purged) => End::new(Outcome::Done, ""),
+        Ok(Purged::Purged { size }) => End { size, ..End::new(Outcome::Done, "") },
         Ok(Purged::Missing) => End::new(Outcome::Missing, "there is no such file in the trash"),
         Ok(Purged::Stale(there)) => End::new(Outcome::Stale, format!("the file there has generation {there}")),
         Err(error) => failed(&error),

@@ -305,3 +305,31 @@ async fn a_disk_can_be_opened_once_by_whatever_name() {
     Arc::into_inner(Arc::new(first)).unwrap().close();
     Disk::start(Site::open(temp.path()).unwrap(), Lease(0)).unwrap();
 }
+
+#[tokio::test]
+async fn two_pools_on_one_file_system_share_its_room_and_its_reserve() {
+    // A disk of 8 MiB that keeps 2 MiB: what one pool has under way the other does not get, the sum stays above the
+    // reserve, and nobody meets a full disk. Both say that they are on the same one, and what they want.
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path().canonicalize().unwrap().join("disk");
+    let Some(_mount) = Mount::tmpfs(&folder, "8m") else { return };
+    let ground = Ground::at(folder);
+    let mut welcome = crate::disk_ground::welcome(vec![ground.told(1), ground.told(2)]);
+    welcome.settings.reserve_bytes = Some(2 << 20);
+    ground.pools.apply(welcome, pixelfox_node::pools::Source::Coordinator).await;
+    let other = ground.pools.hosted_any(2).unwrap();
+    let (one_data, other_data) = (bytes(1, 4 << 20), bytes(2, 1 << 20));
+    let mut one = ground.receiver.open(&ground.pool(), Some(4 << 20)).unwrap();
+    let refused = ground.receiver.open(&other, Some(3 << 20)).unwrap_err();
+    assert!(matches!(refused, LandingError::NoRoom(_)), "{refused}");
+    let reports = ground.pools.reports();
+    assert_eq!((reports[0].wanted, reports[1].wanted), (0, 3 << 20));
+    assert!(reports[0].file_system == reports[1].file_system && reports[0].file_system != 0, "{reports:?}");
+    let mut two = ground.receiver.open(&other, Some(1 << 20)).unwrap();
+    one.write(&one_data).unwrap();
+    two.write(&other_data).unwrap();
+    one.publish(crate::disk_ground::by_hand("original/one", &one_data)).await.unwrap();
+    two.publish(crate::disk_ground::by_hand("original/two", &other_data)).await.unwrap();
+    let refused = ground.receiver.open(&other, Some(1 << 20)).unwrap_err();
+    assert!(matches!(refused, LandingError::NoRoom(_)), "the reserve stays free: {refused}");
+}

@@ -105,7 +105,7 @@ impl Model {
     async fn purged(&mut self, ground: &Ground, at: u8, generation: u64) {
         let outcome = ground.pool().purge(removal(&name(at), generation)).await.unwrap();
         match self.trash.remove(&(at, generation)) {
-            Some(_) => assert_eq!(outcome, Purged::Purged),
+            Some(_) => assert_eq!(outcome, Purged::Purged { size: 100 }),
             None if generation == 0 => assert_eq!(outcome, Purged::Stale(Generation(0))),
             None => assert_eq!(outcome, Purged::Missing),
         }
