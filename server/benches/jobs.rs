@@ -104,8 +104,16 @@ async fn cluster(jobs: u64) -> Cluster {
         store.plan_move_images(ask, NOW).await.unwrap();
     }
     let (source, target) = (pool(1), pool(2));
-    let order =
-        LeaseOrder { node: node("a"), epoch, source, target, target_epoch, jobs: BATCH, disk_free_bytes: 1 << 50 };
+    let order = LeaseOrder {
+        node: node("a"),
+        epoch,
+        source,
+        target,
+        target_epoch,
+        jobs: BATCH,
+        disk_free_bytes: 1 << 50,
+        disk_shared_with: Vec::new(),
+    };
     store.close().await;
     Cluster { dir, order }
 }
@@ -152,6 +160,7 @@ async fn engine(jobs: u64, cluster: &Cluster) -> Duration {
         }
         let committed = store.commit_moves(leased.iter().map(done).collect(), NOW).await.unwrap();
         let word = |order: pixelfox_server::catalog::TrashOrder| TrashResult {
+            task: order.task,
             pool: order.pool,
             path: order.path,
             generation: order.generation,

@@ -140,7 +140,16 @@ async fn run(database: &str) {
     let store = Store::open(database).await.unwrap();
     let (epoch, target_epoch) = (attach(&store, "a").await, attach(&store, "b").await);
     let (source, target) = (pool(1), pool(2));
-    let order = LeaseOrder { node: node("a"), epoch, source, target, target_epoch, jobs: 32, disk_free_bytes: 1 << 50 };
+    let order = LeaseOrder {
+        node: node("a"),
+        epoch,
+        source,
+        target,
+        target_epoch,
+        jobs: 32,
+        disk_free_bytes: 1 << 50,
+        disk_shared_with: Vec::new(),
+    };
     let (begin, mut ended) = (Instant::now(), 0);
     while ended < JOBS {
         // As the dispatcher does before each lease.
@@ -179,7 +188,7 @@ fn done(job: &LeasedJob) -> MoveDone {
 
 fn word(order: TrashOrder) -> TrashResult {
     let outcome = TrashOutcome::Trashed;
-    TrashResult { pool: order.pool, path: order.path, generation: order.generation, outcome }
+    TrashResult { task: order.task, pool: order.pool, path: order.path, generation: order.generation, outcome }
 }
 
 /// How long a plan for the whole pool takes to be said, and to be made; the made one is put aside again.

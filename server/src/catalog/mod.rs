@@ -2,6 +2,7 @@
 //! database, no clock, no wire type.
 
 mod control;
+mod deletes;
 mod holdings;
 mod image;
 mod job;
@@ -15,17 +16,18 @@ mod refusal;
 mod replica;
 mod settings;
 mod time;
+mod trash;
 mod upload;
 
 pub use control::{ChangeAsk, ChangeProgress, Changed, HeldJob, JobChange, WhichJobs};
+pub use deletes::{DeleteAsk, Deleting};
 pub use holdings::PoolHoldings;
 pub use image::{File, Image, ImageFilter, ImageTotals};
 pub use job::{Job, JobFilter, JobKind, JobState};
 pub use node::{Attached, Hello, NodeRecord};
 pub use orders::{
     Committed, FileDone, FileOutcome, Lane, LeaseOrder, Leased, LeasedFile, LeasedJob, Located, LostSession, MoveAsk,
-    MoveBatch, MoveDone, MovedJob, PlanRule, ReturnedJob, Setback, SetbackKind, SettledJob, SourceFault, TrashOrder,
-    TrashOrigin, TrashOutcome, TrashResult,
+    MoveBatch, MoveDone, MovedJob, PlanRule, ReturnedJob, Setback, SetbackKind, SettledJob, SourceFault,
 };
 pub use page::{Page, PageAsk, PageToken};
 pub use plans::{PoolMoveAsk, Slice};
@@ -35,4 +37,5 @@ pub use refusal::{Refusal, RefusalKind};
 pub use replica::{Bucket, ReplicaState};
 pub use settings::{Settings, SettingsPatch};
 pub use time::UnixMillis;
+pub use trash::{PurgeOrder, Purging, TrashOrder, TrashOrigin, TrashOutcome, TrashResult, TrashTask, TrashView};
 pub use upload::{NewUpload, UploadDecision, UploadedImage};

@@ -2,7 +2,7 @@
 
 use pixelfox_proto::{FileMeta, Generation, ImageId, JobId, Lease, NodeId, PoolId, SessionEpoch, Sha256, StoredPath};
 
-use super::{JobKind, JobState, UnixMillis};
+use super::{JobKind, JobState, TrashOrder, UnixMillis};
 
 /// Images to another pool, as asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +93,8 @@ pub struct LeaseOrder {
     /// Bytes that the target's file system has free above the reserve. The books take off what is reserved, and check
     /// the pool's own limit.
     pub disk_free_bytes: u64,
+    /// Other pools on that file system: what is reserved in them is taken off as well.
+    pub disk_shared_with: Vec<PoolId>,
 }
 
 /// What a lease brought.
@@ -214,63 +216,6 @@ pub struct MovedJob {
     pub missing: Vec<StoredPath>,
     /// Bytes that are at the target.
     pub bytes: u64,
-}
-
-/// A condemned copy whose node has to put it into the trash.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TrashOrder {
-    /// The job that it belongs to.
-    pub job: Option<JobId>,
-    /// The node.
-    pub node: NodeId,
-    /// The pool.
-    pub pool: PoolId,
-    /// The file.
-    pub path: StoredPath,
-    /// What its mark must have.
-    pub generation: Generation,
-    /// Bytes.
-    pub size: u64,
-    /// Times that it went wrong: for the retry ladder.
-    pub failures: u32,
-    /// Whose copy it is.
-    pub origin: TrashOrigin,
-}
-
-/// Whose copy goes to the trash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TrashOrigin {
-    /// A copy that was live before its image moved on.
-    Moved,
-    /// What an attempt brought that was given up, with its lease. A file that lay there without a record before must
-    /// not be lost by it.
-    GivenUp(Lease),
-}
-
-/// The node's word on a [`TrashOrder`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TrashResult {
-    /// The pool.
-    pub pool: PoolId,
-    /// The file.
-    pub path: StoredPath,
-    /// As in the order.
-    pub generation: Generation,
-    /// What happened.
-    pub outcome: TrashOutcome,
-}
-
-/// What happened to a condemned copy.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TrashOutcome {
-    /// It is in the trash.
-    Trashed,
-    /// There was none: a fence is up, the copy leaves the books.
-    Missing,
-    /// The file there has another mark: nothing was touched, a person must look. The copy leaves the books.
-    Stale(String),
-    /// It went wrong; again not before this.
-    Again(UnixMillis),
 }
 
 /// An attempt that brought nothing to commit, with what follows from it.

@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use pixelfox_proto::{Attempt, NodeId, PoolId, SessionEpoch};
 
 use super::{Round, target_url};
-use crate::catalog::{LeaseOrder, LeasedFile, LeasedJob, Pool};
+use crate::catalog::{LeaseOrder, LeasedFile, LeasedJob, Pool, TrashOrigin, TrashTask};
 use crate::schedule::{self, Cause};
-use crate::sessions::{Awaited, Command, PushFile, PushFiles, RestoreFile, RestoreFiles, Work};
+use crate::sessions::{Awaited, Command, PushFile, PushFiles, RestoreFile, RestoreFiles, Session, TrashFiles, Work};
+use crate::settle::Unrestorable;
 use crate::store::StoreError;
 
 /// Jobs of one command at most.
@@ -49,35 +50,43 @@ impl Round {
         }
     }
 
-    /// Pushes files that their target could not bring back from its trash after all.
+    /// Files that their target could not bring back from its trash after all: what it has and can't give is purged
+    /// there, everything else is pushed.
     pub(super) async fn push_unrestored(&self) -> Result<(), StoreError> {
-        let waiting = self.settle.take_unrestored();
-        if waiting.is_empty() {
+        let Unrestorable { to_purge, to_push } = self.settle.take_unrestored().await?;
+        if to_purge.is_empty() && to_push.is_empty() {
             return Ok(());
         }
         let pools = self.store.list_pools().await?;
-        let mut groups: BTreeMap<(PoolId, PoolId, SessionEpoch), Vec<Parcel<'_>>> = BTreeMap::new();
-        for (job, file) in &waiting {
-            groups.entry((job.source, job.target, job.epoch)).or_default().push((job, file));
-        }
-        for ((source, target, epoch), parcels) in groups {
-            let node = pools.iter().find(|pool| pool.id == source).map(|pool| &pool.node);
-            match node.and_then(|node| self.sessions.of(node)).filter(|session| session.epoch() == epoch) {
+        let node = |id: PoolId| pools.iter().find(|pool| pool.id == id).map(|pool| &pool.node);
+        for ((source, target, epoch), parcels) in by_way(&to_push) {
+            match node(source).and_then(|node| self.sessions.of(node)).filter(|session| session.epoch() == epoch) {
                 Some(session) => self.push(&session, source, target, &pools, &parcels).await,
                 None => self.unsent(&parcels, "the source's session ended").await,
+            }
+        }
+        for ((_, target, _), parcels) in by_way(&to_purge) {
+            match node(target).and_then(|node| self.sessions.of(node)) {
+                Some(session) => self.empty(&session, target, &parcels).await,
+                None => self.unsent(&parcels, "the target's session ended").await,
             }
         }
         Ok(())
     }
 
-    async fn push(
-        &self,
-        session: &crate::sessions::Session,
-        source: PoolId,
-        target: PoolId,
-        pools: &[Pool],
-        parcels: &[Parcel<'_>],
-    ) {
+    /// Has the target purge copies of its trash that were given up, so that their files can be pushed.
+    async fn empty(&self, session: &Session, target: PoolId, parcels: &[Parcel<'_>]) {
+        let file =
+            |(job, file): &Parcel<'_>| Some((file.path.clone(), file.in_trash?, TrashOrigin::GivenUp(job.lease)));
+        let files = parcels.iter().filter_map(file).collect();
+        let command = Command::Trash(TrashFiles { task: TrashTask::Purge, pool: target, files });
+        let awaited = parcels.iter().map(|(job, file)| (file.path.clone(), Awaited::Emptied(attempt(job, file))));
+        if let Err(end) = self.sessions.send(session, command, Work::Rename, awaited) {
+            self.unsent(parcels, &end.to_string()).await;
+        }
+    }
+
+    async fn push(&self, session: &Session, source: PoolId, target: PoolId, pools: &[Pool], parcels: &[Parcel<'_>]) {
         let Some(target_url) = target_url(pools, target) else {
             return self.not_sent(parcels, Cause::Refused, "the target pool has no usable upload_api_url").await;
         };
@@ -101,6 +110,15 @@ impl Round {
             self.settle.unsent(job, &file.path, cause, why.to_owned()).await;
         }
     }
+}
+
+/// By source, target and the session that holds them.
+fn by_way(parcels: &[(LeasedJob, LeasedFile)]) -> BTreeMap<(PoolId, PoolId, SessionEpoch), Vec<Parcel<'_>>> {
+    let mut ways: BTreeMap<_, Vec<Parcel<'_>>> = BTreeMap::new();
+    for (job, file) in parcels {
+        ways.entry((job.source, job.target, job.epoch)).or_default().push((job, file));
+    }
+    ways
 }
 
 fn attempt(job: &LeasedJob, file: &LeasedFile) -> Attempt {

@@ -80,6 +80,7 @@ impl Round {
 
     /// Leases and sends until nothing more may run. Comes back with how long to sleep unless woken; `None`: for ever.
     async fn carry_on(&self) -> Result<Option<Duration>, StoreError> {
+        self.settle.look_into_trash();
         self.push_unrestored().await?;
         let mut fruitless = None;
         while !self.stop.is_cancelled() {

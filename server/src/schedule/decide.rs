@@ -43,6 +43,7 @@ pub fn decide(snapshot: &Snapshot) -> Vec<LeaseOrder> {
             target_epoch: way.target_node.epoch,
             jobs,
             disk_free_bytes: way.target.disk_free_bytes,
+            disk_shared_with: way.target.shares_disk_with.clone(),
         })
     };
     jobs.into_iter().filter_map(order).collect()
@@ -85,7 +86,8 @@ fn open_way<'a>(lane: &Lane, snapshot: &'a Snapshot) -> Result<Way<'a>, String> 
     if !target.active {
         return Err(format!("pool {} is not active", target.name));
     }
-    if target.room_bytes() == 0 {
+    // What comes back from the target's trash needs no room.
+    if target.room_bytes() == 0 && target.trash_bytes == 0 {
         return Err(full(target));
     }
     Ok(Way { node, target, target_node })

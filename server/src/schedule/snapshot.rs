@@ -59,16 +59,28 @@ pub struct PoolView {
     pub limit_room_bytes: Option<u64>,
     /// Bytes that its file system has free above the reserve, as last reported.
     pub disk_free_bytes: u64,
-    /// Bytes that are on their way in.
+    /// Bytes that are on their way in to it and to the pools that share its file system.
     pub reserved_bytes: u64,
+    /// Bytes in its trash: room that can be made.
+    pub trash_bytes: u64,
+    /// Bytes that its node wants free: an upload was refused, or the file system's reserve is touched.
+    pub wanted_bytes: u64,
+    /// Other pools on its file system.
+    pub shares_disk_with: Vec<PoolId>,
 }
 
 impl PoolView {
     /// Bytes that it still takes.
     #[must_use]
     pub fn room_bytes(&self) -> u64 {
-        let disk = self.disk_free_bytes.saturating_sub(self.reserved_bytes);
+        let disk = self.disk_room_bytes();
         self.limit_room_bytes.map_or(disk, |limit| limit.min(disk))
+    }
+
+    /// Bytes that its file system still takes, whatever the pool's own limit.
+    #[must_use]
+    pub const fn disk_room_bytes(&self) -> u64 {
+        self.disk_free_bytes.saturating_sub(self.reserved_bytes)
     }
 }
 

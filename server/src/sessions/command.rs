@@ -4,7 +4,7 @@ use pixelfox_proto::{Attempt, FileMeta, Generation, JobId, PoolId, Sha256, Store
 
 use super::news::CommandId;
 use super::welcome::Welcome;
-use crate::catalog::TrashOrigin;
+use crate::catalog::{TrashOrigin, TrashTask};
 
 /// One order to a node. It dies with the session that it was sent on.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,7 +13,7 @@ pub enum Command {
     Welcome(Box<Welcome>),
     /// Push files to another node over one Replicate stream.
     Push(PushFiles),
-    /// Move files into the pool's trash.
+    /// Move files into the pool's trash, or out of it for good.
     Trash(TrashFiles),
     /// Bring files back from the pool's trash, hashed before the answer.
     Restore(RestoreFiles),
@@ -75,9 +75,11 @@ pub struct PushFile {
     pub meta: FileMeta,
 }
 
-/// Files of one pool for its trash.
+/// Files of one pool for its trash, or out of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrashFiles {
+    /// Which of both.
+    pub task: TrashTask,
     /// The pool.
     pub pool: PoolId,
     /// Paths, each with the generation that its mark must have and whose copy it is.

@@ -8,6 +8,7 @@ mod news;
 mod pending;
 mod probe;
 mod registry;
+mod view;
 mod welcome;
 mod writer;
 

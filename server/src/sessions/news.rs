@@ -42,6 +42,10 @@ pub struct PoolHealth {
     pub impossible: bool,
     /// Bytes of files without a record, as far as the node has counted them.
     pub unowned_bytes: u64,
+    /// Tells file systems apart, of all nodes on one machine; 0: not said.
+    pub file_system: u64,
+    /// Bytes that it should get free as soon as something in its trash can go.
+    pub wanted_bytes: u64,
 }
 
 /// A sign of life, every 5 s and at each change of a pool's state.

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::news::{CommandId, FileResult, Probed};
+use crate::catalog::TrashTask;
 
 /// Whose file a result is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,8 +18,12 @@ pub enum Awaited {
     Pushed(Attempt),
     /// A file of a move that the target may have in its trash, in this attempt.
     Restored(Attempt),
-    /// A copy that goes to the trash.
+    /// A file of a move whose copy in the target's trash was given up, in this attempt: it is pushed when that is gone.
+    Emptied(Attempt),
+    /// A copy that goes to the trash, or out of it for good.
     Trashed {
+        /// Which of both.
+        task: TrashTask,
         /// The pool that it is in.
         pool: PoolId,
         /// The generation that was ordered away.
@@ -32,7 +37,7 @@ impl Awaited {
     /// The lease of the attempt, where it is one.
     fn lease(&self) -> Option<Lease> {
         match self {
-            Self::Pushed(attempt) | Self::Restored(attempt) => Some(attempt.lease),
+            Self::Pushed(attempt) | Self::Restored(attempt) | Self::Emptied(attempt) => Some(attempt.lease),
             Self::Trashed { .. } => None,
         }
     }
@@ -45,6 +50,8 @@ pub enum Work {
     Push,
     /// Renames only, into the trash or out of it: takes none.
     Rename,
+    /// Files of the trash go for good: takes none.
+    Purge,
 }
 
 #[derive(Debug)]
@@ -128,11 +135,13 @@ impl Pending {
         for (id, command) in self.commands.lock().iter_mut() {
             let mut jobs = HashSet::new();
             command.unreported.retain(|_, awaited| match awaited {
-                Awaited::Pushed(attempt) | Awaited::Restored(attempt) if leases.contains(&attempt.lease) => {
+                Awaited::Pushed(attempt) | Awaited::Restored(attempt) | Awaited::Emptied(attempt)
+                    if leases.contains(&attempt.lease) =>
+                {
                     jobs.insert(attempt.job);
                     false
                 }
-                Awaited::Pushed(_) | Awaited::Restored(_) | Awaited::Trashed { .. } => true,
+                Awaited::Pushed(_) | Awaited::Restored(_) | Awaited::Emptied(_) | Awaited::Trashed { .. } => true,
             });
             if !jobs.is_empty() {
                 cancelled.push((*id, jobs.into_iter().collect()));
@@ -185,7 +194,8 @@ mod tests {
     }
 
     fn trashed(number: u64) -> Awaited {
-        Awaited::Trashed { pool: PoolId::try_from(1).expect("not 0"), generation: Generation(number), failures: 0 }
+        let pool = PoolId::try_from(1).expect("not 0");
+        Awaited::Trashed { task: TrashTask::Trash, pool, generation: Generation(number), failures: 0 }
     }
 
     #[test]

@@ -175,7 +175,7 @@ impl Settle {
     }
 
     /// Runs `work` in a task that no vanished caller cancels.
-    async fn owned<T: Send + 'static>(
+    pub(super) async fn owned<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
     ) -> Result<T, StoreError> {

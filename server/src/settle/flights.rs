@@ -21,7 +21,16 @@ struct Flight {
 #[derive(Debug, Default)]
 pub(super) struct Flights {
     by_lease: Mutex<HashMap<Lease, Flight>>,
-    unrestored: Mutex<Vec<(Lease, StoredPath)>>,
+    unrestored: Mutex<Vec<(Lease, StoredPath, Unrestored)>>,
+}
+
+/// Why a file did not come back from the trash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unrestored {
+    /// The trash has it not, or not any more.
+    NotThere,
+    /// What the trash has is given up.
+    Damaged,
 }
 
 impl Flights {
@@ -52,19 +61,24 @@ impl Flights {
         self.by_lease.lock().get(&lease)?.job.parent
     }
 
-    /// The target could not bring this file back from its trash: it has to be pushed.
-    pub(super) fn not_restored(&self, lease: Lease, path: &StoredPath) {
-        self.unrestored.lock().push((lease, path.clone()));
+    /// The job of a flight, without its files.
+    pub(super) fn job(&self, lease: Lease) -> Option<LeasedJob> {
+        self.by_lease.lock().get(&lease).map(|flight| LeasedJob { files: Vec::new(), ..flight.job.clone() })
+    }
+
+    /// The target could not bring this file back from its trash.
+    pub(super) fn not_restored(&self, lease: Lease, path: &StoredPath, how: Unrestored) {
+        self.unrestored.lock().push((lease, path.clone(), how));
     }
 
     /// Those files, each with its job without the other files. What is not in flight any more is left out.
-    pub(super) fn take_unrestored(&self) -> Vec<(LeasedJob, LeasedFile)> {
+    pub(super) fn take_unrestored(&self) -> Vec<(LeasedJob, LeasedFile, Unrestored)> {
         let waiting = std::mem::take(&mut *self.unrestored.lock());
         let flights = self.by_lease.lock();
-        let find = |(lease, path): (Lease, StoredPath)| {
+        let find = |(lease, path, how): (Lease, StoredPath, Unrestored)| {
             let job = &flights.get(&lease)?.job;
             let file = job.files.iter().find(|file| file.path == path)?.clone();
-            Some((LeasedJob { files: Vec::new(), ..job.clone() }, file))
+            Some((LeasedJob { files: Vec::new(), ..job.clone() }, file, how))
         };
         waiting.into_iter().filter_map(find).collect()
     }
@@ -140,12 +154,12 @@ mod tests {
         // Taken once; what is not in flight any more is left out.
         let flights = Flights::default();
         flights.begin(job(1, &["a", "b"]));
-        flights.not_restored(Lease(1), &path("b"));
-        flights.not_restored(Lease(9), &path("x"));
+        flights.not_restored(Lease(1), &path("b"), Unrestored::NotThere);
+        flights.not_restored(Lease(9), &path("x"), Unrestored::Damaged);
         let taken = flights.take_unrestored();
         assert_eq!(
-            taken.iter().map(|(job, file)| (job.lease, file.path.clone())).collect::<Vec<_>>(),
-            [(Lease(1), path("b"))]
+            taken.iter().map(|(job, file, how)| (job.lease, file.path.clone(), *how)).collect::<Vec<_>>(),
+            [(Lease(1), path("b"), Unrestored::NotThere)]
         );
         assert!(flights.take_unrestored().is_empty());
     }

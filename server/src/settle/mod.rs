@@ -2,8 +2,11 @@
 //! and only then logged, published and followed by orders for the trash.
 
 mod control;
+mod deletes;
 mod flights;
 mod moves;
+mod purge;
+mod restores;
 mod sessions;
 mod sweep;
 mod trash;
@@ -22,9 +25,10 @@ use tokio_util::task::TaskTracker;
 
 pub use self::control::QueueState;
 use self::flights::Flights;
+pub use self::restores::Unrestorable;
 pub use self::sweep::{Sweeper, Swept};
 use self::verdict::{FileEnd, Verdict};
-use crate::catalog::{JobState, LeasedFile, LeasedJob, LostSession, SettledJob, TrashResult};
+use crate::catalog::{JobState, LeasedJob, LostSession, SettledJob, TrashResult};
 use crate::clock;
 use crate::events::{Event, Events, Subject};
 use crate::progress::{Counts, Progress};
@@ -43,6 +47,8 @@ struct Rooms {
     events: Events,
     /// Wakes the dispatcher: a slot, a job or a pool may be free.
     wake: Arc<Notify>,
+    /// Wakes who empties the trash: a copy may be due, or room may be needed.
+    empty_trash: Arc<Notify>,
     flights: Flights,
     progress: Progress,
     /// Rises with every change that may have taken jobs away from whoever works on them.
@@ -66,8 +72,8 @@ pub struct Settle {
 }
 
 impl Settle {
-    /// Starts the two tasks that write: moves and old copies. `wake` is notified whenever work may have become
-    /// possible.
+    /// Starts the tasks that write: moves, old copies, and the emptying of the trash. `wake` is notified whenever work
+    /// may have become possible.
     #[must_use]
     pub fn start(store: Store, sessions: Arc<Sessions>, events: Events, wake: Arc<Notify>) -> Self {
         let rooms = Arc::new(Rooms {
@@ -75,6 +81,7 @@ impl Settle {
             sessions,
             events,
             wake,
+            empty_trash: Arc::new(Notify::new()),
             flights: Flights::default(),
             progress: Progress::default(),
             changes: AtomicU64::new(0),
@@ -87,6 +94,7 @@ impl Settle {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         tasks.spawn(moves::run(Arc::clone(&rooms), verdicts, trash.clone(), stop.clone()));
         tasks.spawn(trash::run(Arc::clone(&rooms), words, stop.clone()));
+        tasks.spawn(purge::run(Arc::clone(&rooms), trash.clone(), stop.clone()));
         Self { rooms, moves, trash, tasks, stop }
     }
 
@@ -105,6 +113,11 @@ impl Settle {
         }
     }
 
+    /// Jobs, settings or pools may have changed: the trash is looked at anew.
+    pub fn look_into_trash(&self) {
+        self.rooms.empty_trash.notify_one();
+    }
+
     /// A leased job is about to be sent. Call it before the first command that has a file of it.
     pub fn begin(&self, job: LeasedJob) {
         self.rooms.progress.begin(&job, Instant::now());
@@ -117,11 +130,6 @@ impl Settle {
     #[must_use]
     pub fn progress(&self) -> &Progress {
         &self.rooms.progress
-    }
-
-    /// Files that the target did not have in its trash after all: they are to be pushed, each with its job.
-    pub fn take_unrestored(&self) -> Vec<(LeasedJob, LeasedFile)> {
-        self.rooms.flights.take_unrestored()
     }
 
     /// The command for this file of a leased job could not be sent.
@@ -160,15 +168,10 @@ impl Settle {
             self.rooms.count(&awaited, &result);
             match awaited {
                 Awaited::Pushed(attempt) => self.land(attempt.lease, &result.path, FileEnd::of(&result)).await,
-                Awaited::Restored(attempt) if matches!(result.outcome, Outcome::Done | Outcome::Skipped) => {
-                    self.land(attempt.lease, &result.path, FileEnd::of(&result)).await;
-                }
-                Awaited::Restored(attempt) => {
-                    self.rooms.flights.not_restored(attempt.lease, &result.path);
-                    self.rooms.wake.notify_one();
-                }
-                Awaited::Trashed { pool, generation, failures } => {
-                    trashed.push(trash::result(pool, generation, failures, result, clock::now()));
+                Awaited::Restored(attempt) => self.restored(attempt.lease, &result).await,
+                Awaited::Emptied(attempt) => self.emptied(attempt.lease, &result).await,
+                Awaited::Trashed { task, pool, generation, failures } => {
+                    trashed.push(trash::result((task, pool, generation, failures), result, clock::now()));
                 }
             }
         }
@@ -187,14 +190,13 @@ impl Settle {
         let mut trashed = Vec::new();
         for (path, awaited) in session.pending.end(command) {
             match awaited {
-                Awaited::Pushed(attempt) => {
+                Awaited::Pushed(attempt) | Awaited::Restored(attempt) | Awaited::Emptied(attempt) => {
                     self.land(attempt.lease, &path, FileEnd::Failed(Cause::Passing, why.clone())).await;
                 }
-                Awaited::Restored(attempt) => self.rooms.flights.not_restored(attempt.lease, &path),
-                Awaited::Trashed { pool, generation, failures } => {
-                    tracing::warn!(pool_id = %pool, %path, "an old copy was not put into the trash: {why}");
+                Awaited::Trashed { task, pool, generation, failures } => {
+                    tracing::warn!(pool_id = %pool, %path, "an old copy was not put into the trash, or out of it: {why}");
                     let outcome = trash::again(failures, clock::now());
-                    trashed.push(TrashResult { pool, path, generation, outcome });
+                    trashed.push(TrashResult { task, pool, path, generation, outcome });
                 }
             }
         }

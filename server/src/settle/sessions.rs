@@ -31,13 +31,18 @@ impl Settle {
         }
         self.returned(attached.returned);
         self.say(trash::Word::Free(node.clone())).await;
+        self.rooms.empty_trash.notify_one();
         self.rooms.wake.notify_one();
     }
 
     /// A sign of life. A pool that is healthy for the first time may not be made anew from then on; any change of
     /// health may let work begin, or stop it.
     pub(super) async fn heartbeat(&self, session: &Session, beat: Heartbeat) {
+        let wants_room = beat.pools.values().any(|pool| pool.wanted_bytes > 0);
         let changed = self.rooms.sessions.hear(session, beat).await;
+        if wants_room || !changed.is_empty() {
+            self.rooms.empty_trash.notify_one();
+        }
         if changed.is_empty() {
             return;
         }

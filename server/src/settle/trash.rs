@@ -1,5 +1,5 @@
-//! Condemned copies: the word to their node, and the node's word back. An order goes out after the commit that made
-//! it; one that a crash or a lost session left behind goes out when the node attaches again.
+//! Old copies, condemned or to be purged: the word to their node, and the node's word back. An order goes out after the
+//! commit that made it; one that a crash or a lost session left behind goes out when the node attaches again.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,8 +11,9 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::Rooms;
-use crate::catalog::{TrashOrder, TrashOutcome, TrashResult, UnixMillis};
+use crate::catalog::{TrashOrder, TrashOutcome, TrashResult, TrashTask, UnixMillis};
 use crate::clock;
+use crate::events::{Event, Subject};
 use crate::schedule;
 use crate::sessions::{Awaited, Command, FileResult, Outcome, Session, TrashFiles, Work};
 
@@ -20,6 +21,8 @@ use crate::sessions::{Awaited, Command, FileResult, Outcome, Session, TrashFiles
 const FILES: usize = 256;
 /// Orders that are read from the books at once; further ones when these are through.
 const DUE: u32 = 512;
+/// Likewise copies to be purged: what is deleted slows down what is written beside it.
+const PURGES_DUE: u32 = 256;
 /// Results that are noted in one transaction at most.
 const BATCH: usize = 512;
 /// After the books could not be written.
@@ -90,16 +93,16 @@ async fn work_off(rooms: &Rooms, words: Vec<Word>, stop: &CancellationToken) -> 
 
 /// Sends orders that count as sent. Where a session is over they are due again under the next one.
 fn send(rooms: &Rooms, orders: Vec<TrashOrder>) {
-    let mut by_pool: BTreeMap<(NodeId, PoolId), Vec<TrashOrder>> = BTreeMap::new();
+    let mut by_pool: BTreeMap<(NodeId, PoolId, TrashTask), Vec<TrashOrder>> = BTreeMap::new();
     for order in orders {
-        by_pool.entry((order.node.clone(), order.pool)).or_default().push(order);
+        by_pool.entry((order.node.clone(), order.pool, order.task)).or_default().push(order);
     }
-    for ((node, pool), orders) in by_pool {
+    for ((node, pool, task), orders) in by_pool {
         let Some(session) = rooms.sessions.of(&node) else {
             continue;
         };
         for orders in orders.chunks(FILES) {
-            if let Err(end) = send_one(rooms, &session, pool, orders) {
+            if let Err(end) = send_one(rooms, &session, (pool, task), orders) {
                 tracing::debug!(%node, "old copies stay for now: {end}");
                 break;
             }
@@ -110,38 +113,57 @@ fn send(rooms: &Rooms, orders: Vec<TrashOrder>) {
 fn send_one(
     rooms: &Rooms,
     session: &Session,
-    pool: PoolId,
+    (pool, task): (PoolId, TrashTask),
     orders: &[TrashOrder],
 ) -> Result<(), crate::sessions::SessionEnd> {
     let files = orders.iter().map(|order| (order.path.clone(), order.generation, order.origin)).collect();
     let awaited = |order: &TrashOrder| {
-        let TrashOrder { pool, generation, failures, .. } = *order;
-        (order.path.clone(), Awaited::Trashed { pool, generation, failures })
+        let TrashOrder { task, pool, generation, failures, .. } = *order;
+        (order.path.clone(), Awaited::Trashed { task, pool, generation, failures })
     };
-    let command = Command::Trash(TrashFiles { pool, files });
+    let command = Command::Trash(TrashFiles { task, pool, files });
     crash_point!("trash_order.before_send");
-    let sent = rooms.sessions.send(session, command, Work::Rename, orders.iter().map(awaited)).map(drop);
+    let sent = rooms.sessions.send(session, command, work(task), orders.iter().map(awaited)).map(drop);
     crash_point!("trash_order.after_send");
     sent
+}
+
+const fn work(task: TrashTask) -> Work {
+    match task {
+        TrashTask::Trash => Work::Rename,
+        TrashTask::Purge => Work::Purge,
+    }
 }
 
 /// Reads what is due for a node that has nothing more to do, and sends it. Comes back with when to look again.
 async fn send_due(rooms: &Rooms, node: &NodeId) -> Option<Instant> {
     let session = rooms.sessions.of(node)?;
-    if session.pending.count(Work::Rename) > 0 {
+    let (now, epoch, store) = (clock::now(), session.epoch(), &rooms.store);
+    let mut has_work = false;
+    for task in [TrashTask::Trash, TrashTask::Purge] {
+        if session.pending.count(work(task)) > 0 {
+            has_work = true;
+            continue;
+        }
+        let due = match task {
+            TrashTask::Trash => store.delete_orders_due(node.clone(), epoch, DUE, now).await,
+            TrashTask::Purge => store.purge_orders_due(node.clone(), epoch, PURGES_DUE, now).await,
+        };
+        match due {
+            Ok(due) => {
+                has_work |= !due.is_empty();
+                send(rooms, due);
+            }
+            Err(cause) => return failed(node, &cause),
+        }
+    }
+    if has_work {
         return None;
     }
-    let now = clock::now();
-    let due = match rooms.store.delete_orders_due(node.clone(), session.epoch(), DUE, now).await {
-        Ok(due) if !due.is_empty() => due,
-        Ok(_) => match rooms.store.next_trash_order(node, session.epoch()).await {
-            Ok(next) => return next.map(|at| Instant::now() + wait(at, now)),
-            Err(cause) => return failed(node, &cause),
-        },
-        Err(cause) => return failed(node, &cause),
-    };
-    send(rooms, due);
-    None
+    match store.next_trash_order(node, epoch).await {
+        Ok(next) => next.map(|at| Instant::now() + wait(at, now)),
+        Err(cause) => failed(node, &cause),
+    }
 }
 
 fn failed(node: &NodeId, cause: &crate::store::StoreError) -> Option<Instant> {
@@ -161,8 +183,10 @@ async fn note(rooms: &Rooms, results: Vec<TrashResult>, stop: &CancellationToken
             Ok(settled) => {
                 crash_point!("trash_word.after_commit");
                 rooms.published(settled);
+                purged(rooms, &results);
                 rooms.sessions.usage_changed();
                 rooms.wake.notify_one();
+                rooms.empty_trash.notify_one();
                 return;
             }
             Err(cause) => tracing::error!("could not note {} old copies, trying again: {cause:?}", results.len()),
@@ -174,19 +198,33 @@ async fn note(rooms: &Rooms, results: Vec<TrashResult>, stop: &CancellationToken
     }
 }
 
+/// The pools whose trash has become smaller.
+fn purged(rooms: &Rooms, results: &[TrashResult]) {
+    let mut copies: BTreeMap<PoolId, usize> = BTreeMap::new();
+    for word in results.iter().filter(|word| word.task == TrashTask::Purge) {
+        if matches!(word.outcome, TrashOutcome::Purged | TrashOutcome::Missing) {
+            *copies.entry(word.pool).or_default() += 1;
+        }
+    }
+    for (pool, copies) in copies {
+        let message = format!("[Trash] Purged {copies} old copies of pool {pool}");
+        tracing::debug!(pool_id = %pool, copies, "{message}");
+        rooms.events.publish(&Event { subject: Subject::Pool(pool), message });
+    }
+}
+
 /// The node's word on an old copy. A copy with another mark than the books know is for a person to look at.
 pub(super) fn result(
-    pool: PoolId,
-    generation: Generation,
-    failures: u32,
+    (task, pool, generation, failures): (TrashTask, PoolId, Generation, u32),
     result: FileResult,
     now: UnixMillis,
 ) -> TrashResult {
     let FileResult { path, outcome, message, .. } = result;
-    let outcome = match outcome {
-        Outcome::Done | Outcome::Skipped => TrashOutcome::Trashed,
-        Outcome::Missing => TrashOutcome::Missing,
-        Outcome::Stale => {
+    let outcome = match (outcome, task) {
+        (Outcome::Done | Outcome::Skipped, TrashTask::Trash) => TrashOutcome::Trashed,
+        (Outcome::Done | Outcome::Skipped, TrashTask::Purge) => TrashOutcome::Purged,
+        (Outcome::Missing, _) => TrashOutcome::Missing,
+        (Outcome::Stale, _) => {
             tracing::error!(
                 pool_id = %pool, %path, %generation,
                 "the old copy of {path} in pool {pool} has another generation than {generation}: it stays, look at it \
@@ -194,12 +232,12 @@ pub(super) fn result(
             );
             TrashOutcome::Stale(message)
         }
-        Outcome::Mismatch | Outcome::Refused | Outcome::Retry | Outcome::Busy | Outcome::Full => {
-            tracing::warn!(pool_id = %pool, %path, "an old copy was not put into the trash: {message}");
+        (Outcome::Mismatch | Outcome::Refused | Outcome::Retry | Outcome::Busy | Outcome::Full, _) => {
+            tracing::warn!(pool_id = %pool, %path, "an old copy was not put into the trash, or out of it: {message}");
             again(failures, now)
         }
     };
-    TrashResult { pool, path, generation, outcome }
+    TrashResult { task, pool, path, generation, outcome }
 }
 
 /// It went wrong once more: not at once again.

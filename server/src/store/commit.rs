@@ -16,7 +16,7 @@ use super::{
 };
 use crate::catalog::{
     Bucket, Committed, FileDone, FileOutcome, MoveDone, MovedJob, ReplicaState, SettledJob, TrashOrder, TrashOrigin,
-    UnixMillis,
+    TrashTask, UnixMillis,
 };
 
 impl Store {
@@ -228,7 +228,8 @@ pub(super) const LOST: &str = "
 UPDATE replicas SET state = 'lost', since = $2
 FROM json_each($1) AS a WHERE replicas.file_id = CAST(a.value ->> 0 AS BIGINT) AND replicas.pool_id = CAST(a.value ->> 1 AS BIGINT)";
 const BACK_IN_TRASH: &str = "
-UPDATE replicas SET state = 'trashed', generation = trash_generation, trash_generation = NULL, job_id = NULL, since = $2
+UPDATE replicas SET state = 'trashed', generation = trash_generation, trash_generation = NULL, job_id = NULL, since = $2,
+    not_before = $2
 FROM json_each($1) AS a WHERE replicas.file_id = CAST(a.value ->> 0 AS BIGINT) AND replicas.pool_id = CAST(a.value ->> 2 AS BIGINT)
     AND replicas.trash_generation IS NOT NULL";
 pub(super) const DROPPED: &str = "
@@ -251,6 +252,7 @@ async fn run(conn: &mut Conn, sql: &'static str, rows: String, now: UnixMillis) 
 
 fn order(file: &MoveFileRow, job: &HeldRow, node: &NodeId) -> Result<TrashOrder, Trouble> {
     Ok(TrashOrder {
+        task: TrashTask::Trash,
         job: some_job(Some(job.id)),
         node: node.clone(),
         pool: pool_id(job.source_pool_id)?,

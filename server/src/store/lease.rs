@@ -56,8 +56,8 @@ impl Store {
 }
 
 #[derive(FromRow)]
-struct Candidate {
-    id: i64,
+pub(super) struct Candidate {
+    pub(super) id: i64,
     parent_id: Option<i64>,
     attempt: i64,
     failures: i64,
@@ -83,7 +83,11 @@ macro_rules! candidates {
 pub(super) const RETRIES: &str = candidates!("j.not_before > 0 AND j.not_before <= $4");
 pub(super) const FRESH: &str = candidates!("j.not_before = 0 AND $4 = $4");
 
-async fn candidates(conn: &mut Conn, order: &LeaseOrder, now: UnixMillis) -> Result<Vec<Candidate>, Trouble> {
+pub(super) async fn candidates(
+    conn: &mut Conn,
+    order: &LeaseOrder,
+    now: UnixMillis,
+) -> Result<Vec<Candidate>, Trouble> {
     let mut all: Vec<Candidate> = Vec::new();
     let limit = i64::from(order.jobs);
     for sql in [RETRIES, FRESH] {
@@ -108,7 +112,7 @@ async fn lease(conn: &mut Conn, order: &LeaseOrder, now: UnixMillis) -> Result<L
     let files = rows::move_files(conn, &ids).await?;
     let by_job: HashMap<i64, &[MoveFileRow]> =
         files.chunk_by(|a, b| a.job == b.job).map(|files| (files[0].job, files)).collect();
-    let on_disk = order.disk_free_bytes.saturating_sub(target.usage.reserved_bytes);
+    let on_disk = order.disk_free_bytes.saturating_sub(reserved_on_disk(conn, order).await?);
     let mut room = int(target.room().map_or(on_disk, |limit| limit.min(on_disk)));
     let mut taken = Taken::default();
     for job in candidates {
@@ -125,8 +129,17 @@ async fn lease(conn: &mut Conn, order: &LeaseOrder, now: UnixMillis) -> Result<L
     taken.write(conn, order, now).await
 }
 
+/// Bytes on their way in to the target and to the pools that share its file system.
+async fn reserved_on_disk(conn: &mut Conn, order: &LeaseOrder) -> Result<u64, Trouble> {
+    const SQL: &str = "SELECT CAST(COALESCE(SUM(p.reserved_bytes), 0) AS BIGINT)
+        FROM json_each($1) AS a CROSS JOIN pools p ON p.id = CAST(a.value AS BIGINT)";
+    let pools: Vec<u64> = order.disk_shared_with.iter().chain([&order.target]).map(|pool| pool.get()).collect();
+    let reserved: i64 = statement::query_scalar(SQL).bind(json(&pools)).fetch_one(conn).await?;
+    Ok(uint(reserved))
+}
+
 /// What can become of a due job.
-enum Fit<'a> {
+pub(super) enum Fit<'a> {
     /// It goes; so many bytes are new at the target.
     Go { files: Vec<&'a MoveFileRow>, bytes: i64 },
     /// An old copy at the target is not settled yet.
@@ -135,7 +148,7 @@ enum Fit<'a> {
     Over(Ending),
 }
 
-fn fit(files: &[MoveFileRow], job: i64) -> Result<Fit<'_>, Trouble> {
+pub(super) fn fit(files: &[MoveFileRow], job: i64) -> Result<Fit<'_>, Trouble> {
     let (mut go, mut bytes, mut original, mut unsettled) = (Vec::new(), 0, false, false);
     for file in files {
         match state(file.source_state.as_deref())? {

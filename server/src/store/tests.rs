@@ -12,8 +12,8 @@ mod postgres;
 /// Statements that run for every upload, lease, commit or look of the dispatcher.
 mod hot {
     use super::super::{
-        commit, control, endings, held, images, jobs, lease, plan, plan_pool, queue, requests, rows, slices, trash,
-        uploads,
+        commit, control, deletes, endings, held, images, jobs, lease, plan, plan_pool, purge, queue, requests, rows,
+        slices, trash, uploads,
     };
 
     pub(super) const STATEMENTS: &[(&str, &str)] = &[
@@ -55,6 +55,25 @@ mod hot {
         ("trash::CONDEMNED", trash::CONDEMNED),
         ("trash::TRASHED", trash::TRASHED),
         ("trash::OFF", trash::OFF),
+        ("purge::OLDEST", purge::OLDEST),
+        ("purge::PURGE", purge::PURGE),
+        ("purge::SOUND", purge::SOUND),
+        ("purge::FROM_TRASH", purge::FROM_TRASH),
+        ("deletes::FOUND", deletes::FOUND),
+        ("deletes::GONE", deletes::GONE),
+        ("deletes::OPEN", deletes::OPEN),
+        ("deletes::COPIES", deletes::COPIES),
+        ("deletes::CONDEMN", deletes::CONDEMN),
+        ("deletes::HIDE", deletes::HIDE),
+        ("deletes::MARK", deletes::MARK),
+        ("deletes::OF_FILES", deletes::OF_FILES),
+        ("deletes::TO_PURGE", deletes::TO_PURGE),
+        ("deletes::LEFT", deletes::LEFT),
+        ("deletes::AWAITED", deletes::AWAITED),
+        ("deletes::DROP_FILES", deletes::DROP_FILES),
+        ("deletes::DROP_IMAGES", deletes::DROP_IMAGES),
+        ("deletes::DONE", deletes::DONE),
+        ("deletes::PARENT_DONE", deletes::PARENT_DONE),
         ("endings::END", endings::END),
         ("endings::UNLOCK", endings::UNLOCK),
         ("endings::COUNT", endings::COUNT),
@@ -190,6 +209,7 @@ const FILLED: &[&str] = &[
      SELECT 'move_image', CASE WHEN n <= 1000 THEN 'pending' WHEN n <= 1032 THEN 'processing' ELSE 'completed' END,
         n / 1000, 's01', n, 1, 2, n, 0
      FROM generate_series(1, 20000) AS n",
+    "INSERT INTO deleted_images (uuid, at) SELECT 'gone ' || n, 0 FROM generate_series(1, 20000) AS n",
     "ANALYZE",
 ];
 

@@ -1,4 +1,4 @@
-//! Old copies: which node still has to be told, and what became of it.
+//! Old copies: which node still has to be told (into the trash, or out of it for good), and what became of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use pixelfox_proto::{Generation, Lease, NodeId, SessionEpoch};
 use sqlx::FromRow;
 
 use super::{
-    Store, StoreError, Trouble,
+    Store, StoreError, Trouble, deletes,
     dialect::{checked, int, json, pool_id, small, some_job, uint},
     endings,
     nodes::holds,
@@ -14,7 +14,9 @@ use super::{
     statement::{self, Conn},
     tally::Tally,
 };
-use crate::catalog::{Bucket, SettledJob, TrashOrder, TrashOrigin, TrashOutcome, TrashResult, UnixMillis};
+use crate::catalog::{
+    Bucket, ReplicaState, SettledJob, TrashOrder, TrashOrigin, TrashOutcome, TrashResult, TrashTask, UnixMillis,
+};
 
 impl Store {
     /// Condemned copies on this node for which no word is out under this session and whose time has come: up to
@@ -32,16 +34,24 @@ impl Store {
         now: UnixMillis,
     ) -> Result<Vec<TrashOrder>, StoreError> {
         self.write("look for old copies", move |conn| {
-            Box::pin(async move {
-                if !holds(conn, &node, epoch).await? {
-                    return Ok(Vec::new());
-                }
-                let query = statement::query_as(DUE).bind(node.as_str()).bind(int(epoch.0)).bind(now.0);
-                let rows: Vec<OrderRow> = query.bind(i64::from(limit)).fetch_all(&mut *conn).await?;
-                let keys: Vec<_> = rows.iter().map(|row| (row.file_id, row.pool_id)).collect();
-                statement::query(SENT).bind(json(&keys)).bind(int(epoch.0)).execute(conn).await?;
-                rows.into_iter().map(|row| row.order(&node)).collect()
-            })
+            Box::pin(async move { due(conn, &node, epoch, limit, TrashTask::Trash, now).await })
+        })
+        .await
+    }
+
+    /// As [`Store::delete_orders_due`], for copies that are noted as `purging`.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn purge_orders_due(
+        &self,
+        node: NodeId,
+        epoch: SessionEpoch,
+        limit: u32,
+        now: UnixMillis,
+    ) -> Result<Vec<TrashOrder>, StoreError> {
+        self.write("look for copies to purge", move |conn| {
+            Box::pin(async move { due(conn, &node, epoch, limit, TrashTask::Purge, now).await })
         })
         .await
     }
@@ -59,8 +69,9 @@ impl Store {
         .await
     }
 
-    /// The nodes' words on old copies: `trashed` or off the books; jobs whose last one it was are `completed`.
-    /// Repeated or late ones do nothing.
+    /// The nodes' words on old copies: `trashed`, `purging` where their image is being deleted, or off the books; jobs
+    /// whose last one it was are `completed`, images that were being deleted and have no copy left are gone. Repeated or
+    /// late ones do nothing.
     ///
     /// # Errors
     /// The database fails.
@@ -85,9 +96,36 @@ struct OrderRow {
     given_up_lease: Option<i64>,
 }
 
+async fn due(
+    conn: &mut Conn,
+    node: &NodeId,
+    epoch: SessionEpoch,
+    limit: u32,
+    task: TrashTask,
+    now: UnixMillis,
+) -> Result<Vec<TrashOrder>, Trouble> {
+    if !holds(conn, node, epoch).await? {
+        return Ok(Vec::new());
+    }
+    let query = statement::query_as(DUE).bind(node.as_str()).bind(int(epoch.0)).bind(now.0).bind(i64::from(limit));
+    let rows: Vec<OrderRow> = query.bind(state_for(task)).fetch_all(&mut *conn).await?;
+    let keys: Vec<_> = rows.iter().map(|row| (row.file_id, row.pool_id)).collect();
+    statement::query(SENT).bind(json(&keys)).bind(int(epoch.0)).execute(conn).await?;
+    rows.into_iter().map(|row| row.order(node, task)).collect()
+}
+
+/// What a copy is while the word on this task is awaited.
+const fn state_for(task: TrashTask) -> &'static str {
+    match task {
+        TrashTask::Trash => ReplicaState::Condemned.as_str(),
+        TrashTask::Purge => ReplicaState::Purging.as_str(),
+    }
+}
+
 impl OrderRow {
-    fn order(self, node: &NodeId) -> Result<TrashOrder, Trouble> {
+    fn order(self, node: &NodeId, task: TrashTask) -> Result<TrashOrder, Trouble> {
         Ok(TrashOrder {
+            task,
             job: some_job(self.job_id),
             node: node.clone(),
             pool: pool_id(self.pool_id)?,
@@ -110,16 +148,16 @@ FROM pools p
     CROSS JOIN replicas r ON r.pool_id = p.id
     CROSS JOIN files f ON f.id = r.file_id
     LEFT JOIN jobs j ON j.id = r.job_id AND j.committed = 0
-WHERE p.node_id = $1 AND r.state = 'condemned' AND r.state <> 'live' AND r.not_before <= $3 AND r.ordered_epoch <> $2
+WHERE p.node_id = $1 AND r.state = $5 AND r.state <> 'live' AND r.not_before <= $3 AND r.ordered_epoch <> $2
 ORDER BY r.not_before, r.pool_id, r.file_id LIMIT $4";
 pub(super) const NEXT: &str = "
 SELECT MIN(r.not_before) FROM pools p CROSS JOIN replicas r ON r.pool_id = p.id
-WHERE p.node_id = $1 AND r.state = 'condemned' AND r.state <> 'live' AND r.ordered_epoch <> $2";
+WHERE p.node_id = $1 AND r.state IN ('condemned', 'purging') AND r.state <> 'live' AND r.ordered_epoch <> $2";
 pub(super) const SENT: &str = "
 UPDATE replicas SET ordered_epoch = $2
 FROM json_each($1) AS a WHERE replicas.file_id = CAST(a.value ->> 0 AS BIGINT) AND replicas.pool_id = CAST(a.value ->> 1 AS BIGINT)";
 
-/// A condemned copy that a word is about.
+/// An old copy that a word is about.
 #[derive(FromRow)]
 struct CondemnedRow {
     word: i64,
@@ -135,12 +173,13 @@ SELECT CAST(a.value ->> 0 AS BIGINT) AS word, r.file_id, r.pool_id, r.job_id, r.
 FROM json_each($1) AS a
     CROSS JOIN files f ON f.stored_path = (a.value ->> 2)
     CROSS JOIN replicas r ON r.file_id = f.id AND r.pool_id = CAST(a.value ->> 1 AS BIGINT)
-WHERE r.state = 'condemned' AND r.generation = CAST(a.value ->> 3 AS BIGINT)";
+WHERE r.state = (a.value ->> 4) AND r.generation = CAST(a.value ->> 3 AS BIGINT)";
 pub(super) const TRASHED: &str = "
-UPDATE replicas SET state = 'trashed', job_id = NULL, trash_generation = NULL, since = $2
+UPDATE replicas SET state = 'trashed', job_id = NULL, trash_generation = NULL, since = $2, not_before = $2
 FROM json_each($1) AS a WHERE replicas.file_id = CAST(a.value ->> 0 AS BIGINT) AND replicas.pool_id = CAST(a.value ->> 1 AS BIGINT)";
 const STILL_TRASHED: &str = "
-UPDATE replicas SET state = 'trashed', job_id = NULL, generation = trash_generation, trash_generation = NULL, since = $2
+UPDATE replicas SET state = 'trashed', job_id = NULL, generation = trash_generation, trash_generation = NULL, since = $2,
+    not_before = $2
 FROM json_each($1) AS a WHERE replicas.file_id = CAST(a.value ->> 0 AS BIGINT) AND replicas.pool_id = CAST(a.value ->> 1 AS BIGINT)";
 const AGAIN: &str = "
 UPDATE replicas SET ordered_epoch = 0, not_before = CAST(a.value ->> 2 AS BIGINT), failures = failures + 1
@@ -158,12 +197,16 @@ struct Settling {
     again: Vec<(i64, i64, i64)>,
     jobs: BTreeSet<i64>,
     alarms: BTreeMap<i64, String>,
+    /// file → what a person must look at
+    alarmed: BTreeMap<i64, String>,
     tally: Tally,
 }
 
 async fn finish(conn: &mut Conn, results: &[TrashResult], now: UnixMillis) -> Result<Vec<SettledJob>, Trouble> {
-    let words: Vec<_> =
-        results.iter().enumerate().map(|(n, word)| (n, word.pool, word.path.as_str(), word.generation.0)).collect();
+    let word = |(n, word): (usize, &TrashResult)| {
+        (n, word.pool, word.path.to_string(), word.generation.0, state_for(word.task))
+    };
+    let words: Vec<_> = results.iter().enumerate().map(word).collect();
     let rows: Vec<CondemnedRow> = statement::query_as(CONDEMNED).bind(json(&words)).fetch_all(&mut *conn).await?;
     let (mut settling, mut seen) = (Settling::default(), BTreeSet::new());
     for row in rows {
@@ -182,7 +225,10 @@ async fn finish(conn: &mut Conn, results: &[TrashResult], now: UnixMillis) -> Re
     }
     settling.tally.apply(conn).await?;
     let jobs: Vec<i64> = settling.jobs.into_iter().collect();
-    endings::end_settled(conn, &jobs, &settling.alarms, now).await
+    let mut settled = endings::end_settled(conn, &jobs, &settling.alarms, now).await?;
+    let files: Vec<i64> = seen.into_iter().map(|(file, _)| file).collect();
+    settled.extend(deletes::go_on(conn, &files, &settling.alarmed, now).await?);
+    Ok(settled)
 }
 
 impl Settling {
@@ -199,10 +245,10 @@ impl Settling {
                 self.again.push((row.file_id, row.pool_id, at.0));
                 return Ok(());
             }
-            TrashOutcome::Trashed => self.trashed.push(key),
+            TrashOutcome::Trashed if word.task == TrashTask::Trash => self.trashed.push(key),
             // Its restoring never began: what was in the trash is there still.
             TrashOutcome::Missing if row.trash_generation.is_some() => self.still_trashed.push(key),
-            TrashOutcome::Missing => {
+            TrashOutcome::Missing | TrashOutcome::Trashed | TrashOutcome::Purged => {
                 self.off.push(key);
                 self.tally.shift(row.pool_id, row.size, Bucket::Trash, Bucket::None);
             }
@@ -211,6 +257,7 @@ impl Settling {
                 self.tally.shift(row.pool_id, row.size, Bucket::Trash, Bucket::None);
                 let alarm = format!("pool {} keeps another file at {}: {what}", row.pool_id, word.path);
                 outbox::audit(conn, now, "stale_copy", word.path.as_str(), &alarm).await?;
+                self.alarmed.insert(row.file_id, alarm.clone());
                 if let Some(job) = row.job_id {
                     self.alarms.insert(job, alarm);
                 }

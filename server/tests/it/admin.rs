@@ -59,7 +59,6 @@ async fn what_is_not_built_says_so_by_name_and_what_to_use() {
     let mut c = office.admin().await;
     let jobs = || admins(v1::ChangeJobsRequest::default());
     let answers = [
-        ("DeleteImages", c.delete_images(admins(v1::DeleteImagesRequest::default())).await.map(drop)),
         ("UndoMoves", c.undo_moves(jobs()).await.map(drop)),
         ("ListApiKeys", c.list_api_keys(admins(v1::ListApiKeysRequest {})).await.map(drop)),
         ("CreateApiKey", c.create_api_key(admins(v1::CreateApiKeyRequest::default())).await.map(drop)),

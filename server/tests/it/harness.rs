@@ -128,15 +128,24 @@ impl TestCluster {
 
     /// Uploads to the pool's node; the answer's JSON.
     pub(crate) async fn upload(&self, pool: u64, bytes: Vec<u8>) -> Value {
+        let answer = self.send(pool, bytes).await;
+        let (status, body) = (answer.status(), answer.text().await.unwrap());
+        assert_eq!(status, 200, "{body}");
+        serde_json::from_str(&body).unwrap()
+    }
+
+    /// Uploads to the pool's node; the answer's status.
+    pub(crate) async fn try_upload(&self, pool: u64, bytes: Vec<u8>) -> u16 {
+        self.send(pool, bytes).await.status().as_u16()
+    }
+
+    async fn send(&self, pool: u64, bytes: Vec<u8>) -> reqwest::Response {
         let node = ["", "s01", "s02"][usize::try_from(pool).unwrap() - 1];
         let address = if node.is_empty() { self.app() } else { self.storage_node(node) };
         let part = reqwest::multipart::Part::bytes(bytes).file_name("picture.png");
         let request = self.http.post(format!("http://{address}/api/internal/upload"));
         let request = request.bearer_auth(self.upload_token(pool));
-        let answer = request.multipart(reqwest::multipart::Form::new().part("file", part)).send().await.unwrap();
-        let (status, body) = (answer.status(), answer.text().await.unwrap());
-        assert_eq!(status, 200, "{body}");
-        serde_json::from_str(&body).unwrap()
+        request.multipart(reqwest::multipart::Form::new().part("file", part)).send().await.unwrap()
     }
 
     pub(crate) async fn move_images(&self, uuids: &[&str], target: u64) -> JobBatch {

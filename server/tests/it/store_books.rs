@@ -155,7 +155,7 @@ pub(crate) fn done(job: &LeasedJob) -> MoveDone {
 
 /// What a node says of an order for the trash.
 pub(crate) fn result(order: &TrashOrder, outcome: TrashOutcome) -> TrashResult {
-    TrashResult { pool: order.pool, path: order.path.clone(), generation: order.generation, outcome }
+    TrashResult { task: order.task, pool: order.pool, path: order.path.clone(), generation: order.generation, outcome }
 }
 
 impl Books {
@@ -211,7 +211,16 @@ impl Books {
         let (node, epoch) = of(source);
         let target_epoch = of(target).1;
         let (source, target) = (pool(source), pool(target));
-        LeaseOrder { node, epoch, source, target, target_epoch, jobs: 100, disk_free_bytes: 1 << 40 }
+        LeaseOrder {
+            node,
+            epoch,
+            source,
+            target,
+            target_epoch,
+            jobs: 100,
+            disk_free_bytes: 1 << 40,
+            disk_shared_with: Vec::new(),
+        }
     }
 
     pub(crate) async fn lease(&self, source: u64, target: u64) -> Leased {

@@ -1,19 +1,19 @@
 //! The store's suite: whatever happens in whatever order, the books stay true.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pixelfox_proto::NodeId;
 use pixelfox_server::{
     catalog::{
-        ChangeAsk, ChangeProgress, ImageFilter, JobChange, JobFilter, JobKind, JobState, LeasedJob, LostSession,
-        PageAsk, PlanRule, PoolMoveAsk, ReplicaState, Setback, SetbackKind, SourceFault, TrashOrder, TrashOutcome,
-        WhichJobs,
+        ChangeAsk, ChangeProgress, DeleteAsk, Image, ImageFilter, JobChange, JobFilter, JobKind, JobState, LeasedJob,
+        LostSession, PageAsk, PlanRule, PoolMoveAsk, PurgeOrder, ReplicaState, Setback, SetbackKind, SourceFault,
+        TrashOrder, TrashOutcome, TrashTask, UploadDecision, WhichJobs,
     },
     store::{AutoPools, Store},
 };
 use proptest::prelude::*;
 
-use crate::store_books::{Books, ask, at, done, hello, node, pool, result, upload};
+use crate::store_books::{Books, ask, at, done, hello, image, node, pool, result, upload};
 
 /// One thing that happens. Numbers choose among what there is.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +26,8 @@ enum Event {
     Commit { which: usize },
     SetBack { which: usize, how: u8 },
     Trash { which: usize, how: u8 },
+    Purge { of_s01: bool, bytes: Option<u64>, aged: bool },
+    Delete { which: usize },
     Change { change: JobChange, which: usize },
     Queue { paused: bool },
     LoseSession { of_s01: bool },
@@ -43,6 +45,9 @@ fn any_event() -> impl Strategy<Value = Event> {
         6 => any::<usize>().prop_map(|which| Event::Commit { which }),
         3 => (any::<usize>(), 0_u8..6).prop_map(|(which, how)| Event::SetBack { which, how }),
         6 => (any::<usize>(), 0_u8..5).prop_map(|(which, how)| Event::Trash { which, how }),
+        4 => (any::<bool>(), any::<Option<u16>>(), any::<bool>())
+            .prop_map(|(of_s01, bytes, aged)| Event::Purge { of_s01, bytes: bytes.map(u64::from), aged }),
+        2 => any::<usize>().prop_map(|which| Event::Delete { which }),
         5 => (any_change(), any::<usize>()).prop_map(|(change, which)| Event::Change { change, which }),
         1 => any::<bool>().prop_map(|paused| Event::Queue { paused }),
         1 => any::<bool>().prop_map(|of_s01| Event::LoseSession { of_s01 }),
@@ -59,6 +64,8 @@ fn any_change() -> impl Strategy<Value = JobChange> {
 struct World {
     books: Books,
     uploaded: u64,
+    /// Images that were deleted.
+    deleted: BTreeSet<u64>,
     now: i64,
     /// Every lease ever, so that late words come too.
     leased: Vec<LeasedJob>,
@@ -106,7 +113,15 @@ fn chosen<T>(from: &[T], which: usize) -> Option<&T> {
 
 impl World {
     fn new(books: Books) -> Self {
-        Self { books, uploaded: 0, now: 1, leased: Vec::new(), orders: Vec::new(), generations: BTreeMap::new() }
+        Self {
+            books,
+            uploaded: 0,
+            deleted: BTreeSet::new(),
+            now: 1,
+            leased: Vec::new(),
+            orders: Vec::new(),
+            generations: BTreeMap::new(),
+        }
     }
 
     async fn happen(mut self, event: Event) -> Self {
@@ -138,11 +153,26 @@ impl World {
             Event::Trash { which, how } => {
                 if let Some(order) = chosen(&self.orders, which) {
                     let word = match how {
-                        0..=2 => TrashOutcome::Trashed,
+                        0..=2 => done_with(order),
                         3 => TrashOutcome::Missing,
                         _ => TrashOutcome::Again(at(self.now + 5)),
                     };
                     store.finish_trash(vec![result(order, word)], at(self.now)).await.unwrap();
+                }
+                self.due().await;
+            }
+            Event::Purge { of_s01, bytes, aged } => {
+                let until = at(if aged { self.now - 10 } else { self.now });
+                let pool = pool(if of_s01 { 2 } else { 1 });
+                store.begin_purges(PurgeOrder { pool, until, bytes, copies: 3 }, at(self.now)).await.unwrap();
+                self.due().await;
+            }
+            Event::Delete { which } => {
+                let number = which as u64 % 12 + 1;
+                if number <= self.uploaded && self.deleted.insert(number) {
+                    let ask = DeleteAsk { images: vec![image(number)], request_id: String::new() };
+                    store.delete_images(ask, at(self.now)).await.unwrap();
+                    assert!(store.get_image(image(number)).await.is_err(), "hidden at once");
                 }
                 self.due().await;
             }
@@ -213,7 +243,9 @@ impl World {
     async fn due(&mut self) {
         let nodes: [(NodeId, _); 2] = [(node("local"), self.books.local), (node("s01"), self.books.s01)];
         for (node, epoch) in nodes {
-            let due = self.books.store.delete_orders_due(node, epoch, 100, at(self.now)).await.unwrap();
+            let due = self.books.store.delete_orders_due(node.clone(), epoch, 100, at(self.now)).await.unwrap();
+            self.orders.extend(due);
+            let due = self.books.store.purge_orders_due(node, epoch, 100, at(self.now)).await.unwrap();
             self.orders.extend(due);
         }
     }
@@ -221,7 +253,8 @@ impl World {
     /// Every image is in the pool that the books say, live, but for those that were found lost or suspect there.
     async fn assert_true(&self) {
         let images = self.books.store.list_images(ImageFilter::default(), everything()).await.unwrap();
-        assert_eq!(images.items.len() as u64, self.uploaded);
+        assert_eq!(images.items.len() as u64 + self.deleted.len() as u64, self.uploaded);
+        assert_eq!(images.total, images.items.len() as u64);
         for image in images.items {
             let file = &image.files[0];
             assert_eq!(file.pool, image.pool, "image {}", image.id);
@@ -267,7 +300,7 @@ impl World {
                 self.orders.extend(committed.trash);
             }
             self.due().await;
-            let words = self.orders.drain(..).map(|order| result(&order, TrashOutcome::Trashed)).collect();
+            let words = self.orders.drain(..).map(|order| result(&order, done_with(&order))).collect();
             self.books.store.finish_trash(words, at(self.now)).await.unwrap();
             let open = self.books.store.job_totals().await.unwrap();
             if open
@@ -280,9 +313,43 @@ impl World {
         }
         self.assert_true().await;
         self.books.assert_counted().await;
-        for number in [1, 2] {
-            assert_eq!(self.books.pool(number).await.usage.reserved_bytes, 0, "pool {}", pool(number));
+        for number in &self.deleted {
+            let again = self.books.store.commit_upload(upload(*number), at(self.now)).await.unwrap();
+            assert!(matches!(again, UploadDecision::DropRefused(_)), "what was deleted comes back: {again:?}");
         }
+        self.empty_trash().await;
+    }
+
+    /// With all work done and the trash emptied, the pools hold the images and nothing else; what stays in the trash is
+    /// there because the live copy is not right.
+    async fn empty_trash(mut self) {
+        for number in [1, 2] {
+            let order = PurgeOrder { pool: pool(number), until: at(self.now), bytes: None, copies: 1000 };
+            self.books.store.begin_purges(order, at(self.now)).await.unwrap();
+        }
+        self.due().await;
+        let words = self.orders.drain(..).map(|order| result(&order, done_with(&order))).collect();
+        self.books.store.finish_trash(words, at(self.now)).await.unwrap();
+        self.books.assert_counted().await;
+        let images = self.books.store.list_images(ImageFilter::default(), everything()).await.unwrap().items;
+        let not_right = images.iter().filter(|image| image.files[0].state != ReplicaState::Live).count() as u64;
+        let mut trashed = 0;
+        for number in [1, 2] {
+            let usage = self.books.pool(number).await.usage;
+            let here = |image: &&Image| image.pool == pool(number) && image.files[0].state != ReplicaState::Lost;
+            let bytes: u64 = images.iter().filter(here).map(|image| image.size).sum();
+            assert_eq!((usage.used_bytes, usage.reserved_bytes), (bytes, 0), "pool {number}");
+            trashed += usage.trash_files;
+        }
+        assert!(trashed <= not_right, "{trashed} in the trash, {not_right} images are not right");
+    }
+}
+
+/// The word of a node that did as it was told.
+fn done_with(order: &TrashOrder) -> TrashOutcome {
+    match order.task {
+        TrashTask::Trash => TrashOutcome::Trashed,
+        TrashTask::Purge => TrashOutcome::Purged,
     }
 }
 

@@ -1,4 +1,4 @@
-//! Images: listed and shown.
+//! Images: listed, shown, deleted.
 
 use pixelfox_proto::{Fault, v1};
 
@@ -13,5 +13,10 @@ impl AdminService {
 
     pub(super) async fn image(&self, request: &v1::GetImageRequest) -> Result<v1::Image, Fault> {
         Ok(wire::image::image(self.rooms.store.get_image(wire::image::id(&request.uuid)?).await?))
+    }
+
+    pub(super) async fn delete_these(&self, request: v1::DeleteImagesRequest) -> Result<v1::JobBatch, Fault> {
+        let ask = wire::job::delete_ask(request)?;
+        Ok(wire::job::batch(self.rooms.settle.delete_images(ask).await?))
     }
 }

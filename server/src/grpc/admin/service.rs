@@ -131,7 +131,8 @@ impl Admin for AdminService {
     }
 
     async fn delete_images(&self, request: Request<v1::DeleteImagesRequest>) -> Result<Response<v1::JobBatch>, Status> {
-        self.absent(&request, "DeleteImages", "images stay for now; MoveImages moves them")
+        self.may(&request)?;
+        Ok(Response::new(self.delete_these(request.into_inner()).await?))
     }
 
     async fn move_pool(&self, request: Request<v1::MovePoolRequest>) -> Result<Response<v1::JobBatch>, Status> {

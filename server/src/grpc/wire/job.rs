@@ -4,7 +4,8 @@ use pixelfox_proto::{Fault, JobId, NodeId, v1};
 
 use super::{image, pool, timestamp};
 use crate::catalog::{
-    ChangeAsk, Job, JobChange, JobFilter, JobKind, JobState, MoveAsk, MoveBatch, PageAsk, PlanRule, PoolMoveAsk,
+    ChangeAsk, DeleteAsk, Job, JobChange, JobFilter, JobKind, JobState, MoveAsk, MoveBatch, PageAsk, PlanRule,
+    PoolMoveAsk,
 };
 use crate::progress::Figures;
 
@@ -112,6 +113,26 @@ pub(crate) fn pool_move_ask(request: v1::MovePoolRequest) -> Result<PoolMoveAsk,
         rule: if request.dry_run { PlanRule::DryRun } else { PlanRule::Start },
         request_id: request.request_id,
     })
+}
+
+/// Images for good.
+///
+/// # Errors
+/// No images or too many, a word that is no UUID.
+pub(crate) fn delete_ask(request: v1::DeleteImagesRequest) -> Result<DeleteAsk, Fault> {
+    if request.uuids.is_empty() {
+        return Err(Fault::bad_request("uuids: name at least one image; ListImages has them"));
+    }
+    if request.uuids.len() > DeleteAsk::MAX_IMAGES {
+        return Err(Fault::bad_request(format!(
+            "uuids: {} images in one request, at most {} go; send several",
+            request.uuids.len(),
+            DeleteAsk::MAX_IMAGES
+        )));
+    }
+    request_id(&request.request_id)?;
+    let images = request.uuids.iter().map(|uuid| image::id(uuid)).collect::<Result<_, _>>()?;
+    Ok(DeleteAsk { images, request_id: request.request_id })
 }
 
 /// What a request became.

@@ -7,7 +7,7 @@ use pixelfox_proto::{Fault, FaultKind, Generation, NodeId, PoolId, Sha256, Store
 use tonic::Status;
 
 use super::timestamp;
-use crate::catalog::{self, NodeRecord, Pool, Settings, TrashOrigin};
+use crate::catalog::{self, NodeRecord, Pool, Settings, TrashOrigin, TrashTask};
 use crate::sessions::{
     Command, CommandId, FileResult, Heartbeat, Hello, News, Outcome, Outgoing, Place, PoolHealth, PoolHome, PushFile,
     PushFiles, RestoreFile, RestoreFiles, Session, SessionEnd, TrashFiles, Welcome,
@@ -86,6 +86,8 @@ fn health(report: v1::PoolReport) -> PoolHealth {
         total_bytes: report.filesystem_total,
         unowned_bytes: report.unowned_bytes,
         impossible: report.impossible,
+        file_system: report.filesystem_id,
+        wanted_bytes: report.wanted_bytes,
     }
 }
 
@@ -133,7 +135,13 @@ pub(crate) fn command(item: Result<Outgoing, SessionEnd>) -> Result<v1::NodeComm
     let command = match command {
         Command::Welcome(words) => node_command::Command::Welcome(welcome(*words)),
         Command::Push(push) => node_command::Command::Push(push_files(push)),
-        Command::Trash(trash) => node_command::Command::Delete(delete_files(trash)),
+        Command::Trash(trash) => {
+            let (task, pool_id, files) = delete_files(trash);
+            match task {
+                TrashTask::Trash => node_command::Command::Delete(v1::DeleteFiles { pool_id, files }),
+                TrashTask::Purge => node_command::Command::Purge(v1::PurgeFiles { pool_id, files }),
+            }
+        }
         Command::Restore(restore) => node_command::Command::Restore(restore_files(&restore)),
         Command::ProbePool(pool) => {
             node_command::Command::ProbePool(v1::ProbePool { pool_id: pool.get(), ..v1::ProbePool::default() })
@@ -240,7 +248,7 @@ fn push_file(file: PushFile) -> v1::PushFile {
     }
 }
 
-fn delete_files(trash: TrashFiles) -> v1::DeleteFiles {
+fn delete_files(trash: TrashFiles) -> (TrashTask, u64, Vec<v1::DeleteFile>) {
     let file = |(path, generation, origin): (StoredPath, Generation, TrashOrigin)| {
         let (given_up, lease) = match origin {
             TrashOrigin::Moved => (false, 0),
@@ -248,7 +256,7 @@ fn delete_files(trash: TrashFiles) -> v1::DeleteFiles {
         };
         v1::DeleteFile { stored_path: path.to_string(), generation: generation.0, given_up, lease }
     };
-    v1::DeleteFiles { pool_id: trash.pool.get(), files: trash.files.into_iter().map(file).collect() }
+    (trash.task, trash.pool.get(), trash.files.into_iter().map(file).collect())
 }
 
 fn restore_files(restore: &RestoreFiles) -> v1::RestoreFiles {

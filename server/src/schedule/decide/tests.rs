@@ -27,6 +27,9 @@ fn pool(number: u64) -> PoolView {
         active: true,
         limit_room_bytes: None,
         disk_free_bytes: 1000,
+        trash_bytes: 0,
+        wanted_bytes: 0,
+        shares_disk_with: Vec::new(),
         reserved_bytes: 0,
     }
 }
