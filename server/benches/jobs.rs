@@ -53,10 +53,15 @@ struct Cluster {
 }
 
 impl Cluster {
-    /// A copy of the closed database.
+    /// A copy of the closed database, with what its log still holds.
     fn copy(&self, name: &str) -> std::path::PathBuf {
         let copy = self.dir.path().join(format!("{name}.db"));
-        std::fs::copy(self.dir.path().join("jobs.db"), &copy).unwrap();
+        for end in ["", "-wal"] {
+            let from = self.dir.path().join(format!("jobs.db{end}"));
+            if from.try_exists().unwrap() {
+                std::fs::copy(from, format!("{}{end}", copy.display())).unwrap();
+            }
+        }
         copy
     }
 }
@@ -85,6 +90,12 @@ async fn attach(store: &Store, name: &str) -> SessionEpoch {
         address: String::new(),
     };
     store.attach_node(hello, AutoPools::ByHand, NOW).await.unwrap().epoch
+}
+
+fn forget(copy: &std::path::Path) {
+    for end in ["", "-wal", "-shm"] {
+        drop(std::fs::remove_file(format!("{}{end}", copy.display())));
+    }
 }
 
 /// Two nodes with a pool each, `jobs` images in the first, all planned for the second.
@@ -172,7 +183,7 @@ async fn engine(jobs: u64, cluster: &Cluster) -> Duration {
     let took = start.elapsed();
     assert_eq!(ended as u64, jobs);
     store.close().await;
-    std::fs::remove_file(copy).unwrap();
+    forget(&copy);
     took
 }
 
@@ -220,7 +231,7 @@ async fn bare(cluster: &Cluster) -> Duration {
     }
     let took = start.elapsed();
     conn.close().await.unwrap();
-    std::fs::remove_file(copy).unwrap();
+    forget(&copy);
     took
 }
 

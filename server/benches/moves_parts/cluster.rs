@@ -65,7 +65,7 @@ impl Cluster {
         command.env_clear().current_dir(&own).kill_on_drop(true);
         command.env("NODE_ID", name).env("APP_HOST", "127.0.0.1").env("APP_PORT", port.to_string());
         command.env("NODE_URL", &url).env("PUBLIC_DOMAIN", &url).env("AUTO_POOLS", "1");
-        command.env("COORDINATOR_URL", format!("http://127.0.0.1:{app}")).env("RUST_LOG", "warn");
+        command.env("COORDINATOR_URL", format!("http://127.0.0.1:{app}")).env("RUST_LOG", "off");
         command.env("REPLICATION_SECRET", SECRET).env("UPLOAD_TOKEN_SECRET", UPLOADS).env("ADMIN_TOKEN", TOKEN);
         command.env("UPLOADS_DIR", self.pool_dir(name)).env("STORAGE_ROOTS", &self.folder);
         command.env("STATE_DIR", own.join("state")).env("DATABASE_URL", self.database());

@@ -193,6 +193,58 @@ async fn usage_is_counted_anew_for_one_pool_or_all() {
 }
 
 #[tokio::test]
+async fn a_pool_goes_to_another_node_only_where_its_data_is() {
+    // img1 has data. s02 says that it is not there: refused, and taken with save_anyway. It is another pool's: refused
+    // either way. A node that is away can't be asked: likewise a doubt. Where s02 has the data it is simply taken.
+    let office = Office::open().await;
+    let mut s01 = FakeNode::attach(&office, "s01").await;
+    let _s02 = FakeNode::attach(&office, "s02").await;
+    let id = s01.pool();
+    s01.welcome_where(|welcome| !welcome.pools[0].initialize).await;
+    let change = async |node_id: &str, base_path: &str, save_anyway| {
+        let pool = v1::Pool { id, node_id: node_id.into(), base_path: base_path.into(), ..v1::Pool::default() };
+        let update_mask = Some(prost_types::FieldMask { paths: vec!["node_id".into(), "base_path".into()] });
+        let request = v1::UpdatePoolRequest { pool: Some(pool), save_anyway, update_mask, expected_revision: 0 };
+        office.admin().await.update_pool(admins(request)).await.map(tonic::Response::into_inner)
+    };
+    for (node, path, save_anyway, code, want) in [
+        ("s02", "/srv/empty", false, Code::FailedPrecondition, "base_path: the marker is missing"),
+        ("s02", "/srv/taken", true, Code::AlreadyExists, "base_path: it is the directory of another pool"),
+        ("s02", "/etc", true, Code::InvalidArgument, "not under a storage root of node s02"),
+        ("s07", "/srv/s01", false, Code::FailedPrecondition, "node s07 is not attached, so nobody can see"),
+    ] {
+        let refused = change(node, path, save_anyway).await.unwrap_err();
+        assert_eq!(refused.code(), code, "{refused}");
+        assert!(refused.message().contains(want), "{want}: {refused}");
+    }
+    assert_eq!(change("s02", "/srv/empty", true).await.unwrap().node_id, "s02");
+    assert_eq!(change("s01", "/srv/s01", false).await.unwrap().node_id, "s01");
+    office.close().await;
+}
+
+#[tokio::test]
+async fn a_request_that_names_no_pool_is_one_clear_error() {
+    // Without an id, and with one that is not there, for each method that takes one.
+    let office = Office::open().await;
+    let mut admin = office.admin().await;
+    for (id, code) in [(0, Code::InvalidArgument), (99, Code::NotFound), (u64::MAX, Code::NotFound)] {
+        let pool = Some(v1::Pool { id, name: "x".into(), ..v1::Pool::default() });
+        let answers = [
+            admin.get_pool(admins(v1::GetPoolRequest { id })).await.map(drop),
+            admin.delete_pool(admins(v1::DeletePoolRequest { id })).await.map(drop),
+            admin.check_pool(admins(v1::CheckPoolRequest { id })).await.map(drop),
+            admin.update_pool(admins(v1::UpdatePoolRequest { pool, ..Default::default() })).await.map(drop),
+        ];
+        for answer in answers {
+            let refused = answer.unwrap_err();
+            assert_eq!(refused.code(), code, "{refused}");
+            assert!(!refused.message().is_empty());
+        }
+    }
+    office.close().await;
+}
+
+#[tokio::test]
 async fn files_without_a_record_are_shown_as_their_node_counts_them() {
     // What the heartbeat says of the pool is what GetPool shows.
     let office = Office::open().await;
