@@ -44,11 +44,10 @@ impl Cluster {
         let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
         let ports = listeners.map(|listener| listener.local_addr().unwrap().port());
         let mut cluster = Self { folder: folder.canonicalize().unwrap(), ports, processes: [None, None, None] };
-        for index in 0..3 {
-            cluster.run(index);
-        }
         let mut admin = cluster.admin();
-        for pool in 1..=3 {
+        for (index, pool) in (0..3).zip(1..) {
+            // One after the other, so that each pool has its id.
+            cluster.run(index);
             cluster.healthy(&mut admin, pool).await;
         }
         cluster
