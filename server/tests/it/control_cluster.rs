@@ -112,6 +112,7 @@ async fn a_large_file_that_is_paused_stops_and_goes_on_from_there_after_a_restar
     let said = Instant::now();
     scene.cluster.admin().pause_jobs(scene.ask()).await.unwrap();
     let kept = scene.stopped(said).await;
+    assert!(kept >= 10 << 20, "what had come is thrown away: {kept} bytes are left");
     scene.is_whole_in(1).await;
     scene.cluster.restart().await;
     assert_eq!(scene.cluster.job(scene.batch.job_id).await.state, "paused");
