@@ -36,9 +36,12 @@ pub enum TokenError {
     /// There is none.
     #[error("missing token")]
     Missing,
-    /// Malformed, signed with another secret, or expired: the client is not told which.
+    /// Malformed, or signed with another secret.
     #[error("invalid token")]
     Invalid,
+    /// Was valid once. The client is not told: only the node's log says so.
+    #[error("invalid token")]
+    Expired,
 }
 
 /// Longest token in bytes: larger ones are refused before they are decoded.
@@ -57,7 +60,8 @@ impl Claims {
     /// The signature is compared in constant time, over the decoded bytes, before these are parsed.
     ///
     /// # Errors
-    /// [`TokenError::Missing`] for an empty token, else [`TokenError::Invalid`].
+    /// [`TokenError::Missing`] for an empty token, [`TokenError::Expired`] for one that was good, else
+    /// [`TokenError::Invalid`].
     pub fn check<'a>(token: &str, secrets: impl IntoIterator<Item = &'a [u8]>, now: i64) -> Result<Self, TokenError> {
         if token.is_empty() {
             return Err(TokenError::Missing);
@@ -74,7 +78,7 @@ impl Claims {
             return Err(TokenError::Invalid);
         }
         let claims: Self = serde_json::from_slice(&payload).map_err(|_| TokenError::Invalid)?;
-        if now <= claims.exp { Ok(claims) } else { Err(TokenError::Invalid) }
+        if now <= claims.exp { Ok(claims) } else { Err(TokenError::Expired) }
     }
 }
 
@@ -137,7 +141,7 @@ mod tests {
         for (why, token, now, want) in [
             ("valid", good.as_str(), 9, Ok(claims(10))),
             ("valid in its last second", &good, 10, Ok(claims(10))),
-            ("expired", &good, 11, Err(TokenError::Invalid)),
+            ("expired", &good, 11, Err(TokenError::Expired)),
             ("keys in another order", &keys_in_another_order, 9, Ok(claims(10))),
             ("empty", "", 9, Err(TokenError::Missing)),
             ("no dot", "abc", 9, Err(TokenError::Invalid)),

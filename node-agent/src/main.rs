@@ -5,28 +5,32 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use pixelfox_node::{
     cli::{Cli, Command},
-    config::{Env, NodeConfig, coordinator_urls},
+    config::{AGENT_VARIABLES, Env, NodeConfig, VARIABLES, coordinator_urls},
     node, sys, telemetry,
 };
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let mut env = Env::process();
-    let config = NodeConfig::read(&mut env, None);
+    let mut config = NodeConfig::read(&mut env, None);
     let coordinators = coordinator_urls(&mut env);
-    let config = match env.finish(config) {
-        Ok(config) => config,
-        Err(problems) => {
-            eprintln!("{problems}");
-            return ExitCode::FAILURE;
-        }
-    };
-    match cli.command {
-        Some(Command::CheckConfig) => node::check(&config),
-        None => {
+    let names = [VARIABLES, AGENT_VARIABLES].concat();
+    env.warn_of_misspelt(&names.iter().map(|(name, _, _)| *name).collect::<Vec<_>>());
+    config.warnings.extend(env.take_warnings());
+    if let Some(Command::CheckConfig) = cli.command {
+        config.look_at_disk(&mut env);
+        return node::check(env, &config.warnings);
+    }
+    match env.finish(config) {
+        Ok(config) => {
             sys::tune_allocator();
             telemetry::start(&config.log);
+            telemetry::warn_of(&config.warnings);
             node::run_agent(config, &coordinators)
+        }
+        Err(problems) => {
+            eprintln!("{problems}");
+            ExitCode::FAILURE
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
-use crate::config::{LogConfig, LogFormat};
+use crate::config::{LogConfig, LogFormat, Problem};
 
 /// Starts logging to stderr, once a process; a second call (tests, several nodes in one process) changes nothing.
 /// Colours only on a terminal; control characters of what clients sent are escaped by the formatter.
@@ -16,5 +16,16 @@ pub fn start(log: &LogConfig) {
     };
     if started.is_err() {
         tracing::debug!("logging had started before");
+    }
+}
+
+/// Says what deserves a word about the environment: in the log, or beside it where the filter would swallow it.
+pub fn warn_of(warnings: &[Problem]) {
+    for warning in warnings {
+        if tracing::enabled!(tracing::Level::WARN) {
+            tracing::warn!("{warning}");
+        } else {
+            eprintln!("warning: {warning}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! One server process: the books, the embedded node and one port for both. Builds and runs rooms, decides nothing.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::Path, time::Duration};
 
 use axum::{Router, body::Body};
 use pixelfox_node::{
@@ -141,20 +141,32 @@ async fn join(what: &str, task: JoinHandle<()>) {
 
 /// Opens the books; at the first start with the default pool on the server's own disk and the first settings.
 async fn open_books(config: &ServerConfig) -> Result<Store, AppError> {
-    if let Some(dir) = config.database_directory() {
-        let writable = pixelfox_node::config::require_writable("DATABASE_URL", dir);
-        writable.map_err(|problem| pixelfox_node::config::Problems(vec![problem]))?;
-    }
+    let writable = config.check_database_dir().and_then(|()| {
+        config.database_directory().map_or(Ok(()), |dir| pixelfox_node::config::require_writable("DATABASE_URL", dir))
+    });
+    writable.map_err(|problem| pixelfox_node::config::Problems(vec![problem]))?;
     let store = Store::open(&config.database_url).await?;
     let node = &config.node;
     let uploads_dir = node.uploads_dir.display().to_string();
     let first = PoolDraft::first(&node.node_id, &uploads_dir, &node.node_url, &node.public_domain);
     if let Some(pool) = store.first_pool(first, clock::now()).await? {
         info!("made the default pool {} in {}", pool.name, pool.base_path);
+        if holds_a_pool(&node.uploads_dir) {
+            warn!(
+                "the database {} is new and empty, but {uploads_dir} holds a pool already, which another database \
+                 knows: is DATABASE_URL right?",
+                config.database_place()
+            );
+        }
     }
     let settings = SettingsPatch { public_uploads: Some(config.public_uploads), ..SettingsPatch::default() };
     store.first_settings(settings, clock::now()).await?;
     Ok(store)
+}
+
+/// Whether a pool has left its marker there.
+fn holds_a_pool(dir: &Path) -> bool {
+    dir.join(".pixelfox/pool.json").is_file()
 }
 
 /// The way of the embedded node to the coordinator beside it.

@@ -1,9 +1,10 @@
 //! The command line of `server`: what to run, and `--help` with every variable behind it.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Parser, Subcommand};
-use pixelfox_node::config::{self, Variable};
+use pixelfox_node::config::{self, Variable, parse_duration, parse_size};
+use pixelfox_proto::{Claims, PoolId};
 
 /// PixelFox coordinator with an embedded storage node.
 #[derive(Debug, Parser)]
@@ -19,6 +20,8 @@ pub struct Cli {
 pub enum Command {
     /// Run the coordinator and the storage nodes s01 and s02 in one process on 127.0.0.1, with data of their own.
     Dev(DevArgs),
+    /// Print an upload token for one pool, signed with UPLOAD_TOKEN_SECRET (or the file of UPLOAD_TOKEN_SECRET_FILE).
+    UploadToken(UploadTokenArgs),
     /// Say everything that is wrong with the environment, and exit with 1 where something is.
     CheckConfig,
 }
@@ -29,9 +32,64 @@ pub struct DevArgs {
     /// Where the three nodes keep their data, the books and the generated secrets.
     #[arg(long, default_value = ".dev")]
     pub data_dir: PathBuf,
-    /// Ports of the coordinator, s01 and s02; 0 takes a free one.
-    #[arg(long, value_delimiter = ',', num_args = 1, default_values_t = [8080, 8082, 8083])]
-    pub ports: Vec<u16>,
+    /// Ports of the coordinator, s01 and s02, with commas or spaces between them; 0 takes a free one.
+    #[arg(long, num_args = 1..=3, value_names = ["APP", "S01", "S02"], default_value = "8080,8082,8083")]
+    pub ports: Vec<String>,
+}
+
+impl DevArgs {
+    /// The three ports.
+    ///
+    /// # Errors
+    /// A sentence that shows how it is written.
+    pub fn three_ports(&self) -> Result<[u16; 3], String> {
+        let words = self.ports.iter().flat_map(|words| words.split([',', ' '])).filter(|word| !word.is_empty());
+        let ports: Option<Vec<u16>> = words.map(|word| word.parse().ok()).collect();
+        ports.and_then(|ports| ports.try_into().ok()).ok_or_else(|| {
+            let given = self.ports.join(" ");
+            format!("--ports: `{given}` is not three ports, of the app, s01 and s02: write --ports 8080,8082,8083")
+        })
+    }
+}
+
+/// Options of `server upload-token`.
+#[derive(Clone, Debug, Parser)]
+pub struct UploadTokenArgs {
+    /// The pool to store in, by its id; ListPools shows it. The token is for that pool's node.
+    #[arg(long, value_parser = pool_id)]
+    pub pool: PoolId,
+    /// Whose upload it is; 0: a visitor's.
+    #[arg(long, default_value_t = 0)]
+    pub user: u64,
+    /// Largest file.
+    #[arg(long, default_value = "512MiB", value_parser = size)]
+    pub max_bytes: u64,
+    /// How long it is valid.
+    #[arg(long = "for", value_name = "DURATION", default_value = "30m", value_parser = duration)]
+    pub valid_for: Duration,
+}
+
+impl UploadTokenArgs {
+    /// What the token says. `now` in Unix seconds.
+    #[must_use]
+    pub fn claims(&self, now: i64) -> Claims {
+        let seconds = i64::try_from(self.valid_for.as_secs()).unwrap_or(i64::MAX);
+        let (user_id, pool_id, max_bytes) = (self.user, self.pool.get(), self.max_bytes);
+        Claims { user_id, pool_id, max_bytes, exp: now.saturating_add(seconds), via: None }
+    }
+}
+
+fn pool_id(text: &str) -> Result<PoolId, String> {
+    text.parse().ok().and_then(|id: u64| PoolId::try_from(id).ok()).ok_or_else(|| "must be a number from 1".into())
+}
+
+fn size(text: &str) -> Result<u64, String> {
+    parse_size(text).filter(|size| *size > 0).ok_or_else(|| "must be a size, for instance 512MiB or 2GB".into())
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let long_enough = |duration: &Duration| duration.as_secs() > 0;
+    parse_duration(text).filter(long_enough).ok_or_else(|| "must be a duration, for instance 30m or 24h".into())
 }
 
 /// The table of variables below `--help`.
@@ -46,4 +104,40 @@ fn environment() -> String {
 
 fn variable_line((name, default, meaning): Variable) -> String {
     format!("  {name:<30} {meaning} [default: {default}]\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_ports_in_whatever_way_they_are_written() {
+        for (arguments, want) in [
+            (&["--ports", "1,2,3"][..], Some([1, 2, 3])),
+            (&["--ports", "1", "2", "3"], Some([1, 2, 3])),
+            (&["--ports", "1, 2, 3"], Some([1, 2, 3])),
+            (&["--ports", "1,", "2,", "3"], Some([1, 2, 3])),
+            (&["--ports=0,0,0"], Some([0, 0, 0])),
+            (&[], Some([8080, 8082, 8083])),
+            (&["--ports", "1,2"], None),
+            (&["--ports", "1,2,3,4"], None),
+            (&["--ports", "1,2,x"], None),
+            (&["--ports", "1,2,70000"], None),
+        ] {
+            let args = DevArgs::try_parse_from([&["dev"], arguments].concat()).unwrap();
+            assert_eq!(args.three_ports().ok(), want, "{arguments:?}");
+        }
+    }
+
+    #[test]
+    fn an_upload_token_says_what_was_asked_for() {
+        let parse = |arguments: &[&str]| UploadTokenArgs::try_parse_from([&["upload-token"], arguments].concat());
+        let claims = |user_id, max_bytes, exp| Claims { user_id, pool_id: 2, max_bytes, exp, via: None };
+        assert_eq!(parse(&["--pool", "2"]).unwrap().claims(100), claims(0, 512 << 20, 100 + 1800));
+        let all = ["--pool", "2", "--user", "7", "--max-bytes", "2GB", "--for", "24h"];
+        assert_eq!(parse(&all).unwrap().claims(100), claims(7, 2_000_000_000, 100 + 86_400));
+        for wrong in [&[][..], &["--pool", "0"], &["--pool", "img1"], &["--pool", "2", "--for", "soon"]] {
+            assert!(parse(wrong).is_err(), "{wrong:?}");
+        }
+    }
 }

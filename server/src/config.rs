@@ -3,9 +3,12 @@
 use std::{path::Path, time::Duration};
 
 use pixelfox_node::{
-    config::{Env, NodeConfig, Variable},
+    config::{self, Env, NodeConfig, Problem, Variable},
     secret::SecretPair,
 };
+
+/// Below where the process starts.
+const DEFAULT_DATABASE: &str = "sqlite://data/pixelfox.db";
 
 /// The variables that only the server reads.
 pub const VARIABLES: &[Variable] = &[
@@ -58,22 +61,55 @@ impl ServerConfig {
     /// Reads the environment. What is wrong is noted in `env`, and the value returned then is not to be used.
     pub fn read(env: &mut Env<'_>) -> Self {
         let local = "local".parse().expect("a well-formed NODE_ID");
-        Self {
+        let mut config = Self {
             node: NodeConfig::read(env, Some(local)),
             admin_token: env.secret("ADMIN_TOKEN").map(|token| SecretPair::new(token, None)),
             database_url: database(env),
             public_uploads: env.flag("PUBLIC_UPLOADS", false),
             auto_pools: env.flag("AUTO_POOLS", false),
             sweep: sweep(env),
+        };
+        let closed = "the Admin service is closed to grpcurl and scripts";
+        config::weak_secret(env, "ADMIN_TOKEN", config.admin_token.as_ref(), &config.node.public_domain, closed);
+        let names = [config::VARIABLES, config::AGENT_VARIABLES, VARIABLES].concat();
+        env.warn_of_misspelt(&names.iter().map(|(name, _, _)| *name).collect::<Vec<_>>());
+        config.node.warnings.extend(env.take_warnings());
+        config
+    }
+
+    /// Notes which directories a start could not use. Changes nothing on disk.
+    pub fn look_at_disk(&self, env: &mut Env<'_>) {
+        self.node.look_at_disk(env);
+        let Some(dir) = self.database_directory() else { return };
+        if let Err(problem) = self.check_database_dir().and_then(|()| config::could_write("DATABASE_URL", dir)) {
+            env.problem(&problem.variable, problem.message);
         }
     }
-}
 
-impl ServerConfig {
+    /// A directory that is not there is not made, but for the one of the default: behind a misspelt path stands an
+    /// empty database, which looks as if every image were lost.
+    ///
+    /// # Errors
+    /// A [`Problem`] that names it.
+    pub fn check_database_dir(&self) -> Result<(), Problem> {
+        let missing = self.database_directory().filter(|dir| !dir.is_dir());
+        let missing = missing.filter(|_| self.database_url != DEFAULT_DATABASE);
+        missing.map_or(Ok(()), |dir| {
+            let message = format!("the directory {} does not exist: correct the path, or make it first", dir.display());
+            Err(Problem { variable: "DATABASE_URL".into(), message })
+        })
+    }
+
     /// The directory of the books, where they are a file in one.
     #[must_use]
     pub fn database_directory(&self) -> Option<&Path> {
         Path::new(sqlite_path(&self.database_url)?).parent().filter(|dir| !dir.as_os_str().is_empty())
+    }
+
+    /// What a sentence may call the books: the file, never a URL with a password.
+    #[must_use]
+    pub fn database_place(&self) -> &str {
+        sqlite_path(&self.database_url).unwrap_or("of DATABASE_URL")
     }
 }
 
@@ -87,7 +123,7 @@ fn sweep(env: &mut Env<'_>) -> SweepTimes {
 
 /// The URL, checked as far as it can be without opening it. Never quoted: it may carry a password.
 fn database(env: &mut Env<'_>) -> String {
-    let url = env.text("DATABASE_URL").unwrap_or_else(|| "sqlite://data/pixelfox.db".to_owned());
+    let url = env.text("DATABASE_URL").unwrap_or_else(|| DEFAULT_DATABASE.to_owned());
     match url.split_once(':').map_or("", |(scheme, _)| scheme) {
         "sqlite" => {
             let path = sqlite_path(&url).unwrap_or_default();

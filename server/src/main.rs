@@ -4,13 +4,14 @@ use std::{io::IsTerminal as _, process::ExitCode};
 
 use clap::Parser as _;
 use pixelfox_node::{
+    clock,
     config::{Env, NodeConfig, Problems},
     node::{bind, check, run_process, wait_for_signal},
     sys, telemetry,
 };
 use pixelfox_server::{
     app::App,
-    cli::{Cli, Command, DevArgs},
+    cli::{Cli, Command, DevArgs, UploadTokenArgs},
     config::ServerConfig,
     dev::{self, Cluster, DevError, Spec},
 };
@@ -19,10 +20,13 @@ fn main() -> ExitCode {
     sys::tune_allocator();
     match Cli::parse().command {
         Some(Command::Dev(args)) => dev(args),
-        Some(Command::CheckConfig) => match read_environment() {
-            Ok(config) => check(&config.node),
-            Err(problems) => refuse(&problems),
-        },
+        Some(Command::UploadToken(args)) => upload_token(&args),
+        Some(Command::CheckConfig) => {
+            let mut env = Env::process();
+            let config = ServerConfig::read(&mut env);
+            config.look_at_disk(&mut env);
+            check(env, &config.node.warnings)
+        }
         None => match read_environment() {
             Ok(config) => serve(config),
             Err(problems) => refuse(&problems),
@@ -43,6 +47,7 @@ fn refuse(problems: &Problems) -> ExitCode {
 
 fn serve(config: ServerConfig) -> ExitCode {
     telemetry::start(&config.node.log);
+    telemetry::warn_of(&config.node.warnings);
     run_process(async move |plane| {
         let listener = bind(config.node.listen).await?;
         let app = App::start(config, listener, plane).await?;
@@ -54,13 +59,39 @@ fn serve(config: ServerConfig) -> ExitCode {
     })
 }
 
+/// The token alone goes to stdout, so that a script can take it.
+fn upload_token(args: &UploadTokenArgs) -> ExitCode {
+    let mut env = Env::process();
+    let secret = env.secret("UPLOAD_TOKEN_SECRET");
+    if secret.is_none() && !env.has_problems() {
+        env.problem("UPLOAD_TOKEN_SECRET", "is missing: give the one of the nodes, or its file in UPLOAD_TOKEN_SECRET_FILE");
+    }
+    match env.finish(secret.unwrap_or_default()) {
+        Ok(secret) => {
+            println!("{}", args.claims(clock::unix_seconds()).mint(secret.as_bytes()));
+            ExitCode::SUCCESS
+        }
+        Err(problems) => refuse(&problems),
+    }
+}
+
 fn dev(args: DevArgs) -> ExitCode {
-    let Ok(ports) = <[u16; 3]>::try_from(args.ports) else {
-        eprintln!("--ports: three ports, of the app, s01 and s02, for instance --ports 8080,8082,8083");
-        return ExitCode::from(2);
+    let ports = match args.three_ports() {
+        Ok(ports) => ports,
+        Err(why) => {
+            eprintln!("{why}");
+            return ExitCode::from(2);
+        }
     };
     let mut env = Env::process();
-    telemetry::start(&NodeConfig::read_log(&mut env));
+    let log = NodeConfig::read_log(&mut env);
+    let warnings = env.take_warnings();
+    let log = match env.finish(log) {
+        Ok(log) => log,
+        Err(problems) => return refuse(&problems),
+    };
+    telemetry::start(&log);
+    telemetry::warn_of(&warnings);
     let spec = Spec { data_dir: args.data_dir, ports };
     run_process(async move |plane| {
         let mut env = Env::process();

@@ -1,6 +1,9 @@
-//! What can only be seen by trying: directories, files, durations in words.
+//! What can only be seen by looking: directories and files. And words for durations and sizes.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use super::Problem;
 
@@ -19,15 +22,47 @@ pub fn require_writable(variable: &str, dir: &Path) -> Result<(), Problem> {
     std::fs::remove_file(&probe).map_err(|error| problem("remove a file from", &error))
 }
 
+/// Whether a start could make `dir` and write there. Changes nothing on disk.
+///
+/// # Errors
+/// A [`Problem`] that names `variable`, what is in the way, and the cure.
+pub fn could_write(variable: &str, dir: &Path) -> Result<(), Problem> {
+    let there = dir.ancestors().find(|part| part.symlink_metadata().is_ok());
+    let there = there.filter(|part| !part.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let problem = |what: &str| Problem {
+        variable: variable.to_owned(),
+        message: format!("{} {what}. Choose a directory that this user may write to", there.display()),
+    };
+    if !there.is_dir() {
+        return Err(problem("is no directory"));
+    }
+    rustix::fs::access(there, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK)
+        .map_err(|error| problem(&format!("can't be written: {}", std::io::Error::from(error))))
+}
+
+/// `path` without links; what is not there yet is added to its deepest parent that is.
+#[must_use]
+pub fn without_links(path: &Path) -> PathBuf {
+    match (path.canonicalize(), path.parent(), path.file_name()) {
+        (Ok(real), ..) => real,
+        (Err(_), Some(parent), Some(name)) => without_links(parent).join(name),
+        (Err(_), ..) => path.to_owned(),
+    }
+}
+
 /// The content of `TLS_CA_FILE`.
 ///
 /// # Errors
 /// A [`Problem`] that names the file.
 pub fn read_certificates(file: &Path) -> Result<Vec<u8>, Problem> {
-    std::fs::read(file).map_err(|error| Problem {
-        variable: "TLS_CA_FILE".into(),
-        message: format!("could not read {}: {error}", file.display()),
-    })
+    const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
+    let problem = |message: String| Problem { variable: "TLS_CA_FILE".into(), message };
+    let content =
+        std::fs::read(file).map_err(|error| problem(format!("could not read {}: {error}", file.display())))?;
+    if !content.windows(BEGIN.len()).any(|window| window == BEGIN) {
+        return Err(problem(format!("{} has no certificate: it must be PEM, with BEGIN CERTIFICATE", file.display())));
+    }
+    Ok(content)
 }
 
 /// `90s`, `10m`, `1h`, `1d`, `250ms`.
@@ -48,4 +83,25 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
         _ => return None,
     };
     number.checked_mul(millis).map(Duration::from_millis)
+}
+
+/// `512MiB`, `2GB`, `1000`: bytes, with a unit of 1000 or of 1024.
+#[must_use]
+pub fn parse_size(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let number: u64 = text[..digits].parse().ok()?;
+    let unit: u64 = match text[digits..].trim_start() {
+        "" | "B" => 1,
+        "kB" | "KB" => 1_000,
+        "MB" => 1_000_000,
+        "GB" => 1_000_000_000,
+        "TB" => 1_000_000_000_000,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        "TiB" => 1 << 40,
+        _ => return None,
+    };
+    number.checked_mul(unit)
 }

@@ -33,26 +33,48 @@ type Lookup<'a> = dyn Fn(&str) -> Option<OsString> + 'a;
 /// as compose files leave it.
 pub struct Env<'a> {
     lookup: Box<Lookup<'a>>,
+    names: Vec<String>,
     problems: Vec<Problem>,
+    warnings: Vec<Problem>,
 }
 
 impl Env<'static> {
     /// Of this process.
     #[must_use]
     pub fn process() -> Self {
-        Self::new(|name| std::env::var_os(name))
+        let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect();
+        Self { names, ..Self::new(|name| std::env::var_os(name)) }
     }
 }
 
 impl<'a> Env<'a> {
     /// Of any source, for tests and for `dev`.
     pub fn new(lookup: impl Fn(&str) -> Option<OsString> + 'a) -> Self {
-        Self { lookup: Box::new(lookup), problems: Vec::new() }
+        Self { lookup: Box::new(lookup), names: Vec::new(), problems: Vec::new(), warnings: Vec::new() }
     }
 
     /// Notes that `variable` is wrong.
     pub fn problem(&mut self, variable: &str, message: impl Into<String>) {
         self.problems.push(Problem { variable: variable.into(), message: message.into() });
+    }
+
+    /// Notes that `variable` deserves a word, though a start goes on.
+    pub fn warning(&mut self, variable: &str, message: impl Into<String>) {
+        self.warnings.push(Problem { variable: variable.into(), message: message.into() });
+    }
+
+    /// The warnings so far, once.
+    pub fn take_warnings(&mut self) -> Vec<Problem> {
+        std::mem::take(&mut self.warnings)
+    }
+
+    /// Warns of variables that are set, that nobody reads, and that look like one of `known` misspelt.
+    pub fn warn_of_misspelt(&mut self, known: &[&str]) {
+        let names = std::mem::take(&mut self.names);
+        for (name, meant) in names.iter().filter_map(|name| Some((name, misspelt(name, known)?))) {
+            self.warning(name, format!("unknown variable; did you mean {meant}?"));
+        }
+        self.names = names;
     }
 
     /// Its text, where it is set and not empty.
@@ -144,6 +166,18 @@ impl<'a> Env<'a> {
         Some(SecretPair::new(current?, previous))
     }
 
+    /// Whether anything was wrong so far.
+    #[must_use]
+    pub const fn has_problems(&self) -> bool {
+        !self.problems.is_empty()
+    }
+
+    /// Everything that is wrong, and the warnings.
+    #[must_use]
+    pub fn into_findings(self) -> (Problems, Vec<Problem>) {
+        (Problems(self.problems), self.warnings)
+    }
+
     /// `value` where nothing was wrong.
     ///
     /// # Errors
@@ -160,6 +194,21 @@ fn parse_duration(text: &str) -> Option<Duration> {
     let number: u64 = number.parse().ok().filter(|_| number.bytes().all(|byte| byte.is_ascii_digit()))?;
     let seconds = number.checked_mul(unit_seconds).filter(|seconds| (1..=720 * 3600).contains(seconds))?;
     Some(Duration::from_secs(seconds))
+}
+
+/// The one of `known` that `name` was probably meant to be; `None` where it is one, or like none. Pure.
+fn misspelt(name: &str, known: &[&str]) -> Option<String> {
+    let is_secret = |name: &&str| name.contains("SECRET") || name.contains("TOKEN");
+    let files = known.iter().copied().filter(is_secret).map(|name| format!("{name}_FILE"));
+    let known: Vec<String> = known.iter().map(ToString::to_string).chain(files).collect();
+    if known.iter().any(|known| known == name) {
+        return None;
+    }
+    let upper = name.to_ascii_uppercase();
+    // A short name is one slip away from many that are not ours.
+    let slips = |known: &str| if known.len() < 9 { 1 } else { 2 };
+    let near = known.into_iter().map(|known| (strsim::osa_distance(&upper, &known), known));
+    near.filter(|(distance, known)| *distance <= slips(known)).min().map(|(_, known)| known)
 }
 
 /// A base URL without its last `/`, or why it is none.
@@ -201,6 +250,28 @@ mod tests {
             ("99999999999999999999h", None),
         ] {
             assert_eq!(parse_duration(text).map(|duration| duration.as_secs()), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn which_variable_was_meant() {
+        let known = ["APP_PORT", "NODE_ID", "NODE_URL", "REPLICATION_SECRET", "ADMIN_TOKEN", "STATE_DIR"];
+        for (name, want) in [
+            ("APP_PORTT", Some("APP_PORT")),
+            ("APP_PROT", Some("APP_PORT")),
+            ("app_port", Some("APP_PORT")),
+            ("REPLICATION_SECRT", Some("REPLICATION_SECRET")),
+            ("REPLICATION_SECRET_FIL", Some("REPLICATION_SECRET_FILE")),
+            ("REPLICATION_SECRET_FILE", None),
+            ("ADMIN_TOKENS", Some("ADMIN_TOKEN")),
+            ("ADMIN_USER", None),
+            ("NODE_ENV", None),
+            ("HTTP_PORT", None),
+            ("APP_PORT", None),
+            ("PATH", None),
+            ("HOME", None),
+        ] {
+            assert_eq!(misspelt(name, &known).as_deref(), want, "{name}");
         }
     }
 }

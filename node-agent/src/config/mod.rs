@@ -3,6 +3,7 @@
 
 mod checks;
 mod env;
+mod rules;
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -12,8 +13,9 @@ use std::{
 use pixelfox_proto::NodeId;
 
 pub use self::{
-    checks::{parse_duration, read_certificates, require_writable},
+    checks::{could_write, parse_duration, parse_size, read_certificates, require_writable, without_links},
     env::{Env, Problem, Problems, check_base_url},
+    rules::weak_secret,
 };
 use crate::secret::Secrets;
 
@@ -69,6 +71,8 @@ pub struct NodeConfig {
     pub tls_ca_file: Option<PathBuf>,
     /// How it logs.
     pub log: LogConfig,
+    /// What deserves a word at the start, though nothing is wrong.
+    pub warnings: Vec<Problem>,
 }
 
 /// Whether a node takes jobs.
@@ -107,7 +111,7 @@ impl NodeConfig {
         let port = env.parse("APP_PORT", 4000, "a port from 1 to 65535");
         let host = env.parse("APP_HOST", IpAddr::from([0, 0, 0, 0]), "an IP address");
         let workers = if env.flag("DISABLE_JOB_WORKERS", false) { Workers::Disabled } else { Workers::Enabled };
-        Self {
+        let mut config = Self {
             node_id: node_id(env, default_node_id),
             listen: SocketAddr::new(host, port),
             public_domain: env.base_url("PUBLIC_DOMAIN", "http://localhost:8080"),
@@ -122,6 +126,38 @@ impl NodeConfig {
             },
             tls_ca_file: env.text("TLS_CA_FILE").map(PathBuf::from),
             log: Self::read_log(env),
+            warnings: Vec::new(),
+        };
+        config.judge(env);
+        config.warnings = env.take_warnings();
+        config
+    }
+
+    /// Only how to log.
+    pub fn read_log(env: &mut Env<'_>) -> LogConfig {
+        log(env)
+    }
+
+    /// Notes what each value means for the others.
+    fn judge(&self, env: &mut Env<'_>) {
+        rules::uploads_dir(env, &self.uploads_dir, &self.storage_roots);
+        rules::public_domain(env, &self.public_domain);
+        if let Some(Err(problem)) = self.tls_ca_file.as_deref().map(read_certificates) {
+            env.problem(&problem.variable, problem.message);
+        }
+        let closed = "replication is closed, and no node attaches to another without it";
+        let Secrets { replication, upload_token } = &self.secrets;
+        weak_secret(env, "REPLICATION_SECRET", replication.as_ref(), &self.public_domain, closed);
+        let closed = "uploads with a token are closed";
+        weak_secret(env, "UPLOAD_TOKEN_SECRET", upload_token.as_ref(), &self.public_domain, closed);
+    }
+
+    /// Notes which directories a start could not use. Changes nothing on disk.
+    pub fn look_at_disk(&self, env: &mut Env<'_>) {
+        for (name, dir) in [("STATE_DIR", &self.state_dir), ("UPLOADS_DIR", &self.uploads_dir)] {
+            if let Err(problem) = could_write(name, dir) {
+                env.problem(&problem.variable, problem.message);
+            }
         }
     }
 }
@@ -133,13 +169,6 @@ fn choose_crash_point(env: &mut Env<'_>) {
         Some(Ok(chosen)) => crate::crash::arm(chosen),
         Some(Err(why)) => env.problem("CRASH_POINT", why),
         None => {}
-    }
-}
-
-impl NodeConfig {
-    /// Only how to log.
-    pub fn read_log(env: &mut Env<'_>) -> LogConfig {
-        log(env)
     }
 }
 
@@ -187,6 +216,8 @@ fn log(env: &mut Env<'_>) -> LogConfig {
     let filter = env.text("RUST_LOG").unwrap_or_else(|| "info".to_owned());
     if let Err(error) = filter.parse::<tracing_subscriber::EnvFilter>() {
         env.problem("RUST_LOG", format!("`{filter}` is no filter ({error}): write for instance info"));
+    } else {
+        rules::log_filter(env, &filter);
     }
     LogConfig { filter, format }
 }
@@ -197,6 +228,9 @@ pub fn coordinator_urls(env: &mut Env<'_>) -> Vec<String> {
     let mut urls = Vec::new();
     for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
         match check_base_url(part) {
+            Ok(url) if url.splitn(4, '/').nth(3).is_some() => {
+                env.problem("COORDINATOR_URL", format!("`{url}` must be host and port only: write http://app:4000"));
+            }
             Ok(url) => urls.push(url),
             Err(why) => env.problem("COORDINATOR_URL", why),
         }
@@ -290,6 +324,22 @@ mod tests {
             ("http://host?x", None),
         ] {
             assert_eq!(check_base_url(text).ok().as_deref(), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes() {
+        for (text, bytes) in [
+            ("512MiB", Some(512 << 20)),
+            ("2GB", Some(2_000_000_000)),
+            ("1 TiB", Some(1 << 40)),
+            ("70", Some(70)),
+            ("", None),
+            ("MiB", None),
+            ("1mb", None),
+            ("99999999999TB", None),
+        ] {
+            assert_eq!(parse_size(text), bytes, "{text}");
         }
     }
 

@@ -104,7 +104,11 @@ impl Reception {
         let Some(secret) = &self.parts.secrets.upload_token else {
             return Err(Fault::unauthorized("direct uploads disabled"));
         };
-        let claims = secret.check_token(token, clock::unix_seconds())?;
+        let claims = secret.check_token(token, clock::unix_seconds()).inspect_err(|error| {
+            if *error == TokenError::Expired {
+                tracing::info!("refused an upload: its token is genuine, but has expired");
+            }
+        })?;
         let pool_id = PoolId::try_from(claims.pool_id).map_err(|_| Fault::bad_request("invalid pool"))?;
         Ok(Leave { claims, pool: self.parts.pools.hosted(pool_id)? })
     }

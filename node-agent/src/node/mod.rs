@@ -8,7 +8,7 @@ use std::{io, sync::Arc, time::Duration};
 use axum::Router;
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
-use tracing::{info, warn};
+use tracing::info;
 
 pub use self::{
     agent::Agent,
@@ -36,8 +36,6 @@ use crate::{
 const SLOTS: u32 = 16;
 /// How long running transfers may go on after the stop. Source: CONTRACT.md, "Programs".
 pub const GRACE: Duration = Duration::from_secs(20);
-/// Shared secrets that stand in this project's public files.
-const PUBLIC_SECRETS: [&str; 2] = ["dev_replication_secret_change_me", "dev_upload_token_secret_change_me"];
 
 /// Why a node did not start.
 #[derive(Debug, thiserror::Error)]
@@ -97,7 +95,6 @@ impl Node {
         stop: &CancellationToken,
     ) -> Result<Self, StartError> {
         let state = Arc::new(State::open(&config.state_dir).map_err(|problem| Problems(vec![problem]))?);
-        warn_of_weak_secrets(config);
         let secret = config.secrets.replication.as_ref();
         let coordinator = Coordinator::new(ways, bearer.as_ref().map(SecretPair::reveal)).of_node(&config.node_id);
         let pools = Pools::new(config.storage_roots.clone());
@@ -161,9 +158,7 @@ impl Node {
     /// Attaches and works until `stop`, then lets running transfers end, [`GRACE`] at most.
     pub async fn run(self, stop: CancellationToken) {
         let Some(session) = self.session else {
-            warn!(
-                "REPLICATION_SECRET is not set: this node serves what it has and does not attach; set the coordinator's"
-            );
+            // The start has warned of it, and `readyz` says it.
             return stop.cancelled().await;
         };
         let _counting = AbortOnDropHandle::new(spawn(count_unowned(self.pools, self.plane, CensusPace::default())));
@@ -216,22 +211,4 @@ fn readiness(status: watch::Receiver<SessionStatus>, has_secret: bool) -> Readin
         }
         reasons
     })
-}
-
-/// Short secrets can be guessed, those of `.env.dev` are known to everybody.
-fn warn_of_weak_secrets(config: &NodeConfig) {
-    let host = config.public_domain.split("://").nth(1).unwrap_or_default();
-    let host = host.split(['/', ':']).next().unwrap_or_default();
-    let own_machine = host == "localhost" || host.ends_with(".local") || host.starts_with("127.") || host == "[";
-    let secrets =
-        [("REPLICATION_SECRET", &config.secrets.replication), ("UPLOAD_TOKEN_SECRET", &config.secrets.upload_token)];
-    for (name, secret) in secrets {
-        let Some(secret) = secret else { continue };
-        if secret.is_short() {
-            warn!("{name} has fewer than 16 characters and can be guessed: set a longer one on all nodes");
-        }
-        if !own_machine && PUBLIC_SECRETS.iter().any(|public| secret.matches(public)) {
-            warn!("{name} is the one of .env.dev, which everybody knows: set one of your own on all nodes");
-        }
-    }
 }

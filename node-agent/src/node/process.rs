@@ -11,7 +11,7 @@ use tracing::{info, warn};
 
 use super::{Agent, GRACE, StartError};
 use crate::{
-    config::{NodeConfig, Problem, Problems, require_writable},
+    config::{Env, NodeConfig, Problem, Problems},
     plane::Plane,
 };
 
@@ -27,18 +27,19 @@ pub fn run_agent(config: NodeConfig, coordinators: &[String]) -> ExitCode {
     })
 }
 
-/// Says what is wrong with the directories that the environment names; the environment itself was right.
+/// Says all that is wrong with the environment, and what deserves a word. `warnings` are those that were taken out of
+/// `env` before.
 #[must_use]
-pub fn check(config: &NodeConfig) -> ExitCode {
-    let problems: Vec<Problem> = [("STATE_DIR", &config.state_dir), ("UPLOADS_DIR", &config.uploads_dir)]
-        .into_iter()
-        .filter_map(|(name, dir)| require_writable(name, dir).err())
-        .collect();
-    if problems.is_empty() {
+pub fn check(env: Env<'_>, warnings: &[Problem]) -> ExitCode {
+    let (problems, more) = env.into_findings();
+    for warning in warnings.iter().chain(&more) {
+        eprintln!("warning: {warning}");
+    }
+    if problems.0.is_empty() {
         println!("the environment is fine");
         return ExitCode::SUCCESS;
     }
-    eprintln!("{}", Problems(problems));
+    eprintln!("{problems}");
     ExitCode::FAILURE
 }
 

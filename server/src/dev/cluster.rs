@@ -13,6 +13,7 @@ use pixelfox_node::{
     config::{Env, NodeConfig, Problem, Problems},
     node::{Agent, StartError},
     plane::Plane,
+    telemetry,
 };
 use pixelfox_proto::{Claims, NodeId};
 use tokio::{net::TcpListener, time::timeout};
@@ -53,6 +54,14 @@ pub enum DevError {
         /// Why not.
         cause: io::Error,
     },
+    /// The generated secrets.
+    #[error("could not keep the secrets in {file}: {cause}. Choose a directory that this user may write to")]
+    Secrets {
+        /// Where.
+        file: String,
+        /// Why not.
+        cause: io::Error,
+    },
     /// The coordinator.
     #[error("the coordinator did not start")]
     App(#[from] AppError),
@@ -79,18 +88,25 @@ impl Cluster {
     /// [`DevError`]; what had started is ended again.
     pub async fn start(spec: &Spec, env: &mut Env<'_>, plane: Plane) -> Result<Self, DevError> {
         let data_dir = absolute(&spec.data_dir)?;
-        let secrets = DevSecrets::open(env, &data_dir)?;
         let mut listeners = Vec::new();
         for port in spec.ports {
             listeners.push(listen(port).await?);
         }
+        let secrets = DevSecrets::open(env, &data_dir)?;
         let mut listeners = listeners.into_iter();
         let mut next = || listeners.next().expect("as many listeners as nodes");
 
         let (app_listener, app_address) = next();
         let config = server_config(&data_dir, app_address, &secrets)?;
+        telemetry::warn_of(&config.node.warnings);
         let app = App::start(config, app_listener, plane.clone()).await?;
         let mut cluster = Self { app, agents: Vec::new(), secrets, plane };
+        // Not before: until here another cluster may be running by what the file says.
+        if let Err(cause) = cluster.keep_secrets() {
+            let file = cluster.secrets.file().display().to_string();
+            cluster.shutdown().await;
+            return Err(DevError::Secrets { file, cause });
+        }
         for name in STORAGE_NODES {
             let (listener, address) = next();
             if let Err(error) = cluster.add_storage_node(name, &data_dir, listener, address).await {
@@ -98,7 +114,6 @@ impl Cluster {
                 return Err(error);
             }
         }
-        cluster.keep_upload_token();
         Ok(cluster)
     }
 
@@ -119,8 +134,8 @@ impl Cluster {
         timeout(READY_WITHIN, ready).await.map_err(|_| DevError::NotReady(name))
     }
 
-    /// A token for the default pool, for the curl command of the table.
-    fn keep_upload_token(&self) {
+    /// The secrets, and a token for the default pool for the curl command of the table.
+    fn keep_secrets(&self) -> io::Result<()> {
         let claims = Claims {
             user_id: 0,
             pool_id: 1,
@@ -129,9 +144,7 @@ impl Cluster {
             via: None,
         };
         let token = claims.mint(self.secrets.get("UPLOAD_TOKEN_SECRET").as_bytes());
-        if let Err(error) = self.secrets.write(&[("UPLOAD_TOKEN", &token)]) {
-            tracing::warn!("could not keep an upload token in {}: {error}", self.secrets.file().display());
-        }
+        self.secrets.keep(&[("UPLOAD_TOKEN", &token)])
     }
 
     /// Where the app listens.

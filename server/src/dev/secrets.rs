@@ -13,9 +13,10 @@ use pixelfox_node::config::{Env, Problem, Problems};
 /// What is generated where the environment has nothing.
 const NAMES: [&str; 4] = ["REPLICATION_SECRET", "UPLOAD_TOKEN_SECRET", "ADMIN_TOKEN", "ADMIN_PASSWORD"];
 const FILE: &str = "secrets.env";
+const HEAD: &str = "# Made by `server dev`. Read it into a shell with: set -a; . FILE; set +a\n";
 const GENERATED_CHARS: usize = 32;
 
-/// Where a secret comes from: what is in the environment is never printed.
+/// Where a secret comes from: what is in the environment is never printed and never kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Origin {
     Environment,
@@ -25,33 +26,36 @@ enum Origin {
 /// The secrets of one dev cluster.
 pub struct DevSecrets {
     file: PathBuf,
+    kept: String,
     values: BTreeMap<&'static str, (String, Origin)>,
 }
 
 impl DevSecrets {
-    /// Takes each secret from `env`, else from the file in `dir`, else makes one. The file belongs to its user alone.
+    /// Takes each secret from `env`, else from the file in `dir`, else makes one. Writes nothing: see
+    /// [`DevSecrets::keep`].
     ///
     /// # Errors
-    /// [`Problems`]: a secret's file that can't be read, or a directory that can't be written.
+    /// [`Problems`]: a file of secrets that can't be read, or no random bytes.
     pub fn open(env: &mut Env<'_>, dir: &Path) -> Result<Self, Problems> {
         let file = dir.join(FILE);
         let problem = |error: io::Error| {
-            let message = format!("could not keep the secrets in {}: {error}", file.display());
+            let message = format!("could not read the secrets in {}: {error}", file.display());
             Problems(vec![Problem { variable: "--data-dir".into(), message }])
         };
-        let kept = read(&file).map_err(problem)?;
+        let kept = match fs::read_to_string(&file) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            text => text.map_err(problem)?,
+        };
         let mut values = BTreeMap::new();
         for name in NAMES {
-            let value = match (env.secret(name), kept.get(name)) {
+            let value = match (env.secret(name), kept_value(&kept, name)) {
                 (Some(given), _) => (given, Origin::Environment),
-                (None, Some(kept)) => (kept.clone(), Origin::File),
+                (None, Some(kept)) => (kept.to_owned(), Origin::File),
                 (None, None) => (generate().map_err(|error| problem(io::Error::other(error)))?, Origin::File),
             };
             values.insert(name, value);
         }
-        let secrets = Self { file: file.clone(), values };
-        secrets.write(&[]).map_err(problem)?;
-        Ok(secrets)
+        Ok(Self { file, kept, values })
     }
 
     /// One of them, by the name of its variable.
@@ -75,34 +79,48 @@ impl DevSecrets {
         &self.file
     }
 
-    /// Writes the file: what is kept there, and `more` lines for a shell that reads it.
+    /// Keeps what was generated, and `more` lines for a shell that reads the file. Whatever else stands there stays:
+    /// a secret of the environment counts for this run alone. Only for who has the cluster's ports and books, because
+    /// another process may be running by what the file says. The file belongs to its user alone.
     ///
     /// # Errors
     /// Of the file system; the file before stays then.
     #[expect(clippy::disallowed_methods, reason = "the file replaces its own predecessor, in no pool")]
-    pub fn write(&self, more: &[(&str, &str)]) -> io::Result<()> {
-        let mut text = String::from("# Made by `server dev`. Read it into a shell with: set -a; . FILE; set +a\n");
-        let kept = self.values.iter().filter(|(_, (_, origin))| *origin == Origin::File);
-        let kept = kept.map(|(name, (value, _))| (*name, value.as_str()));
-        for (name, value) in kept.chain(more.iter().copied()) {
-            text.push_str(&format!("{name}={value}\n"));
+    pub fn keep(&self, more: &[(&str, &str)]) -> io::Result<()> {
+        let own = self.values.iter().filter(|(_, (_, origin))| *origin == Origin::File);
+        let own = own.map(|(name, (value, _))| (*name, value.as_str()));
+        let mut text = if self.kept.is_empty() { HEAD.to_owned() } else { self.kept.clone() };
+        for (name, value) in own.chain(more.iter().copied()) {
+            text = with_line(&text, name, value);
         }
         let beside = self.file.with_extension("env.new");
-        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+        match fs::remove_file(&beside) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {} // what an earlier process did not finish may be readable for others
+        }
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         fs::rename(beside, &self.file)
     }
 }
 
-fn read(file: &Path) -> io::Result<BTreeMap<String, String>> {
-    let text = match fs::read_to_string(file) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
-        text => text?,
-    };
-    let pairs = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('='));
-    let pairs = pairs.map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()));
-    Ok(pairs.filter(|(_, value)| !value.is_empty()).collect())
+/// What the last line of `text` that sets `name` says, where it says anything.
+fn kept_value<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let values = text.lines().filter_map(|line| line.split_once('=')).filter(|(key, _)| key.trim() == name);
+    values.map(|(_, value)| value.trim()).next_back().filter(|value| !value.is_empty())
+}
+
+/// `text` with `name` set to `value`; every other line as it was.
+fn with_line(text: &str, name: &str, value: &str) -> String {
+    let line = format!("{name}={value}");
+    let sets_it = |line: &str| line.split_once('=').is_some_and(|(key, _)| key.trim() == name);
+    let mut lines: Vec<&str> = text.lines().collect();
+    match lines.iter().rposition(|line| sets_it(line)) {
+        Some(at) => lines[at] = &line,
+        None => lines.push(&line),
+    }
+    lines.join("\n") + "\n"
 }
 
 /// Letters and digits from the system's random source, about 190 bits.
@@ -121,14 +139,22 @@ mod tests {
 
     use super::*;
 
+    fn open(dir: &Path, variables: &[(&str, &str)]) -> DevSecrets {
+        let find = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value));
+        DevSecrets::open(&mut Env::new(find), dir).unwrap()
+    }
+
     #[test]
     fn generated_secrets_stay_over_restarts_and_belong_to_their_user() {
         let dir = tempfile::tempdir().unwrap();
-        let first = DevSecrets::open(&mut Env::new(|_| None), dir.path()).unwrap();
-        let second = DevSecrets::open(&mut Env::new(|_| None), dir.path()).unwrap();
+        let first = open(dir.path(), &[]);
+        assert!(!first.file().try_exists().unwrap(), "nothing is written before the cluster has its ports");
+        first.keep(&[]).unwrap();
+        let second = open(dir.path(), &[]);
         for name in NAMES {
             assert_eq!((first.get(name).len(), first.get(name)), (GENERATED_CHARS, second.get(name)), "{name}");
         }
+        second.keep(&[]).unwrap();
         let mode = fs::metadata(first.file()).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         assert_eq!(
@@ -140,10 +166,31 @@ mod tests {
     #[test]
     fn a_secret_of_the_environment_counts_and_is_neither_kept_nor_shown() {
         let dir = tempfile::tempdir().unwrap();
-        let mut env = Env::new(|name| (name == "ADMIN_TOKEN").then(|| OsString::from("token of the environment")));
-        let secrets = DevSecrets::open(&mut env, dir.path()).unwrap();
+        let secrets = open(dir.path(), &[("ADMIN_TOKEN", "token of the environment")]);
+        secrets.keep(&[]).unwrap();
         assert_eq!(secrets.get("ADMIN_TOKEN"), "token of the environment");
         assert_eq!(secrets.shown("ADMIN_TOKEN", true), "$ADMIN_TOKEN");
         assert!(!fs::read_to_string(secrets.file()).unwrap().contains("token of the environment"));
+    }
+
+    #[test]
+    fn what_is_kept_stays_whatever_the_environment_says() {
+        // A shell that has read the file starts `dev` again, then another shell with a token of its own, then a clean one.
+        let dir = tempfile::tempdir().unwrap();
+        let first = open(dir.path(), &[]);
+        first.keep(&[("UPLOAD_TOKEN", "first")]).unwrap();
+        let sourced: Vec<(&str, &str)> = NAMES.iter().map(|name| (*name, first.get(name))).collect();
+        open(dir.path(), &sourced).keep(&[("UPLOAD_TOKEN", "second")]).unwrap();
+        open(dir.path(), &[("ADMIN_TOKEN", "token of the environment")]).keep(&[("UPLOAD_TOKEN", "third")]).unwrap();
+        let text = fs::read_to_string(first.file()).unwrap();
+        fs::write(first.file(), format!("{text}MY_OWN=line\n")).unwrap();
+        let last = open(dir.path(), &[]);
+        last.keep(&[("UPLOAD_TOKEN", "fourth")]).unwrap();
+        for name in NAMES {
+            assert_eq!(last.get(name), first.get(name), "{name}");
+        }
+        let text = fs::read_to_string(first.file()).unwrap();
+        assert!(text.contains("MY_OWN=line\n") && text.contains("UPLOAD_TOKEN=fourth\n"), "{text}");
+        assert!(!text.contains("third") && !text.contains("token of the environment"), "{text}");
     }
 }

@@ -1,4 +1,4 @@
-//! What `server dev` prints when it is ready: where it listens, who may log in, and three commands to try.
+//! What `server dev` prints when it is ready: where it listens, with which secrets, and three commands to try.
 
 use std::path::Path;
 
@@ -16,11 +16,8 @@ pub fn table(cluster: &Cluster, stdout_is_terminal: bool) -> String {
     for (node, address, pool) in cluster.storage_nodes() {
         row(node, format!("http://{address}   (pool {pool})"));
     }
-    row(
-        "login",
-        format!("admin / {}   (for the admin pages to come)", secrets.shown("ADMIN_PASSWORD", stdout_is_terminal)),
-    );
     row("token", secrets.shown("ADMIN_TOKEN", stdout_is_terminal));
+    row("uploads", "$UPLOAD_TOKEN, for pool Default and 24 h; each start makes a new one".into());
     row("secrets", file.clone());
     text.push_str(&format!(
         r#"

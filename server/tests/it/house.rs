@@ -246,7 +246,7 @@ fn each_outside_thing_is_touched_in_one_room() {
                 "server/src/store/open.rs",
             ],
         ),
-        ("rustix::fs::", &["node-agent/src/disk/"]),
+        ("rustix::fs::", &["node-agent/src/disk/", "node-agent/src/config/"]),
         (
             "v1::",
             &[

@@ -19,6 +19,7 @@ mod pool_admin;
 mod postgres;
 mod processes;
 mod programs;
+mod starts;
 mod store_books;
 mod store_control;
 mod store_crash;

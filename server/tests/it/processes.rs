@@ -20,17 +20,17 @@ use crate::{
     programs::{ADMIN_TOKEN, Running, SECRET, TOKEN_SECRET, environment, free_ports, program},
 };
 
-async fn run(name: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+pub(crate) async fn run(name: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     let mut command = Command::new(program(name));
     command.args(arguments).env_clear().envs(environment.iter().copied()).stdin(Stdio::null()).kill_on_drop(true);
     timeout(PATIENCE, command.output()).await.expect("does not end").unwrap()
 }
 
-fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-async fn upload(address: &str, token: &str, bytes: Vec<u8>) -> Value {
+pub(crate) async fn upload(address: &str, token: &str, bytes: Vec<u8>) -> Value {
     let form = reqwest::multipart::Form::new().part("file", reqwest::multipart::Part::bytes(bytes).file_name("a.png"));
     let request =
         http_client().post(format!("http://{address}/api/internal/upload")).bearer_auth(token).multipart(form);
@@ -52,7 +52,7 @@ async fn move_and_wait(admin: &mut Admin, uuid: &str, target: u64) {
 }
 
 /// The addresses of app, s01 and s02 from the table that `dev` prints.
-async fn addresses(dev: &Running) -> [String; 3] {
+pub(crate) async fn addresses(dev: &Running) -> [String; 3] {
     dev.says(&["curl -IL"]).await;
     let printed = dev.printed();
     ["app", "s01", "s02"].map(|name| {
@@ -61,7 +61,7 @@ async fn addresses(dev: &Running) -> [String; 3] {
     })
 }
 
-fn secrets(data_dir: &Path) -> HashMap<String, String> {
+pub(crate) fn secrets(data_dir: &Path) -> HashMap<String, String> {
     let text = std::fs::read_to_string(data_dir.join("secrets.env")).unwrap();
     text.lines().filter_map(|line| line.split_once('=')).map(|(name, value)| (name.into(), value.into())).collect()
 }
