@@ -112,6 +112,7 @@ pub(crate) fn chain(status: &Status) -> String {
 pub struct Coordinator {
     shared: Arc<Shared>,
     node_id: Option<MetadataValue<Ascii>>,
+    urls: Arc<[String]>,
 }
 
 /// A transport whose error has a name: the compiler can't see that a task may own a call that fails with any error.
@@ -150,7 +151,7 @@ impl Coordinator {
     pub fn new(transports: Vec<Transport>, secret: Option<&str>) -> Self {
         let places = Cache::builder().max_capacity(MAX_PLACES).expire_after(PlaceExpiry).build();
         let bearer = secret.and_then(|secret| format!("Bearer {secret}").parse().ok());
-        Self { node_id: None, shared: Arc::new(Shared { transports, current: AtomicUsize::new(0), bearer, places }) }
+        Self { node_id: None, urls: Arc::default(), shared: Arc::new(Shared { transports, current: AtomicUsize::new(0), bearer, places }) }
     }
 
     /// Says on every question which node asks.
@@ -158,6 +159,19 @@ impl Coordinator {
     pub fn of_node(mut self, node_id: &NodeId) -> Self {
         self.node_id = node_id.as_str().parse().ok();
         self
+    }
+
+    /// Can say where each of its ways leads.
+    #[must_use]
+    pub fn at(mut self, urls: Vec<String>) -> Self {
+        self.urls = urls.into();
+        self
+    }
+
+    /// Where the way in use leads, where that is known.
+    pub(crate) fn url(&self) -> Option<&str> {
+        let current = self.shared.current.load(Ordering::Relaxed);
+        self.urls.get(current % self.urls.len().max(1)).map(String::as_str)
     }
 
     /// The way in use; `None` for a node without any.

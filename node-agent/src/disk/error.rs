@@ -61,6 +61,12 @@ impl DiskError {
             _ => Self::Io { doing, path, cause },
         }
     }
+
+    /// Whether the disk takes nothing because its file system is mounted read-only, as one with errors is in the end.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        matches!(self, Self::Io { cause, .. } if cause.kind() == io::ErrorKind::ReadOnlyFilesystem)
+    }
 }
 
 /// Something of another kind than expected is in the way.

@@ -285,6 +285,14 @@ impl Disk {
         self.shared.root.room().map_err(|e| DiskError::new("look at the room of", "the pool", e))
     }
 
+    /// Whether the file system is mounted for writing. Cheap: no file is touched.
+    ///
+    /// # Errors
+    /// [`DiskError::is_read_only`], or what the system says.
+    pub fn writable(&self) -> Result<(), DiskError> {
+        self.shared.root.writable().map_err(|e| DiskError::new("write to", "the pool", e))
+    }
+
     /// Whether the disk still takes files and can still be believed, tried with a file that is written, synced, read
     /// back and removed. Blocking.
     ///

@@ -131,6 +131,12 @@ impl Root {
         Ok(Some(DirId { device: stat.st_dev, inode: stat.st_ino }))
     }
 
+    /// An error where the file system is mounted read-only.
+    pub(crate) fn writable(&self) -> io::Result<()> {
+        let vfs = rustix::fs::fstatvfs(&self.fd)?;
+        if vfs.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY) { Err(Errno::ROFS.into()) } else { Ok(()) }
+    }
+
     /// Bytes free for us and bytes in all, of the file system that this directory is on.
     pub(crate) fn room(&self) -> io::Result<(u64, u64)> {
         let vfs = rustix::fs::fstatvfs(&self.fd)?;

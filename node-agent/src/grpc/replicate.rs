@@ -152,7 +152,7 @@ impl Incoming {
                 self.tags.begin(tag).map_err(broken)?;
                 if is_stopping {
                     let why = format!("{}: this node is shutting down", begin.stored_path.escape_debug());
-                    self.refuse(tag, Refusal::new(Reason::IoError, why));
+                    self.refuse(tag, Refusal::new(Reason::Busy, why));
                     return Ok(());
                 }
                 self.begin(tag, begin).await;

@@ -64,6 +64,7 @@ pub(super) fn no_pool(fault: &Fault, path: &StoredPath) -> Refusal {
 pub(super) fn refusal(error: LandingError, pool: PoolId, path: &StoredPath) -> Refusal {
     use LandingError as E;
     let reason = match &error {
+        E::Disk(error) if error.is_read_only() => Reason::PoolUnhealthy,
         E::Unhealthy(_) | E::Disk(DiskError::Closed | DiskError::Distrusted(_)) => Reason::PoolUnhealthy,
         E::NoRoom(_) | E::Disk(DiskError::Full { .. }) => Reason::InsufficientStorage,
         E::Empty => Reason::EmptyFile,

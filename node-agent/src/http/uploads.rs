@@ -53,8 +53,19 @@ async fn found(parts: &Arc<Parts>, path: &StoredPath, asked: &Arc<Asked>) -> Res
         parts.coordinator.forget(path).await;
         return Ok(response);
     }
+    if let Some(pool) = unseen(parts).await {
+        let message = format!("{path} is on record here, but pool {pool} can't be read");
+        tracing::warn!(%path, "{message}");
+        return Err(Fault::unavailable(message).retry_after(ASK_AGAIN_SECONDS));
+    }
     tracing::warn!(%path, "{path} is on record here, but no pool of this node has it");
     Err(no_such_file(path.as_str()))
+}
+
+/// A pool of this node in which nothing that is missing can be believed to be: its disk is not there.
+async fn unseen(parts: &Arc<Parts>) -> Option<String> {
+    let pools = Arc::clone(&parts.pools);
+    parts.plane.run(async move { pools.unseen() }).await.map(|pool| pool.name())
 }
 
 /// From a pool of this node; `None` where none has it.

@@ -1,10 +1,19 @@
 //! A storage node with its own port, and its ways to the coordinators.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+    net::SocketAddr,
+    task::{Context, Poll},
+    time::Duration,
+};
 
+use axum::body::Body;
+use ::http::{Request, Response};
+use pixelfox_proto::NodeId;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Endpoint;
+use tonic::{Status, server::NamedService, transport::Endpoint};
 use tracing::{info, warn};
 
 use super::{Node, StartError, spawn};
@@ -40,11 +49,12 @@ impl Agent {
         plane: Plane,
     ) -> Result<Self, StartError> {
         let stop = CancellationToken::new();
-        let ways = coordinators.iter().map(|url| way_to(url, &config)).collect::<Result<_, _>>()?;
+        let way = |url: &String| Ok::<_, StartError>((Some(url.clone()), way_to(url, &config)?));
+        let ways = coordinators.iter().map(way).collect::<Result<_, _>>()?;
         let bearer = config.secrets.replication.clone();
         let node = Node::build(&config, ways, bearer, &plane, &stop).await?;
-        let routes =
-            add_diagnostics(node.grpc(Routes::new(http::finish(node.http())))).map_err(StartError::reflection)?;
+        let routes = Routes::new(http::finish(node.http())).grpc(NotHere(config.node_id.clone()));
+        let routes = add_diagnostics(node.grpc(routes)).map_err(StartError::reflection)?;
         let address =
             listener.local_addr().map_err(|cause| StartError::Io { doing: "ask for the port".into(), cause })?;
         info!(node = %config.node_id, "listening on {address}");
@@ -68,6 +78,29 @@ impl Agent {
                 warn!("the node ended badly: {error}");
             }
         }
+    }
+}
+
+/// Tells a node that takes this one for the coordinator.
+#[derive(Clone)]
+struct NotHere(NodeId);
+
+impl NamedService for NotHere {
+    const NAME: &'static str = "pixelfox.v1.Coordinator";
+}
+
+impl tower::Service<Request<Body>> for NotHere {
+    type Response = Response<tonic::body::Body>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<Body>) -> Self::Future {
+        let why = format!("this is node {}, not the coordinator; COORDINATOR_URL must be the URL of `server`", self.0);
+        ready(Ok(Status::unimplemented(why).into_http()))
     }
 }
 

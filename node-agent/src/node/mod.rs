@@ -82,21 +82,23 @@ pub struct Node {
 }
 
 impl Node {
-    /// Builds a node that reaches its coordinator by one of `ways` with `bearer`. `stop` ends its long streams. Without
+    /// Builds a node that reaches its coordinator by one of `ways`, each with its URL where it has one, with `bearer`. `stop` ends its long streams. Without
     /// a bearer it does not attach.
     ///
     /// # Errors
     /// [`StartError`]: a `STATE_DIR` that can't be used.
     pub async fn build(
         config: &NodeConfig,
-        ways: Vec<Transport>,
+        ways: Vec<(Option<String>, Transport)>,
         bearer: Option<SecretPair>,
         plane: &Plane,
         stop: &CancellationToken,
     ) -> Result<Self, StartError> {
         let state = Arc::new(State::open(&config.state_dir).map_err(|problem| Problems(vec![problem]))?);
         let secret = config.secrets.replication.as_ref();
+        let (urls, ways): (Vec<_>, Vec<_>) = ways.into_iter().unzip();
         let coordinator = Coordinator::new(ways, bearer.as_ref().map(SecretPair::reveal)).of_node(&config.node_id);
+        let coordinator = coordinator.at(urls.into_iter().flatten().collect());
         let pools = Pools::new(config.storage_roots.clone());
         let receiver = Arc::new(Receiver::new(Arc::clone(&pools)));
         let intake = Intake::new(plane.clone(), Arc::clone(&pools), Arc::clone(&receiver), coordinator.clone());
@@ -132,7 +134,7 @@ impl Node {
             receiver,
             intake: intake.clone(),
             coordinator,
-            readiness: readiness(status.clone(), bearer.is_some()),
+            readiness: readiness(status.clone(), bearer.is_some(), pools),
         });
         let session = bearer.is_some().then_some(session);
         Ok(Self { http, replication, session, status, intake, pools, plane: plane.clone() })
@@ -201,13 +203,17 @@ fn about(config: &NodeConfig, state: &State) -> About {
     }
 }
 
-fn readiness(status: watch::Receiver<SessionStatus>, has_secret: bool) -> Readiness {
+fn readiness(status: watch::Receiver<SessionStatus>, has_secret: bool, pools: Arc<Pools>) -> Readiness {
     Arc::new(move || {
         let mut reasons = Vec::new();
         if !has_secret {
             reasons.push("REPLICATION_SECRET is not set: set the one that the coordinator has".to_owned());
         } else if let Some(why) = status.borrow().problem() {
             reasons.push(format!("not attached: {why}"));
+        }
+        for pool in pools.all() {
+            let problem = pool.problem().map(|problem| format!("pool {} ({}): {problem}", pool.name(), pool.id()));
+            reasons.extend(problem);
         }
         reasons
     })

@@ -85,6 +85,10 @@ impl Keeper {
 
     /// Writes a file now and then; at once again after a failure, so that a pool is back as soon as its disk is.
     fn check(&mut self, pool: &Pool, disk: &Disk) -> Result<(), DiskError> {
+        if let Err(e) = disk.writable() {
+            self.probed = None;
+            return Err(e);
+        }
         let now = clock::monotonic();
         if self.probed.is_none_or(|probed| now.duration_since(probed) >= PROBE_EVERY) {
             self.probed = None;
@@ -117,6 +121,9 @@ impl Keeper {
 pub(super) fn describe(error: &DiskError) -> String {
     let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
     let sentence = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
+    if error.is_read_only() {
+        return "the file system is read-only; mount it writable, and look into the system's log why it is not".into();
+    }
     let cause = match error {
         DiskError::Full { .. } => return format!("{sentence}; make room on the disk, or move images away"),
         DiskError::Blocked { .. } => return format!("{sentence}; move away what stands there"),
@@ -126,9 +133,6 @@ pub(super) fn describe(error: &DiskError) -> String {
     match cause.kind() {
         std::io::ErrorKind::PermissionDenied => {
             format!("{sentence}; give the user that this node runs as the right to write there (chown -R)")
-        }
-        std::io::ErrorKind::ReadOnlyFilesystem => {
-            format!("{sentence}; mount the disk writable, and look into the system's log why it is not")
         }
         _ => sentence,
     }

@@ -166,6 +166,15 @@ impl Pools {
         Err(Fault::new(FaultKind::Misdirected, message))
     }
 
+    /// A pool of the cluster as people call it, for sentences.
+    #[must_use]
+    pub fn name_of(&self, id: PoolId) -> String {
+        let told = self.told.read();
+        let ours = told.pools.get(&id).map(|pool| pool.name());
+        let name = ours.or_else(|| told.elsewhere.get(&id).map(|home| home.name.clone()));
+        name.filter(|name| !name.is_empty()).unwrap_or_else(|| id.to_string())
+    }
+
     /// The healthy pool with the most room.
     ///
     /// # Errors
@@ -209,6 +218,13 @@ impl Pools {
             }
         }
         failure.map_or(Ok(None), Err)
+    }
+
+    /// A pool whose disk is not there now, whatever the last look found: that a file is missing says nothing then.
+    /// Blocking.
+    #[must_use]
+    pub fn unseen(&self) -> Option<Arc<Pool>> {
+        self.all().into_iter().find(|pool| !pool.is_in_place())
     }
 
     fn remember(&self, path: &StoredPath, pool: PoolId) {

@@ -82,12 +82,12 @@ struct State {
 }
 
 /// Why a pool takes nothing in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Shut {
     /// Offline or failing.
     Unhealthy,
-    /// Not active, or full.
-    NoRoom,
+    /// Not active, or full: in a sentence.
+    NoRoom(String),
 }
 
 impl Pool {
@@ -147,6 +147,17 @@ impl Pool {
         self.state.read().disk.clone()
     }
 
+    /// Whether its directory is there now and says that it is this pool's. Blocking.
+    pub(crate) fn is_in_place(&self) -> bool {
+        let in_place = self.disk().is_some_and(|disk| {
+            disk.is_still_at(&self.told().base_path) && matches!(disk.marker(), Ok(Some(_)))
+        });
+        if !in_place {
+            self.look_now();
+        }
+        in_place
+    }
+
     /// What is wrong with it, if anything is.
     #[must_use]
     pub fn problem(&self) -> Option<String> {
@@ -195,7 +206,11 @@ impl Pool {
             (disk, state.told.is_active)
         };
         if !is_active {
-            return Err(Shut::NoRoom);
+            return Err(Shut::NoRoom(format!("pool {} ({}) is not active", self.name(), self.id)));
+        }
+        if disk.writable().is_err() {
+            self.look_now();
+            return Err(Shut::Unhealthy);
         }
         let room = disk.room().map_err(|_| Shut::Unhealthy)?;
         let (on, refused) = (Arc::clone(&self.on.read().0), self.space.refused());
@@ -203,7 +218,7 @@ impl Pool {
             if refused.is_none_or(|before| before < size) {
                 self.neighbours.changed.notify_one();
             }
-            return Err(Shut::NoRoom);
+            return Err(self.lack(room));
         };
         Ok((disk, reservation))
     }
@@ -215,6 +230,23 @@ impl Pool {
 
     pub(super) fn census(&self) -> &Census {
         &self.census
+    }
+
+    /// What is missing where a file does not fit, in a sentence with numbers.
+    pub(crate) fn lack(&self, (free, total): (u64, u64)) -> Shut {
+        let told = self.told();
+        let room = self.space.room(&self.on.read().0, (free, total), Claimant::Other);
+        let kept = self.neighbours.keep_free.lock().map_or_else(
+            || "1 GiB or 1 % stay free".to_owned(),
+            |bytes| format!("reserve_bytes keeps {} free", shown(bytes)),
+        );
+        let limit = match told.max_size {
+            0 => String::new(),
+            limit => format!(", its max_size is {} and {} are taken", shown(limit), shown(told.used_size)),
+        };
+        let (name, id, room) = (told.name, self.id, shown(room));
+        let (free, total) = (shown(free), shown(total));
+        Shut::NoRoom(format!("pool {name} ({id}) has room for {room}: its disk has {free} of {total} free, {kept}{limit}"))
     }
 
     /// Puts a file into the trash; see [`Disk::trash`].
@@ -346,6 +378,19 @@ impl Pool {
     pub(super) fn give_back_directories(&self) {
         self.neighbours.taken.lock().retain(|_, holder| *holder != self.holder);
     }
+}
+
+/// Bytes for a person: `2.6 MiB`.
+fn shown(bytes: u64) -> String {
+    const UNITS: [(&str, u32); 4] = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)];
+    let unit = UNITS.iter().find(|(_, bits)| bytes >> bits > 0);
+    unit.map_or_else(
+        || format!("{bytes} bytes"),
+        |(name, bits)| {
+            let tenths = u128::from(bytes) * 10 >> bits;
+            format!("{}.{} {name}", tenths / 10, tenths % 10)
+        },
+    )
 }
 
 impl Drop for Pool {

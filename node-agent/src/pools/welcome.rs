@@ -54,6 +54,8 @@ pub struct NodePool {
 pub struct PoolHome {
     /// Its id in this cluster.
     pub id: PoolId,
+    /// As people call it; empty where the coordinator does not say it.
+    pub name: String,
     /// Who hosts it.
     pub node_id: NodeId,
     /// What its files' URLs begin with.

@@ -11,8 +11,8 @@ pub enum LandingError {
     #[error("target pool unhealthy")]
     Unhealthy(PoolId),
     /// The pool's limit, the disk, or the pool is not active.
-    #[error("insufficient capacity")]
-    NoRoom(PoolId),
+    #[error("insufficient capacity: {0}")]
+    NoRoom(String),
     /// Without a byte.
     #[error("empty file")]
     Empty,
@@ -58,8 +58,9 @@ pub enum LandingError {
 impl LandingError {
     /// Its row in the contract's table.
     #[must_use]
-    pub const fn kind(&self) -> FaultKind {
+    pub fn kind(&self) -> FaultKind {
         match self {
+            Self::Disk(error) if error.is_read_only() => FaultKind::Unavailable,
             Self::Unhealthy(_) => FaultKind::Unavailable,
             Self::NoRoom(_) | Self::Disk(DiskError::Full { .. }) => FaultKind::InsufficientStorage,
             Self::Empty | Self::ChecksumRequired | Self::Size { .. } | Self::Frame(_) => FaultKind::BadRequest,
@@ -77,7 +78,16 @@ impl From<LandingError> for Fault {
     fn from(error: LandingError) -> Self {
         match error.kind() {
             FaultKind::Internal => Self::internal("could not store the file", &error),
-            FaultKind::InsufficientStorage => Self::new(FaultKind::InsufficientStorage, "insufficient capacity"),
+            FaultKind::InsufficientStorage => {
+                let fault = Self::new(FaultKind::InsufficientStorage, "insufficient capacity");
+                match error {
+                    LandingError::NoRoom(why) => fault.with_hint(why),
+                    _ => fault,
+                }
+            }
+            FaultKind::Unavailable if matches!(error, LandingError::Disk(_)) => {
+                Self::unavailable("target pool unhealthy").with_hint(error.to_string())
+            }
             FaultKind::BadRequest if matches!(error, LandingError::ChecksumRequired) => {
                 Self::bad_request("checksum required").with_hint(
                     "add -F \"sha256=$(sha256sum FILE | cut -d' ' -f1)\", or switch off the setting \

@@ -205,7 +205,7 @@ impl Landing {
                 parts.reservation.refuse(step);
                 parts.pool.wants_room();
                 self.discard();
-                return Err(LandingError::NoRoom(self.parts.pool.id()));
+                return Err(super::refusal(&self.parts.pool, self.parts.pool.lack(room)));
             }
         }
         self.parts.claim.with(|file| file.append(data)).map_err(|Overtaken| self.stale())??;

@@ -158,7 +158,7 @@ impl Receiver {
 fn refusal(pool: &Pool, shut: Shut) -> LandingError {
     match shut {
         Shut::Unhealthy => LandingError::Unhealthy(pool.id()),
-        Shut::NoRoom => LandingError::NoRoom(pool.id()),
+        Shut::NoRoom(why) => LandingError::NoRoom(why),
     }
 }
 

@@ -130,8 +130,8 @@ impl Session {
         };
         let incoming = match answer {
             Ok(Ok(answer)) => answer.into_inner(),
-            Ok(Err(status)) => return (false, refused(&status)),
-            Err(_) => return lost("the coordinator did not answer within 10 s".into()),
+            Ok(Err(status)) => return (false, refused(&status, self.coordinator.url())),
+            Err(_) => return lost(format!("{} did not answer within 10 s", named(self.coordinator.url()))),
         };
         let mut link = Link { session: self, incoming, outgoing, welcomed: None, kept: None };
         let end = link.serve(stop).await;
@@ -140,17 +140,31 @@ impl Session {
 }
 
 /// A refusal that a person must act on is severe; a coordinator that is away is not.
-fn refused(status: &Status) -> End {
+fn refused(status: &Status, url: Option<&str>) -> End {
     let why = match status.code() {
         Code::Unauthenticated => format!(
             "the coordinator refused this node ({}): set the same REPLICATION_SECRET on both, then restart the one that was changed",
             status.message()
         ),
-        Code::Unavailable | Code::Cancelled | Code::Unknown => format!("the coordinator is away: {}", chain(status)),
+        Code::Unavailable | Code::Cancelled | Code::Unknown => match url {
+            Some(url) => format!(
+                "the coordinator is away: {url}: {}. Start `server` there, or correct COORDINATOR_URL",
+                chain(status)
+            ),
+            None => format!("the coordinator is away: {}", chain(status)),
+        },
+        Code::Unimplemented => format!("{} says: {}", named(url), status.message()),
         _ => status.message().to_owned(),
     };
-    let severe = matches!(status.code(), Code::Unauthenticated | Code::AlreadyExists | Code::FailedPrecondition);
+    let severe = matches!(
+        status.code(),
+        Code::Unauthenticated | Code::AlreadyExists | Code::FailedPrecondition | Code::Unimplemented
+    );
     End::Lost { why, severe }
+}
+
+fn named(url: Option<&str>) -> &str {
+    url.unwrap_or("the coordinator")
 }
 
 /// One established stream.
@@ -174,7 +188,7 @@ impl Link<'_> {
                 message = self.incoming.message() => match message {
                     Ok(Some(message)) => self.obey(message).await,
                     Ok(None) => Err(lost("the coordinator ended the session")),
-                    Err(status) => Err(refused(&status)),
+                    Err(status) => Err(refused(&status, self.session.coordinator.url())),
                 },
                 Some(report) = self.session.reports.recv() => self.tell(report).await,
                 _ = heartbeat.tick(), if !waiting => self.beat().await,

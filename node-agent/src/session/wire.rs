@@ -228,6 +228,7 @@ pub(super) fn encode_welcome(welcome: &Welcome) -> Vec<u8> {
                 pool_id: home.id.get(),
                 node_id: home.node_id.to_string(),
                 public_base_url: home.public_base_url.clone(),
+                name: home.name.clone(),
             })
             .collect(),
         lease_floor: welcome.lease_floor.0,
@@ -280,7 +281,7 @@ fn wire_pool(pool: &NodePool) -> v1::NodePool {
 
 fn pool_home(wire: v1::PoolHome) -> Result<PoolHome, String> {
     let node_id = wire.node_id.parse().map_err(|error: pixelfox_proto::IdError| error.to_string())?;
-    Ok(PoolHome { id: pool_id(wire.pool_id)?, node_id, public_base_url: wire.public_base_url })
+    Ok(PoolHome { id: pool_id(wire.pool_id)?, node_id, public_base_url: wire.public_base_url, name: wire.name })
 }
 
 fn pool_id(raw: u64) -> Result<PoolId, String> {

@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use super::{Cancel, FileEnd, Outcome, PushFile, PushFiles, Reporter, Shared, report::sentence};
-use crate::send::{CallOff, Ears, Gone, Outgoing, Sent, Target};
+use crate::send::{CallOff, Ears, Gone, Outgoing, SendError, Sent, Target};
 
 /// Ends that wait to be told.
 const ENDS: usize = 64;
@@ -31,6 +31,7 @@ impl Shared {
         let bytes = Arc::clone(&ears.bytes);
         let call_off = CalledOff::new(cancel, &files);
         let outgoing = files.iter().map(outgoing).collect();
+        let target_name = self.pools.name_of(target);
         let target = Target { url: target_url, pool: target };
         let push = self.send.push(pool, target, outgoing, ears, call_off);
         let mut under_way = Vec::from_iter(files.into_iter().map(Some));
@@ -39,7 +40,7 @@ impl Shared {
             told.all(&mut ended).await;
         };
         let outcome = tokio::select! {
-            (outcome, ()) = async { tokio::join!(push, heard) } => outcome.map_err(|error| sentence(&error)),
+            (outcome, ()) = async { tokio::join!(push, heard) } => outcome.map_err(|error| unsent(&error, &target_name)),
             () = cancel.whole() => Err("called off".to_owned()),
         };
         let message = outcome.err().unwrap_or_else(|| "the target closed the stream without a word on it".into());
@@ -119,6 +120,16 @@ impl CallOff for CalledOff {
         if self.jobs.changed().await.is_err() {
             std::future::pending::<()>().await; // the order is gone, and nobody can call off any more
         }
+    }
+}
+
+/// Where to look when a target can't be reached.
+fn unsent(error: &SendError, pool: &str) -> String {
+    match error {
+        SendError::Unreachable { .. } | SendError::Url { .. } => {
+            format!("{} (upload_api_url of pool {pool})", sentence(error))
+        }
+        _ => sentence(error),
     }
 }
 

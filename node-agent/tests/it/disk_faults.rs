@@ -133,8 +133,16 @@ async fn a_read_only_disk_still_serves_and_takes_nothing() {
     ground.welcome(vec![ground.told(1)]).await;
     ground.put("original/a", b"a").await.unwrap();
     mount.read_only();
+    // Before the next look has found it: refused as unhealthy, and a file that was on its way in likewise.
     let refused = ground.put("original/b", b"b").await.unwrap_err();
-    assert_eq!(refused.kind(), FaultKind::Internal, "{refused}");
+    assert_eq!(refused.kind(), FaultKind::Unavailable, "{refused}");
+    let within = tokio::time::timeout(Duration::from_secs(4), async {
+        while ground.pool().problem().is_none() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    within.await.expect("the refusal has the pool looked at");
+    assert!(ground.pool().problem().unwrap().contains("the file system is read-only"));
     assert!(ground.pools.find(&path("original/a")).unwrap().is_some());
     // A node that starts on it sees what is wrong, and serves.
     let folder = ground.folder.clone();
@@ -142,7 +150,7 @@ async fn a_read_only_disk_still_serves_and_takes_nothing() {
     let again = Ground::at(folder);
     let mut told = again.told(1);
     told.initialize = false;
-    crate::disk_pools::until(&again, vec![told], |report| report.problem.contains("Read-only")).await;
+    crate::disk_pools::until(&again, vec![told], |report| report.problem.contains("read-only")).await;
     assert!(again.pools.find(&path("original/a")).unwrap().is_some());
     assert!(matches!(again.receiver.open(&again.pool(), Some(1)), Err(LandingError::Unhealthy(_))));
 }

@@ -118,6 +118,7 @@ pub(crate) fn welcome(pools: Vec<NodePool>) -> Welcome {
         pools,
         elsewhere: vec![PoolHome {
             id: PoolId::try_from(9).unwrap(),
+            name: "img9".into(),
             node_id: "s09".parse().unwrap(),
             public_base_url: "http://s09.local".into(),
         }],

@@ -142,6 +142,7 @@ impl Node {
         let pools = self.spec.pools.iter().map(|id| self.told(*id)).collect();
         let elsewhere = self.spec.elsewhere.iter().map(|id| PoolHome {
             id: pool_id(*id),
+            name: format!("img{id}"),
             node_id: format!("s{id:02}").parse().unwrap(),
             public_base_url: format!("http://s{id:02}.local"),
         });

@@ -141,12 +141,20 @@ async fn a_node_that_can_not_take_anything_says_why() {
     assert_eq!(offline.replicate(with_file(&fields, PHOTO)).await, unhealthy);
     offline.stop().await;
     let full: fn(&mut pixelfox_node::pools::NodePool) = |told| told.max_size = 310;
-    for tell in [full, |told| told.is_active = false] {
+    let inactive: fn(&mut pixelfox_node::pools::NodePool) = |told| told.is_active = false;
+    for (tell, hint) in [
+        (full, "pool pool 1 (1) has room for 310 bytes: its disk has "),
+        (full, "its max_size is 310 bytes and 0 bytes are taken"),
+        (inactive, "pool pool 1 (1) is not active"),
+    ] {
         let node = Node::with(Spec { tell, ..Spec::default() }).await;
-        let no_room = (507, error("insufficient_storage", "insufficient capacity"));
         let sized = [&fields[..], &[("size", "311")]].concat();
-        assert_eq!(node.replicate(with_file(&fields, PHOTO)).await, no_room);
-        assert_eq!(node.replicate(with_file(&sized, PHOTO)).await, no_room);
+        for fields in [&fields[..], &sized] {
+            let (status, mut body) = node.replicate(with_file(fields, PHOTO)).await;
+            let said = body.as_object_mut().unwrap().remove("hint").unwrap();
+            assert!(said.as_str().unwrap().contains(hint), "{said}");
+            assert_eq!((status, body), (507, error("insufficient_storage", "insufficient capacity")));
+        }
         node.settles_at(1, 0).await;
         node.stop().await;
     }

@@ -133,6 +133,7 @@ impl Target {
         change(&mut told);
         let home = |id: u64| PoolHome {
             id: pool_id(id),
+            name: format!("img{id}"),
             node_id: format!("s{id:02}").parse().unwrap(),
             public_base_url: format!("http://s{id:02}.local"),
         };

@@ -212,3 +212,17 @@ async fn few_senders_without_a_token_are_heard_at_once() {
     node.settles_at(1, 2).await;
     node.stop().await;
 }
+
+#[tokio::test]
+async fn a_small_picture_gets_into_the_last_bytes_of_a_pool() {
+    // Room for less than an upload of unknown size sets aside at first: what is really needed counts.
+    let tell: fn(&mut pixelfox_node::pools::NodePool) = |told| told.max_size = 3 << 20;
+    let node = Node::with(Spec { tell, ..Spec::default() }).await;
+    let (status, body) = node.upload(&Node::token(1, 1 << 30), "a.jpg", PHOTO.to_vec()).await;
+    assert_eq!(status, 200, "{body}");
+    let (status, body) = node.upload(&Node::token(1, 1 << 30), "b.png", large_png(2 << 20, 1)).await;
+    assert_eq!(status, 200, "{body}");
+    let (status, body) = node.upload(&Node::token(1, 1 << 30), "c.png", large_png(2 << 20, 2)).await;
+    assert_eq!((status, body["message"].as_str()), (507, Some("insufficient capacity")));
+    node.stop().await;
+}

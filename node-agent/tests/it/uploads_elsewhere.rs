@@ -27,6 +27,35 @@ async fn a_moved_file_is_answered_with_its_place() {
 }
 
 #[tokio::test]
+async fn a_link_into_a_pool_whose_directory_is_gone_is_not_answered_as_lost() {
+    // On record here; that the file is missing says nothing while the disk is. At once, and when the node has noticed.
+    let node = Node::start().await;
+    let path = "/uploads/original/2026/a.jpg";
+    node.coordinator.knows("original/2026/a.jpg", &node.url(path));
+    let file = node.pool_dir(1).join("original/2026/a.jpg");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(file, PHOTO).unwrap();
+    assert_eq!(node.get(path).await.status(), 200);
+    let pool = node.pools.all().remove(0);
+    let aside = node.pool_dir(1).with_extension("aside");
+    std::fs::rename(node.pool_dir(1), &aside).unwrap();
+    std::fs::rename(aside.join("original"), aside.join("unmounted")).unwrap();
+    for noticed in [false, true] {
+        if noticed {
+            pool.look().await;
+            assert!(pool.problem().is_some());
+        }
+        let away = node.get(path).await;
+        assert_eq!((away.status().as_u16(), away.headers()["retry-after"].to_str().unwrap()), (503, "5"));
+    }
+    std::fs::rename(aside.join("unmounted"), aside.join("original")).unwrap();
+    std::fs::rename(&aside, node.pool_dir(1)).unwrap();
+    pool.look().await;
+    assert_eq!(node.get(path).await.status(), 200);
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn a_file_that_comes_while_its_place_is_asked_for_is_served() {
     // Not here at the first look, moved here before the coordinator answers: its link must not die in between.
     let node = Node::start().await;

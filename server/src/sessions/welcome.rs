@@ -30,6 +30,8 @@ pub struct PoolHome {
     pub node: NodeId,
     /// That node as browsers see it.
     pub public_base_url: String,
+    /// As people call the pool.
+    pub name: String,
 }
 
 impl Welcome {
@@ -37,7 +39,10 @@ impl Welcome {
     #[must_use]
     pub fn new(node: &NodeId, epoch: SessionEpoch, lease_floor: Lease, pools: Vec<Pool>, settings: Settings) -> Self {
         let (pools, others): (Vec<Pool>, Vec<Pool>) = pools.into_iter().partition(|pool| pool.node == *node);
-        let home = |pool: Pool| PoolHome { pool: pool.id, node: pool.node, public_base_url: pool.public_base_url };
+        let home = |pool: Pool| {
+            let Pool { id, node, public_base_url, name, .. } = pool;
+            PoolHome { pool: id, node, public_base_url, name }
+        };
         let elsewhere = others.into_iter().map(home).collect();
         Self { epoch, lease_floor, pools, elsewhere, settings, retired: Vec::new() }
     }

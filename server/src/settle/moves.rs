@@ -159,9 +159,13 @@ async fn set_back(
 fn told(rooms: &Rooms, setback: &Setback, source: PoolId) {
     let Setback { job, cause, .. } = setback;
     match setback.kind {
-        SetbackKind::Again { .. } => {
+        SetbackKind::Again { counted, .. } => {
             let message = format!("[JobQueue] Job {job} is tried again: {cause}");
-            tracing::info!(%job, "{message}");
+            if counted {
+                tracing::warn!(%job, "{message}");
+            } else {
+                tracing::info!(%job, "{message}");
+            }
             rooms.events.publish(&Event { subject: Subject::Job(*job), message });
         }
         // the line comes with the job's end

@@ -6,7 +6,8 @@ use tempfile::TempDir;
 
 use crate::{
     harness::png,
-    processes::{Running, addresses, environment, free_ports, run, secrets, stderr, upload},
+    processes::{addresses, run, secrets, stderr, upload},
+    programs::{Running, environment, free_ports},
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -76,6 +77,7 @@ async fn check_config_names_what_a_start_would_refuse_and_makes_nothing() {
     }
     let nowhere = format!("sqlite://{}", below("typo/books.db"));
     let empty = tempfile::NamedTempFile::new().unwrap();
+    let below_a_file = format!("{}/state", empty.path().display());
     for (program, variable, value, want) in [
         ("server", "UPLOADS_DIR", "uploads", "UPLOADS_DIR: `uploads` is not absolute"),
         ("server", "UPLOADS_DIR", "/elsewhere/uploads", "UPLOADS_DIR: /elsewhere/uploads does not lie under"),
@@ -83,7 +85,7 @@ async fn check_config_names_what_a_start_would_refuse_and_makes_nothing() {
         ("node-agent", "TLS_CA_FILE", "/nonexistent", "TLS_CA_FILE: could not read"),
         ("node-agent", "TLS_CA_FILE", empty.path().to_str().unwrap(), "has no certificate"),
         ("node-agent", "COORDINATOR_URL", "http://app:4000/x", "COORDINATOR_URL: `http://app:4000/x` must be host"),
-        ("node-agent", "STATE_DIR", "/proc/nowhere", "STATE_DIR: "),
+        ("node-agent", "STATE_DIR", &below_a_file, "is no directory. Choose"),
         ("server", "DATABASE_URL", &nowhere, "DATABASE_URL: the directory"),
         ("server", "AUTO_POOLS", "perhaps", "AUTO_POOLS: `perhaps` is neither 0 nor 1"),
         ("server", "RUST_LOG", "a=b=c", "RUST_LOG: "),
@@ -124,5 +126,21 @@ async fn a_start_warns_of_what_is_missing_and_of_a_new_database_beside_an_old_po
     variables.insert("DATABASE_URL", format!("sqlite://{}", folder.path().join("typo.db").display()));
     let server = Running::start("server", &[], &variables, folder.path());
     server.says(&["WARN", "typo.db is new and empty", "holds a pool already"]).await;
+    server.says(&["pool 1 is unhealthy", "belongs to another pool"]).await;
     server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_does_not_find_the_coordinator_names_the_url_and_the_cure() {
+    // One dials where nobody listens, another one dials the first.
+    let folder = TempDir::new().unwrap();
+    let [first, second, nobody] = free_ports();
+    let lost = Running::start("node-agent", &[], &environment("s01", first, nobody, folder.path()), folder.path());
+    let at = format!("http://127.0.0.1:{nobody}");
+    lost.says(&["not attached: the coordinator is away", &at, "correct COORDINATOR_URL"]).await;
+    let wrong = Running::start("node-agent", &[], &environment("s02", second, first, folder.path()), folder.path());
+    let at = format!("http://127.0.0.1:{first} says: this is node s01, not the coordinator");
+    wrong.says(&["ERROR", "not attached", &at, "COORDINATOR_URL must be"]).await;
+    lost.stop().await;
+    wrong.stop().await;
 }

@@ -96,7 +96,8 @@ fn results(files: Vec<v1::FileResult>) -> Vec<FileResult> {
     let result = |file: v1::FileResult| {
         let outcome = match file.outcome() {
             file_result::Outcome::Unspecified | file_result::Outcome::Retry => match file.refusal() {
-                refusal::Reason::Busy => Outcome::Busy,
+                // A pool whose disk is away gets no further lease until its node says that it is well.
+                refusal::Reason::Busy | refusal::Reason::PoolUnhealthy => Outcome::Busy,
                 refusal::Reason::InsufficientStorage => Outcome::Full,
                 refusal::Reason::StaleAttempt => Outcome::Stale,
                 _ => Outcome::Retry,
@@ -210,7 +211,8 @@ fn node_pool(pool: Pool, retired: &[String]) -> v1::NodePool {
 }
 
 fn pool_home(home: PoolHome) -> v1::PoolHome {
-    v1::PoolHome { pool_id: home.pool.get(), node_id: home.node.into(), public_base_url: home.public_base_url }
+    let PoolHome { pool, node, public_base_url, name } = home;
+    v1::PoolHome { pool_id: pool.get(), node_id: node.into(), public_base_url, name }
 }
 
 fn node_settings(settings: &Settings) -> v1::NodeSettings {
@@ -342,7 +344,7 @@ mod tests {
             (Reason::Busy, Outcome::Busy),
             (Reason::InsufficientStorage, Outcome::Full),
             (Reason::StaleAttempt, Outcome::Stale),
-            (Reason::PoolUnhealthy, Outcome::Retry),
+            (Reason::PoolUnhealthy, Outcome::Busy),
             (Reason::Unspecified, Outcome::Retry),
         ] {
             let mut file = v1::FileResult { stored_path: "original/a.jpg".into(), ..v1::FileResult::default() };
