@@ -181,7 +181,7 @@ impl From<Fault> for Status {
 }
 
 impl IntoResponse for Fault {
-    /// `{"error":"<code>","message":"<sentence>"}`, and `hint` where there is one. Source: CONTRACT.md.
+    /// `{"error":"<code>","message":"<sentence>"}`, and `hint` where there is one. Source: docs/http.md, "Errors".
     fn into_response(self) -> Response {
         let (_, status, word) = self.kind.row();
         let mut body = serde_json::json!({ "error": word, "message": self.message });

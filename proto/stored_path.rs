@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 /// A checked relative path: `original/…` or `variants/…`, at most 512 bytes, each part
-/// `[A-Za-z0-9_-][A-Za-z0-9._-]{0,254}`. Source: CONTRACT.md, "HTTP of every node".
+/// `[A-Za-z0-9_-][A-Za-z0-9._-]{0,254}`. Source: docs/http.md.
 ///
 /// No part begins with a dot, so no stored path is hidden, is `..`, or leads into `.pixelfox/`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

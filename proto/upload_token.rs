@@ -1,6 +1,6 @@
 //! Upload tokens: what their bearer may store, where and until when. `now` is an argument.
 //!
-//! `B64(p) "." B64(HMAC-SHA256(secret, p))`, `p` the compact JSON of the claims. Source: CONTRACT.md, "upload".
+//! `B64(p) "." B64(HMAC-SHA256(secret, p))`, `p` the compact JSON of the claims. Source: docs/http.md, "The upload token".
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit as _, Mac as _};

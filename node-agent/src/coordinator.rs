@@ -23,7 +23,7 @@ use v1::coordinator_client::CoordinatorClient;
 /// A way to a coordinator: a connection, or the one in the same process.
 pub type Transport = BoxCloneSyncService<http::Request<tonic::body::Body>, http::Response<tonic::body::Body>, BoxError>;
 
-/// Answers about places are kept this long. Source: DESIGN.md, "Serving".
+/// Answers about places are kept this long. Source: docs/http.md, "GET and HEAD /uploads/…".
 const KNOWN_PLACE: Duration = Duration::from_secs(5);
 const NOWHERE: Duration = Duration::from_secs(1);
 const MAX_PLACES: u64 = 10_000;

@@ -44,7 +44,7 @@ use self::{
 pub use crate::peer::Peer;
 use crate::{plane::Plane, transfer::LeastRate};
 
-/// HTTP/2 frames and windows of this side (DESIGN.md, "Figures to build on").
+/// HTTP/2 frames and windows of this side (docs/PERFORMANCE.md, "Figures to build on").
 pub const H2_FRAME_BYTES: u32 = 256 * 1024;
 /// Window of one HTTP/2 stream.
 pub const H2_STREAM_WINDOW_BYTES: u32 = 1 << 20;
@@ -55,7 +55,7 @@ const ACCEPT_PAUSE_MOST: Duration = Duration::from_secs(1);
 /// How long tasks that were told to end are waited for.
 const ABORT_WAIT: Duration = Duration::from_secs(1);
 
-/// Every limit of a port. The defaults are those of DESIGN.md, "The edge of the process"; tests make them shorter.
+/// Every limit of a port. The defaults are those of docs/http.md, "Limits of a connection"; tests make them shorter.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// For the first bytes of a connection: a whole HTTP/2 preface, or enough to see that it is none.

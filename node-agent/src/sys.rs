@@ -8,8 +8,8 @@
 use std::{io, os::fd::BorrowedFd};
 
 /// Makes glibc keep the memory of transfer buffers instead of returning it to the kernel after each one: mmap and trim
-/// threshold 1 GiB, top pad 16 MiB, at most 8 arenas. Worth half of the Replicate rate (DESIGN.md, "Figures to build
-/// on"). Call it once, first thing in `main`, before threads start. Without glibc it does nothing.
+/// threshold 1 GiB, top pad 16 MiB, at most 8 arenas. Worth half of the Replicate rate (docs/PERFORMANCE.md,
+/// "Figures to build on"). Call it once, first thing in `main`, before threads start. Without glibc it does nothing.
 pub fn tune_allocator() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     for (parameter, value) in [

@@ -4,11 +4,11 @@
 
 use std::time::Duration;
 
-/// Bytes of a file in one frame. Source: DESIGN.md, "Figures to build on".
+/// Bytes of a file in one frame. Source: docs/PERFORMANCE.md, "Figures to build on".
 pub const FRAME_BYTES: usize = 256 << 10;
 
 /// The least that a sender has to do: it is waited for `grace` at most, and each byte that comes earns some of that
-/// back, so that a sender of `bytes_per_second` may go on for ever. Source: DESIGN.md, "The edge of the process".
+/// back, so that a sender of `bytes_per_second` may go on for ever. Source: docs/http.md, "Limits of a connection".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LeastRate {
     /// Waited for at most, whatever came before.

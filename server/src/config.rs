@@ -1,4 +1,4 @@
-//! The server's environment: the node's, and what only the coordinator needs. Source: CONTRACT.md, "Environment".
+//! The server's environment: the node's, and what only the coordinator needs. Source: docs/configuration.md.
 
 use std::{path::Path, time::Duration};
 

@@ -22,7 +22,7 @@ pub struct PlaceView {
 }
 
 /// The pool for an upload of `size` bytes, or `None` where no open pool has room. O(pools), pure.
-/// Source: CONTRACT.md, "The pool for an upload". Last key: the id, so that equal pools never flap.
+/// Source: docs/configuration.md, "The pool for an upload". Last key: the id, so that equal pools never flap.
 #[must_use]
 pub fn choose(pools: &[PlaceView], size: u64) -> Option<PoolId> {
     let with_room = pools.iter().filter(|pool| pool.open && pool.free_bytes >= size);

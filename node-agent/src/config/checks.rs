@@ -105,3 +105,17 @@ pub fn parse_size(text: &str) -> Option<u64> {
     };
     number.checked_mul(unit)
 }
+
+/// Bytes for a person: `2.6 MiB`.
+#[must_use]
+pub fn show_size(bytes: u64) -> String {
+    const UNITS: [(&str, u32); 4] = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)];
+    let unit = UNITS.iter().find(|(_, bits)| bytes >> bits > 0);
+    unit.map_or_else(
+        || format!("{bytes} bytes"),
+        |(name, bits)| {
+            let tenths = u128::from(bytes) * 10 >> bits;
+            format!("{}.{} {name}", tenths / 10, tenths % 10)
+        },
+    )
+}

@@ -1,5 +1,5 @@
 //! The environment of a node, read once and checked whole: every problem is named, not only the first.
-//! Source: CONTRACT.md, "Environment".
+//! Source: docs/configuration.md.
 
 mod checks;
 mod env;
@@ -13,7 +13,7 @@ use std::{
 use pixelfox_proto::NodeId;
 
 pub use self::{
-    checks::{could_write, parse_duration, parse_size, read_certificates, require_writable, without_links},
+    checks::{could_write, parse_duration, parse_size, read_certificates, require_writable, show_size, without_links},
     env::{Env, Problem, Problems, check_base_url},
     rules::weak_secret,
 };
@@ -340,6 +340,9 @@ mod tests {
             ("99999999999TB", None),
         ] {
             assert_eq!(parse_size(text), bytes, "{text}");
+        }
+        for (bytes, text) in [(0, "0 bytes"), (1023, "1023 bytes"), (1024, "1.0 KiB"), (u64::MAX, "16777215.9 TiB")] {
+            assert_eq!(show_size(bytes), text);
         }
     }
 

@@ -26,7 +26,7 @@ struct Fence {
 }
 
 impl Fences {
-    /// How many a pool keeps. Source: DESIGN.md, "A move".
+    /// How many a pool keeps. Source: ARCHITECTURE.md, "A move".
     pub const MOST: usize = 100_000;
 
     /// None yet; attempts leased at `floor` or before are refused.

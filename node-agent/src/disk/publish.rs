@@ -30,7 +30,7 @@ use super::mark::{Mark, MarkKind, Marks};
 use super::read::{Existing, Stored};
 use super::root::{self, Root};
 
-/// Files that share their syncs at most. Source: DESIGN.md, "Figures to build on".
+/// Files that share their syncs at most. Source: docs/PERFORMANCE.md, "Figures to build on".
 const BATCH: usize = 256;
 /// Orders that may wait; who comes later waits with its file.
 pub(super) const QUEUE: usize = 1024;

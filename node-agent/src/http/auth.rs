@@ -1,5 +1,5 @@
 //! Who may replicate: those who know the secret. Compared in constant time, before anything else of a request is
-//! looked at. Source: CONTRACT.md, "PUT /api/internal/replicate".
+//! looked at. Source: docs/http.md, "PUT /api/internal/replicate".
 
 use http::HeaderMap;
 use pixelfox_proto::Fault;

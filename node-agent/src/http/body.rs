@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 /// How much of a refused request is read on, so that its sender sees the answer and not a reset.
-/// Source: CONTRACT.md, "HTTP of every node".
+/// Source: docs/http.md, "Errors".
 pub(crate) const DRAIN_BYTES: u64 = 8 << 20;
 /// For so long at most.
 pub(crate) const DRAIN_TIME: Duration = Duration::from_secs(5);

@@ -1,5 +1,5 @@
 //! Which pages of other origins may call us: any may upload, because the token decides and no cookie does.
-//! Source: CONTRACT.md, "CORS on every answer".
+//! Source: docs/http.md, "Other origins".
 
 use axum::{extract::Request, middleware::Next, response::Response};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};

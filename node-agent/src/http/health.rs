@@ -58,7 +58,11 @@ pub(crate) async fn alive() -> Response {
 pub(crate) async fn ready(State(parts): State<Arc<Parts>>) -> Response {
     let reasons = (parts.readiness)();
     if reasons.is_empty() {
-        return Json(json!({ "status": "ready" })).into_response();
+        let mut answer = json!({ "status": "ready" });
+        if parts.pools.all().is_empty() {
+            answer["note"] = "this node has no pool yet: nothing can be stored here".into();
+        }
+        return Json(answer).into_response();
     }
     let mut response = Fault::unavailable(reasons.join("; ")).into_response();
     let body = json!({ "error": "service_unavailable", "message": reasons.join("; "), "reasons": reasons });

@@ -57,8 +57,17 @@ impl From<FormError> for Fault {
             FormError::TooLarge(limit) => {
                 Self::new(FaultKind::PayloadTooLarge, format!("the request is larger than {limit} bytes"))
             }
-            _ => Self::bad_request("invalid multipart form"),
+            _ => Self::bad_request("invalid multipart form").with_hint(hint(&error)),
         }
+    }
+}
+
+/// What is wrong with a form, and how it is sent.
+fn hint(error: &FormError) -> String {
+    match error {
+        FormError::NotAForm => format!("{error}: send multipart/form-data, as curl -F file=@PICTURE does"),
+        FormError::Malformed(cause) => format!("{error}: {cause}"),
+        _ => error.to_string(),
     }
 }
 

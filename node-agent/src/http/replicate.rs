@@ -1,4 +1,4 @@
-//! `PUT /api/internal/replicate`, the way in for older nodes and for scripts. Source: CONTRACT.md, same heading, with
+//! `PUT /api/internal/replicate`, the way in for older nodes and for scripts. Source: docs/http.md, same heading, with
 //! the order of its checks. Streams to disk and decides nothing about what is stored: that is `receive`'s.
 
 mod fields;

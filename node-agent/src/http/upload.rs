@@ -1,5 +1,5 @@
 //! `POST /api/internal/upload` and `POST /api/v1/upload`: a token and a file in, the image's addresses out.
-//! Source: CONTRACT.md, same heading. The token may follow the file; then the file is received on trust, a few at a
+//! Source: docs/http.md, same heading. The token may follow the file; then the file is received on trust, a few at a
 //! time, and refused at its end if the token is bad.
 
 use std::sync::Arc;

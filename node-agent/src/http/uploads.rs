@@ -1,5 +1,5 @@
 //! `GET|HEAD /uploads/<stored_path>`: from whichever pool of this node has it, else the way to the node that has.
-//! Source: CONTRACT.md, same heading; DESIGN.md, "Serving". Must not decide what is in a pool, nor trust a name.
+//! Source: docs/http.md, "GET and HEAD /uploads/…". Must not decide what is in a pool, nor trust a name.
 
 mod content;
 

@@ -18,6 +18,7 @@ pub use commit::Recovered;
 
 use crate::{
     clock,
+    config::show_size,
     coordinator::{Coordinator, ImagePlace, NewUpload},
     images::{Gauge, Rejected},
     plane::Plane,
@@ -113,7 +114,10 @@ impl From<IntakeError> for Fault {
             IntakeError::Landing(error) => return error.into(),
             IntakeError::Rejected(_) => FaultKind::UnsupportedMediaType,
             IntakeError::Empty => FaultKind::BadRequest,
-            IntakeError::TooLarge(_) => FaultKind::PayloadTooLarge,
+            IntakeError::TooLarge(most) => {
+                let hint = format!("{} is what the token's max_bytes and the setting upload_max_bytes allow", show_size(most));
+                return Self::new(FaultKind::PayloadTooLarge, error.to_string()).with_hint(hint);
+            }
             IntakeError::Refused => FaultKind::Conflict,
             IntakeError::Crowded | IntakeError::Undecided => {
                 return Self::unavailable(error.to_string()).retry_after(AGAIN_SECONDS);

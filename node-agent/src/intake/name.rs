@@ -24,7 +24,7 @@ pub(crate) fn share_token() -> ShareToken {
     }
 }
 
-/// `original/YYYY/MM/DD/<uuid>.<ext>` with the day of `now` in UTC. Source: CONTRACT.md, "upload".
+/// `original/YYYY/MM/DD/<uuid>.<ext>` with the day of `now` in UTC. Source: docs/http.md, "POST /api/internal/upload".
 pub(crate) fn stored_path(id: ImageId, format: Format, now: SystemTime) -> StoredPath {
     let day = Timestamp::try_from(now).unwrap_or_default().to_zoned(TimeZone::UTC).strftime("%Y/%m/%d").to_string();
     let path = format!("original/{day}/{id}.{}", format.extension());

@@ -34,7 +34,7 @@ use crate::{
 
 /// Orders that a node works on at once.
 const SLOTS: u32 = 16;
-/// How long running transfers may go on after the stop. Source: CONTRACT.md, "Programs".
+/// How long running transfers may go on after the stop. Source: docs/deployment.md, "Stopping".
 pub const GRACE: Duration = Duration::from_secs(20);
 
 /// Why a node did not start.
@@ -134,7 +134,7 @@ impl Node {
             receiver,
             intake: intake.clone(),
             coordinator,
-            readiness: readiness(status.clone(), bearer.is_some(), pools),
+            readiness: readiness(status.clone(), bearer.is_some(), Arc::clone(&pools)),
         });
         let session = bearer.is_some().then_some(session);
         Ok(Self { http, replication, session, status, intake, pools, plane: plane.clone() })

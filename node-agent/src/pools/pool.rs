@@ -16,6 +16,7 @@ use super::identity;
 use super::keeper::{Keeper, describe};
 use super::space::{Books, Claimant, FileSystem, Reservation, Space};
 use super::welcome::{NodePool, PoolReport};
+use crate::config::show_size;
 use crate::disk::{Check, DirId, Disk, DiskError, Purged, Removal, Restored, Stored, Trashed, Verdict};
 
 /// What all pools of a node share.
@@ -238,14 +239,14 @@ impl Pool {
         let room = self.space.room(&self.on.read().0, (free, total), Claimant::Other);
         let kept = self.neighbours.keep_free.lock().map_or_else(
             || "1 GiB or 1 % stay free".to_owned(),
-            |bytes| format!("reserve_bytes keeps {} free", shown(bytes)),
+            |bytes| format!("reserve_bytes keeps {} free", show_size(bytes)),
         );
         let limit = match told.max_size {
             0 => String::new(),
-            limit => format!(", its max_size is {} and {} are taken", shown(limit), shown(told.used_size)),
+            limit => format!(", its max_size is {} and {} are taken", show_size(limit), show_size(told.used_size)),
         };
-        let (name, id, room) = (told.name, self.id, shown(room));
-        let (free, total) = (shown(free), shown(total));
+        let (name, id, room) = (told.name, self.id, show_size(room));
+        let (free, total) = (show_size(free), show_size(total));
         Shut::NoRoom(format!("pool {name} ({id}) has room for {room}: its disk has {free} of {total} free, {kept}{limit}"))
     }
 
@@ -378,19 +379,6 @@ impl Pool {
     pub(super) fn give_back_directories(&self) {
         self.neighbours.taken.lock().retain(|_, holder| *holder != self.holder);
     }
-}
-
-/// Bytes for a person: `2.6 MiB`.
-fn shown(bytes: u64) -> String {
-    const UNITS: [(&str, u32); 4] = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)];
-    let unit = UNITS.iter().find(|(_, bits)| bytes >> bits > 0);
-    unit.map_or_else(
-        || format!("{bytes} bytes"),
-        |(name, bits)| {
-            let tenths = u128::from(bytes) * 10 >> bits;
-            format!("{}.{} {name}", tenths / 10, tenths % 10)
-        },
-    )
 }
 
 impl Drop for Pool {

@@ -1,4 +1,4 @@
-//! What a file that has arrived does about the one that has its name already. Pure. Source: CONTRACT.md, the rows 200
+//! What a file that has arrived does about the one that has its name already. Pure. Source: docs/http.md, the rows 200
 //! and 409 of `PUT /api/internal/replicate`; replication.proto, `Receipt.skipped` and `BeginFile.attempt`.
 
 use pixelfox_proto::{Attempt, FileMeta, Generation, ImageId, Sha256};

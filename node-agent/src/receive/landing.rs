@@ -249,7 +249,7 @@ impl Landing {
         self.publish(Publish { path, size: Some(size), sha256, origin, meta }).await
     }
 
-    /// Makes a file durable under its name, by the steps of DESIGN.md, "Storing a file".
+    /// Makes a file durable under its name, by the steps of ARCHITECTURE.md, "Storing a file".
     ///
     /// # Errors
     /// Every refusal of the contract; what was there before stays.

@@ -1,4 +1,4 @@
-//! The log lines of receiving, by the HTTP and the gRPC way alike. Source: CONTRACT.md, "Log lines". The same facts
+//! The log lines of receiving, by the HTTP and the gRPC way alike. Source: docs/http.md, "Log lines". The same facts
 //! stand in structured fields.
 
 use std::fmt::Display;

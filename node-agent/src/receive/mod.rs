@@ -163,7 +163,7 @@ fn refusal(pool: &Pool, shut: Shut) -> LandingError {
 }
 
 /// Whether a file without a byte is stored all the same: the older sender of an empty variant has given up its
-/// original by then. Source: CONTRACT.md, "For older nodes".
+/// original by then. Source: docs/http.md, "PUT /api/internal/replicate".
 fn may_be_empty(publish: &Publish) -> bool {
     matches!(publish.origin, Origin::Hand)
         && matches!(publish.path.root(), PathRoot::Variants)

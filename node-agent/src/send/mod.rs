@@ -250,7 +250,7 @@ impl Pusher {
 }
 
 impl Shared {
-    /// A connection whose tasks run on this worker, with the windows and frames of DESIGN.md, "Figures to build on".
+    /// A connection whose tasks run on this worker, with the windows and frames of docs/PERFORMANCE.md, "Figures to build on".
     async fn connect(&self, url: &str) -> Result<Channel, SendError> {
         let bad = |cause| SendError::Url { url: url.to_owned(), cause };
         let mut endpoint = Endpoint::from_shared(url.to_owned())

@@ -161,7 +161,7 @@ fn judged(file: PushFile, sent: Sent) -> FileEnd {
     }
 }
 
-/// Whether another attempt can end otherwise than this refusal. Source: DESIGN.md, "A move".
+/// Whether another attempt can end otherwise than this refusal. Source: ARCHITECTURE.md, "A move".
 fn refused(reason: Option<RefusalReason>) -> Outcome {
     use RefusalReason as R;
     match reason {

@@ -268,7 +268,7 @@ pub fn origin_of(url: &str) -> String {
 }
 
 /// The name of the pool that AUTO_POOLS makes for a node: `img` and the digits at the end of its NODE_ID, else the
-/// next free number. Source: CONTRACT.md, `AUTO_POOLS`.
+/// next free number. Source: docs/configuration.md, "server".
 #[must_use]
 pub fn auto_pool_name(node: &NodeId, taken: &BTreeSet<String>) -> String {
     let word = node.as_str();

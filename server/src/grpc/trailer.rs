@@ -11,7 +11,7 @@ use tonic::body::Body;
 use tonic::server::NamedService;
 use tower::Service;
 
-/// Set to 1 by CreatePool where it changed a pool that was there. Source: CONTRACT.md, "Compose".
+/// Set to 1 by CreatePool where it changed a pool that was there. Source: admin.proto, CreatePool.
 pub(super) const UPDATED: &str = "x-pixelfox-updated";
 
 /// A service whose `x-pixelfox-updated` header goes out as a trailer.

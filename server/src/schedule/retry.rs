@@ -1,4 +1,4 @@
-//! What a failed attempt leads to. Pure. Source: DESIGN.md, "A move".
+//! What a failed attempt leads to. Pure. Source: ARCHITECTURE.md, "A move".
 
 /// Attempts of a job in all.
 pub const MAX_ATTEMPTS: u32 = 12;

@@ -105,7 +105,7 @@ async fn announce(rooms: &Rooms, committed: Committed, trash: &mpsc::Sender<Word
     }
 }
 
-/// The contract's lines, after the commit. Source: CONTRACT.md, "Log lines".
+/// The contract's lines, after the commit. Source: docs/http.md, "Log lines".
 fn moved(rooms: &Rooms, job: &MovedJob) {
     for path in &job.missing {
         source_missing(job.source, path);

@@ -1,5 +1,5 @@
 //! What a job is after its last file has ended. Pure: the ends of the files, the job and the time go in; a commit or
-//! a setback comes out. Source: DESIGN.md, "A move".
+//! a setback comes out. Source: ARCHITECTURE.md, "A move".
 
 use pixelfox_proto::{PoolId, Sha256, StoredPath};
 

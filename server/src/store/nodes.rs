@@ -13,7 +13,7 @@ use super::{
 };
 use crate::catalog::{Attached, Hello, NodeRecord, Pool, PoolDraft, PoolSaved, SaveRule, UnixMillis, auto_pool_name};
 
-/// Whether a node without a pool gets one. Source: CONTRACT.md, `AUTO_POOLS`.
+/// Whether a node without a pool gets one. Source: docs/configuration.md, "server".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AutoPools {
     /// A node that attaches and has never had a pool gets one.

@@ -309,6 +309,40 @@ fn every_path_that_the_architecture_names_exists() {
     assert_none(&faults);
 }
 
+/// Whom a comment cites, it finds: `docs/http.md, "Errors"` is a file with a heading of that name.
+#[test]
+fn every_page_that_a_comment_cites_exists() {
+    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/');
+    let mut faults = Vec::new();
+    let mut cited = 0;
+    for (name, text) in all_sources() {
+        let comments: Vec<&str> =
+            text.lines().filter_map(|line| line.trim_start().strip_prefix("//")).map(|c| c.trim_start_matches(['/', '!'])).collect();
+        let comments = comments.join(" ").split_whitespace().collect::<Vec<_>>().join(" ");
+        for (at, ending) in [".md", ".proto"].iter().flat_map(|ending| comments.match_indices(ending)) {
+            let (before, after) = comments.split_at(at + ending.len());
+            let file = &before[before.rfind(|c| !is_part(c)).map_or(0, |i| i + 1)..];
+            if after.starts_with(is_part) && !after.starts_with('.') || file.len() == ending.len() {
+                continue;
+            }
+            cited += 1;
+            let path = if ending == ".proto" && !file.contains('/') { format!("proto/pixelfox/v1/{file}") } else { file.to_owned() };
+            let Ok(page) = fs::read_to_string(root().join(&path)) else {
+                faults.push(format!("{name} cites {path}, which is not there"));
+                continue;
+            };
+            let heading = after.strip_prefix(", \"").and_then(|rest| rest.split('"').next());
+            if let Some(heading) = heading.filter(|_| ending == ".md")
+                && !page.lines().any(|line| line.starts_with('#') && line.trim_start_matches(['#', ' ']) == heading)
+            {
+                faults.push(format!("{name} cites \"{heading}\" of {path}, which has no such heading"));
+            }
+        }
+    }
+    assert!(cited > 20, "only {cited} citations were found");
+    assert_none(&faults);
+}
+
 /// `file.rs::a_test_name` in ARCHITECTURE.md names a test that is there.
 #[test]
 fn every_test_that_the_architecture_names_exists() {

@@ -1,5 +1,5 @@
 //! The fields of an HTTP replicate request, in whatever order they come, and the order in which they are judged.
-//! Pure: text in, values or the contract's refusal out. Source: CONTRACT.md, "PUT /api/internal/replicate".
+//! Pure: text in, values or the contract's refusal out. Source: docs/http.md, "PUT /api/internal/replicate".
 
 use pixelfox_proto::{DigestError, Fault, PathError, Sha256, StoredPath};
 

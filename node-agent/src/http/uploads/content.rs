@@ -1,6 +1,6 @@
 //! The bytes of a file as an answer's body. A small one is read once, at once; a larger one chunk by chunk, each when
 //! the connection asks for it, on the data worker that the connection lives on; a connection that lives elsewhere gets
-//! its chunks through a short queue. A hop per chunk costs a third of the rate (DESIGN.md, "Figures to build on").
+//! its chunks through a short queue. A hop per chunk costs a third of the rate (docs/PERFORMANCE.md, "Figures to build on").
 
 use std::{
     io,
