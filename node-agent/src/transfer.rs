@@ -7,6 +7,9 @@ use std::time::Duration;
 /// Bytes of a file in one frame. Source: docs/PERFORMANCE.md, "Figures to build on".
 pub const FRAME_BYTES: usize = 256 << 10;
 
+/// What a node that ends says of the streams to it. Nobody's fault, so that no attempt of a move is used up.
+pub const SHUTTING_DOWN: &str = "this node is shutting down";
+
 /// The least that a sender has to do: it is waited for `grace` at most, and each byte that comes earns some of that
 /// back, so that a sender of `bytes_per_second` may go on for ever. Source: docs/http.md, "Limits of a connection".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

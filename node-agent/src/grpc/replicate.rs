@@ -26,7 +26,7 @@ use super::{
 use crate::{
     peer::Sender,
     receive::{Landing, LandingError, Receipt, Start, log},
-    transfer::Patience,
+    transfer::{Patience, SHUTTING_DOWN},
 };
 
 /// The answers to the files of one stream.
@@ -95,7 +95,7 @@ async fn next(incoming: &mut Incoming, inlet: &mut Inlet) -> Result<Option<Repli
             return Ok(Some(answer));
         }
         if inlet.stop.is_cancelled() && incoming.tags.is_empty() {
-            return Err(Status::unavailable("this node is shutting down"));
+            return Err(Status::unavailable(SHUTTING_DOWN));
         }
         if inlet.ended && incoming.finishing.is_empty() {
             return Ok(None);
@@ -151,7 +151,7 @@ impl Incoming {
             Some(Step::Begin(begin)) => {
                 self.tags.begin(tag).map_err(broken)?;
                 if is_stopping {
-                    let why = format!("{}: this node is shutting down", begin.stored_path.escape_debug());
+                    let why = format!("{}: {SHUTTING_DOWN}", begin.stored_path.escape_debug());
                     self.refuse(tag, Refusal::new(Reason::Busy, why));
                     return Ok(());
                 }

@@ -51,21 +51,22 @@ pub(crate) enum FormError {
 
 impl From<FormError> for Fault {
     fn from(error: FormError) -> Self {
-        tracing::debug!(error = &error as &dyn std::error::Error, "refused a form");
         match error {
             FormError::Body(cut) if cut.too_slow() => Self::new(FaultKind::TimedOut, "the body came too slowly"),
             FormError::TooLarge(limit) => {
                 Self::new(FaultKind::PayloadTooLarge, format!("the request is larger than {limit} bytes"))
             }
-            _ => Self::bad_request("invalid multipart form").with_hint(hint(&error)),
+            _ => {
+                tracing::info!("refused a form: {}", cause(&error));
+                Self::bad_request("invalid multipart form")
+            }
         }
     }
 }
 
-/// What is wrong with a form, and how it is sent.
-fn hint(error: &FormError) -> String {
+/// What is wrong with a form: the answer's sentence is fixed, the log says more.
+fn cause(error: &FormError) -> String {
     match error {
-        FormError::NotAForm => format!("{error}: send multipart/form-data, as curl -F file=@PICTURE does"),
         FormError::Malformed(cause) => format!("{error}: {cause}"),
         _ => error.to_string(),
     }

@@ -8,7 +8,7 @@ use std::{io, sync::Arc, time::Duration};
 use axum::Router;
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
-use tracing::info;
+use tracing::{info, warn};
 
 pub use self::{
     agent::Agent,
@@ -116,6 +116,7 @@ impl Node {
             grace: GRACE,
         };
         session.recall().await;
+        warn_of_other_directory(config, &pools);
         let replication = grpc::Parts {
             plane: plane.clone(),
             pools: Arc::clone(&pools),
@@ -181,6 +182,20 @@ async fn recover_uploads(mut status: watch::Receiver<SessionStatus>, intake: Int
         if status.wait_for(|status| status.problem().is_some()).await.is_err() {
             break;
         }
+    }
+}
+
+/// `UPLOADS_DIR` is for a node's first pool; what is on record keeps its directory.
+fn warn_of_other_directory(config: &NodeConfig, pools: &Pools) {
+    let pools = pools.all();
+    let is_one = pools.iter().any(|pool| pool.told().base_path == config.uploads_dir);
+    if let (false, Some(first)) = (is_one, pools.first()) {
+        let (name, dir) = (first.name(), first.told().base_path);
+        warn!(
+            "UPLOADS_DIR is {}, but pool {name} keeps its base_path {}: it is changed by UpdatePool",
+            config.uploads_dir.display(),
+            dir.display()
+        );
     }
 }
 

@@ -183,6 +183,12 @@ pub enum SendError {
         /// Its sentence.
         message: String,
     },
+    /// The target ends: what it had begun is durable there, the rest goes later.
+    #[error("{url} is shutting down")]
+    Leaving {
+        /// Where.
+        url: String,
+    },
     /// The stream broke.
     #[error("the stream to {url} ended: {message}")]
     Broken {
@@ -278,6 +284,7 @@ fn broken(url: &str, status: &Status) -> SendError {
     let (url, message) = (url.to_owned(), status.message().to_owned());
     match status.code() {
         Code::Unauthenticated | Code::PermissionDenied => SendError::Denied { url, message },
+        Code::Unavailable if message == crate::transfer::SHUTTING_DOWN => SendError::Leaving { url },
         code if message.is_empty() => SendError::Broken { url, message: code.description().to_owned() },
         _ => SendError::Broken { url, message },
     }

@@ -41,11 +41,12 @@ impl Shared {
         };
         let outcome = tokio::select! {
             (outcome, ()) = async { tokio::join!(push, heard) } => outcome.map_err(|error| unsent(&error, &target_name)),
-            () = cancel.whole() => Err("called off".to_owned()),
+            () = cancel.whole() => Err(("called off".to_owned(), None)),
         };
-        let message = outcome.err().unwrap_or_else(|| "the target closed the stream without a word on it".into());
+        let (message, refusal) =
+            outcome.err().unwrap_or_else(|| ("the target closed the stream without a word on it".into(), None));
         for file in under_way.into_iter().flatten() {
-            reporter.ended(end(file, Outcome::Retry, &message, None)).await;
+            reporter.ended(end(file, Outcome::Retry, &message, refusal)).await;
         }
         reporter.end(None).await;
     }
@@ -123,13 +124,14 @@ impl CallOff for CalledOff {
     }
 }
 
-/// Where to look when a target can't be reached.
-fn unsent(error: &SendError, pool: &str) -> String {
+/// Where to look when a target can't be reached. One that ends uses up no attempt.
+fn unsent(error: &SendError, pool: &str) -> (String, Option<RefusalReason>) {
     match error {
         SendError::Unreachable { .. } | SendError::Url { .. } => {
-            format!("{} (upload_api_url of pool {pool})", sentence(error))
+            (format!("{} (upload_api_url of pool {pool})", sentence(error)), None)
         }
-        _ => sentence(error),
+        SendError::Leaving { .. } => (sentence(error), Some(RefusalReason::Busy)),
+        _ => (sentence(error), None),
     }
 }
 
@@ -178,5 +180,19 @@ fn refused(reason: Option<RefusalReason>) -> Outcome {
             | R::Busy,
         )
         | None => Outcome::Retry,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_that_ends_uses_up_no_attempt() {
+        // The reason tells the coordinator which attempts count.
+        let url = || "http://s02".to_owned();
+        let leaving = unsent(&SendError::Leaving { url: url() }, "img2");
+        assert_eq!(leaving, ("http://s02 is shutting down".into(), Some(RefusalReason::Busy)));
+        assert_eq!(unsent(&SendError::Broken { url: url(), message: "reset".into() }, "img2").1, None);
     }
 }

@@ -267,5 +267,5 @@ async fn a_trial_finds_what_a_look_does_not() {
     assert!(ground.pool().check().await.healthy);
     disk.read_only();
     let frozen = ground.pool().check().await;
-    assert!(!frozen.healthy && frozen.problem.contains("mount the disk writable"), "{}", frozen.problem);
+    assert!(!frozen.healthy && frozen.problem.contains("read-only; mount it writable"), "{}", frozen.problem);
 }

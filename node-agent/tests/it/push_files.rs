@@ -146,7 +146,7 @@ async fn a_target_that_is_not_there_or_does_not_let_us_in_is_named_with_the_cure
     let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let (down, shut) = (format!("http://{gone}"), pair.target.url());
     for (id, url, says) in
-        [(1, &down, "could not reach"), (2, &shut, "REPLICATION_SECRET"), (3, &"no url".to_owned(), "no URL")]
+        [(1, &down, "(upload_api_url of pool"), (2, &shut, "REPLICATION_SECRET"), (3, &"no url".to_owned(), "no URL")]
     {
         pair.push_to(id, url.clone(), files.clone());
         let told = pair.told(id).await;

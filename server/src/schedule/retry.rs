@@ -8,7 +8,7 @@ pub const MAX_ATTEMPTS: u32 = 12;
 pub enum Cause {
     /// A node is away, or its session ended.
     NodeAway,
-    /// The same attempt is being received elsewhere.
+    /// The same attempt is being received elsewhere, the target is shutting down, or its pool is away.
     Busy,
     /// A newer attempt or session has taken over.
     Stale,

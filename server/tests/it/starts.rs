@@ -123,6 +123,13 @@ async fn a_start_warns_of_what_is_missing_and_of_a_new_database_beside_an_old_po
     }
     server.says(&["pool 1 is healthy"]).await;
     server.stop().await;
+    // A pool keeps its directory, whatever UPLOADS_DIR says later.
+    let mut elsewhere = variables.clone();
+    elsewhere.insert("UPLOADS_DIR", folder.path().join("elsewhere").display().to_string());
+    let server = Running::start("server", &[], &elsewhere, folder.path());
+    server.says(&["WARN", "UPLOADS_DIR is", "elsewhere, but pool Default keeps its base_path", "uploads/local"]).await;
+    server.says(&["pool 1 is healthy"]).await;
+    server.stop().await;
     variables.insert("DATABASE_URL", format!("sqlite://{}", folder.path().join("typo.db").display()));
     let server = Running::start("server", &[], &variables, folder.path());
     server.says(&["WARN", "typo.db is new and empty", "holds a pool already"]).await;
