@@ -151,7 +151,11 @@ impl Coordinator {
     pub fn new(transports: Vec<Transport>, secret: Option<&str>) -> Self {
         let places = Cache::builder().max_capacity(MAX_PLACES).expire_after(PlaceExpiry).build();
         let bearer = secret.and_then(|secret| format!("Bearer {secret}").parse().ok());
-        Self { node_id: None, urls: Arc::default(), shared: Arc::new(Shared { transports, current: AtomicUsize::new(0), bearer, places }) }
+        Self {
+            node_id: None,
+            urls: Arc::default(),
+            shared: Arc::new(Shared { transports, current: AtomicUsize::new(0), bearer, places }),
+        }
     }
 
     /// Says on every question which node asks.

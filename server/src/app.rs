@@ -81,7 +81,8 @@ impl App {
         let (stop_node, stop_port) = (CancellationToken::new(), CancellationToken::new());
         let inner_secret = inner_secret()?;
         let inner = Routes::new(Router::new()).grpc(books.coordinator_in_process(inner_secret.clone()));
-        let node = Node::build(&config.node, vec![(None, in_process(inner))], Some(inner_secret), &plane, &stop_port).await?;
+        let node =
+            Node::build(&config.node, vec![(None, in_process(inner))], Some(inner_secret), &plane, &stop_port).await?;
         let routes = Routes::new(node_http::finish(node.http().merge(http::router(store.clone()))));
         let routes = node.grpc(routes.grpc(books.coordinator()).grpc(books.admin()));
         let routes = add_diagnostics(routes).map_err(StartError::reflection)?;

@@ -64,7 +64,10 @@ fn upload_token(args: &UploadTokenArgs) -> ExitCode {
     let mut env = Env::process();
     let secret = env.secret("UPLOAD_TOKEN_SECRET");
     if secret.is_none() && !env.has_problems() {
-        env.problem("UPLOAD_TOKEN_SECRET", "is missing: give the one of the nodes, or its file in UPLOAD_TOKEN_SECRET_FILE");
+        env.problem(
+            "UPLOAD_TOKEN_SECRET",
+            "is missing: give the one of the nodes, or its file in UPLOAD_TOKEN_SECRET_FILE",
+        );
     }
     match env.finish(secret.unwrap_or_default()) {
         Ok(secret) => {

@@ -16,7 +16,8 @@ const CRATES: [&str; 3] = ["pixelfox_node", "pixelfox_server", "pixelfox_proto"]
 /// `UPLOADS_DIR` becomes a pool's base_path, which must be absolute and lie under one of the roots.
 pub(super) fn uploads_dir(env: &mut Env<'_>, dir: &Path, roots: &[PathBuf]) {
     if !dir.is_absolute() {
-        let message = format!("`{}` is not absolute: a pool's path must not depend on where a process starts", dir.display());
+        let message =
+            format!("`{}` is not absolute: a pool's path must not depend on where a process starts", dir.display());
         return env.problem("UPLOADS_DIR", message);
     }
     let real = without_links(dir);

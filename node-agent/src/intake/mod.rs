@@ -115,7 +115,8 @@ impl From<IntakeError> for Fault {
             IntakeError::Rejected(_) => FaultKind::UnsupportedMediaType,
             IntakeError::Empty => FaultKind::BadRequest,
             IntakeError::TooLarge(most) => {
-                let hint = format!("{} is what the token's max_bytes and the setting upload_max_bytes allow", show_size(most));
+                let hint =
+                    format!("{} is what the token's max_bytes and the setting upload_max_bytes allow", show_size(most));
                 return Self::new(FaultKind::PayloadTooLarge, error.to_string()).with_hint(hint);
             }
             IntakeError::Refused => FaultKind::Conflict,

@@ -8,8 +8,8 @@ use std::{
     time::Duration,
 };
 
-use axum::body::Body;
 use ::http::{Request, Response};
+use axum::body::Body;
 use pixelfox_proto::NodeId;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;

@@ -150,9 +150,9 @@ impl Pool {
 
     /// Whether its directory is there now and says that it is this pool's. Blocking.
     pub(crate) fn is_in_place(&self) -> bool {
-        let in_place = self.disk().is_some_and(|disk| {
-            disk.is_still_at(&self.told().base_path) && matches!(disk.marker(), Ok(Some(_)))
-        });
+        let in_place = self
+            .disk()
+            .is_some_and(|disk| disk.is_still_at(&self.told().base_path) && matches!(disk.marker(), Ok(Some(_))));
         if !in_place {
             self.look_now();
         }
@@ -247,7 +247,9 @@ impl Pool {
         };
         let (name, id, room) = (told.name, self.id, show_size(room));
         let (free, total) = (show_size(free), show_size(total));
-        Shut::NoRoom(format!("pool {name} ({id}) has room for {room}: its disk has {free} of {total} free, {kept}{limit}"))
+        Shut::NoRoom(format!(
+            "pool {name} ({id}) has room for {room}: its disk has {free} of {total} free, {kept}{limit}"
+        ))
     }
 
     /// Puts a file into the trash; see [`Disk::trash`].
@@ -350,11 +352,13 @@ impl Pool {
     }
 
     pub(super) fn set(&self, disk: Option<Arc<Disk>>, problem: Option<String>, room: (u64, u64)) {
-        let has_changed = {
+        let (has_changed, has_moved) = {
             let mut state = self.state.write();
             let has_changed = state.problem != problem;
+            // Less is noise; a heartbeat of its own tells of more.
+            let has_moved = state.room.0.abs_diff(room.0) > room.1 / 1000;
             (state.disk, state.problem, state.room) = (disk, problem.clone(), room);
-            has_changed
+            (has_changed, has_moved)
         };
         if has_changed {
             match problem {
@@ -363,7 +367,7 @@ impl Pool {
             }
         }
         self.looks.send_modify(|looks| *looks += 1);
-        if has_changed {
+        if has_changed || has_moved {
             self.neighbours.changed.notify_one();
         }
     }

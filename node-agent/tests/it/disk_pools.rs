@@ -269,3 +269,18 @@ async fn a_trial_finds_what_a_look_does_not() {
     let frozen = ground.pool().check().await;
     assert!(!frozen.healthy && frozen.problem.contains("read-only; mount it writable"), "{}", frozen.problem);
 }
+
+#[tokio::test]
+async fn room_that_somebody_else_takes_is_told_of_at_the_next_look() {
+    let temp = tempfile::tempdir().unwrap();
+    let ground = Ground::at(temp.path().canonicalize().unwrap());
+    let Some(_mount) = Mount::tmpfs(&ground.on_disk(""), "8m") else { return };
+    ground.welcome(vec![ground.told(1)]).await;
+    ground.pool().look().await;
+    ground.pools.changed().await;
+    let before = ground.pools.reports()[0].free;
+    fs::write(ground.on_disk("filler"), vec![1; 2 << 20]).unwrap();
+    ground.pool().look().await;
+    tokio::time::timeout(Duration::from_secs(20), ground.pools.changed()).await.expect("a heartbeat is due");
+    assert!(ground.pools.reports()[0].free <= before - (2 << 20));
+}

@@ -140,7 +140,8 @@ mod tests {
     use super::*;
 
     fn open(dir: &Path, variables: &[(&str, &str)]) -> DevSecrets {
-        let find = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value));
+        let find =
+            |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value));
         DevSecrets::open(&mut Env::new(find), dir).unwrap()
     }
 

@@ -316,8 +316,11 @@ fn every_page_that_a_comment_cites_exists() {
     let mut faults = Vec::new();
     let mut cited = 0;
     for (name, text) in all_sources() {
-        let comments: Vec<&str> =
-            text.lines().filter_map(|line| line.trim_start().strip_prefix("//")).map(|c| c.trim_start_matches(['/', '!'])).collect();
+        let comments: Vec<&str> = text
+            .lines()
+            .filter_map(|line| line.trim_start().strip_prefix("//"))
+            .map(|c| c.trim_start_matches(['/', '!']))
+            .collect();
         let comments = comments.join(" ").split_whitespace().collect::<Vec<_>>().join(" ");
         for (at, ending) in [".md", ".proto"].iter().flat_map(|ending| comments.match_indices(ending)) {
             let (before, after) = comments.split_at(at + ending.len());
@@ -326,7 +329,11 @@ fn every_page_that_a_comment_cites_exists() {
                 continue;
             }
             cited += 1;
-            let path = if ending == ".proto" && !file.contains('/') { format!("proto/pixelfox/v1/{file}") } else { file.to_owned() };
+            let path = if ending == ".proto" && !file.contains('/') {
+                format!("proto/pixelfox/v1/{file}")
+            } else {
+                file.to_owned()
+            };
             let Ok(page) = fs::read_to_string(root().join(&path)) else {
                 faults.push(format!("{name} cites {path}, which is not there"));
                 continue;

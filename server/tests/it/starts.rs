@@ -1,6 +1,6 @@
 //! What the programs say and leave on disk when they start or refuse to: as somebody sees it who sets one up.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, path::Path};
 
 use tempfile::TempDir;
 
@@ -20,7 +20,8 @@ async fn a_second_dev_that_can_not_start_leaves_the_running_ones_secrets_alone()
     let data = folder.path().join("data");
     let before = std::fs::read_to_string(data.join("secrets.env")).unwrap();
     let ports: Vec<&str> = at.iter().map(|address| address.rsplit(':').next().unwrap()).collect();
-    let environment = [("ADMIN_TOKEN", "another token, of the second shell"), ("UPLOAD_TOKEN_SECRET", "another secret")];
+    let environment =
+        [("ADMIN_TOKEN", "another token, of the second shell"), ("UPLOAD_TOKEN_SECRET", "another secret")];
     for ports in [ports.join(","), "0,0,0".into()] {
         let arguments = ["dev", "--data-dir", data.to_str().unwrap(), "--ports", &ports];
         let output = run("server", &arguments, &environment).await;
@@ -150,4 +151,33 @@ async fn a_node_that_does_not_find_the_coordinator_names_the_url_and_the_cure() 
     wrong.says(&["ERROR", "not attached", &at, "COORDINATOR_URL must be"]).await;
     lost.stop().await;
     wrong.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_set_of_env_dev_runs_a_server_and_a_node_on_one_machine() {
+    // As docs/deployment.md says, but for the ports: the directories are set, the node gets what differs.
+    let folder = TempDir::new().unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let text = std::fs::read_to_string(root.join(".env.dev")).unwrap();
+    let [app_port, s01_port] = free_ports();
+    let data = folder.path().join("data");
+    let text = text.replace("8080", &app_port.to_string());
+    let mut variables: HashMap<&str, String> =
+        text.lines().filter_map(|line| line.split_once('=')).map(|(name, value)| (name, value.to_owned())).collect();
+    variables.insert("STORAGE_ROOTS", data.display().to_string());
+    variables.insert("UPLOADS_DIR", data.join("uploads").display().to_string());
+    let server = Running::start("server", &[], &variables, folder.path());
+    let url = format!("http://localhost:{s01_port}");
+    variables.extend([
+        ("NODE_ID", "s01".to_owned()),
+        ("APP_PORT", s01_port.to_string()),
+        ("NODE_URL", url.clone()),
+        ("PUBLIC_DOMAIN", url),
+        ("UPLOADS_DIR", data.join("uploads_s01").display().to_string()),
+        ("STATE_DIR", "data/s01".to_owned()),
+    ]);
+    let node = Running::start("node-agent", &[], &variables, folder.path());
+    node.says(&["pool 2 is healthy"]).await;
+    let printed = node.stop().await + &server.stop().await;
+    assert!(!printed.contains("ERROR"), "{printed}");
 }
