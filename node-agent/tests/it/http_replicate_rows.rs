@@ -143,7 +143,7 @@ async fn a_node_that_can_not_take_anything_says_why() {
     let full: fn(&mut pixelfox_node::pools::NodePool) = |told| told.max_size = 310;
     let inactive: fn(&mut pixelfox_node::pools::NodePool) = |told| told.is_active = false;
     for (tell, hint) in [
-        (full, "pool pool 1 (1) has room for 3 "),
+        (full, "pool pool 1 (1) has room for 3"),
         (full, "its max_size is 310 bytes and 0 bytes are taken"),
         (inactive, "pool pool 1 (1) is not active"),
     ] {
