@@ -18,7 +18,7 @@ crash-programs:
 	cargo build -p pixelfox-server -p pixelfox-node --bins --locked \
 		--features pixelfox-server/crash-points,pixelfox-node/crash-points
 	mkdir -p target/crash
-	cp -f target/debug/server target/debug/node-agent target/crash/
+	cp --remove-destination target/debug/server target/debug/node-agent target/crash/
 
 # What tests run besides our own programs: grpcurl, for the commands of docs/grpcurl.md.
 tools:
