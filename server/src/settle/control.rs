@@ -48,8 +48,10 @@ impl Settle {
         let mut progress = ChangeProgress::default();
         let mut ended = false;
         let outcome = loop {
+            crash_point!("change.before_commit");
             match self.rooms.store.change_jobs(ask.clone(), progress, clock::now()).await {
                 Ok(changed) => {
+                    crash_point!("change.after_commit");
                     progress = changed.progress;
                     ended |= !changed.settled.is_empty();
                     self.announce(&ask, changed);

@@ -122,9 +122,15 @@ fn send_one(
         (order.path.clone(), Awaited::Trashed { task, pool, generation, failures })
     };
     let command = Command::Trash(TrashFiles { task, pool, files });
-    crash_point!("trash_order.before_send");
+    match task {
+        TrashTask::Trash => crash_point!("trash_order.before_send"),
+        TrashTask::Purge => crash_point!("purge_order.before_send"),
+    }
     let sent = rooms.sessions.send(session, command, work(task), orders.iter().map(awaited)).map(drop);
-    crash_point!("trash_order.after_send");
+    match task {
+        TrashTask::Trash => crash_point!("trash_order.after_send"),
+        TrashTask::Purge => crash_point!("purge_order.after_send"),
+    }
     sent
 }
 

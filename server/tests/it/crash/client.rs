@@ -14,7 +14,10 @@ use std::{
 use parking_lot::Mutex;
 use pixelfox_proto::{
     Claims, Sha256,
-    v1::{GetImageRequest, Image, Job, ListJobsRequest, MoveImagesRequest, MovePoolRequest},
+    v1::{
+        ChangeJobsRequest, DeleteImagesRequest, GetImageRequest, Image, Job, ListJobsRequest, MoveImagesRequest,
+        MovePoolRequest,
+    },
 };
 use tonic::Status;
 
@@ -142,6 +145,24 @@ impl Client {
         let request_id = format!("move {}", self.number());
         let request = MovePoolRequest { source_pool_id, target_pool_id, limit, request_id, dry_run: false };
         self.ask(async || Ok(self.admin().move_pool(request.clone()).await?.into_inner().job_id)).await
+    }
+
+    /// Has images deleted, however often that takes.
+    pub(super) async fn delete(&self, uuids: &[String]) {
+        if uuids.is_empty() {
+            return;
+        }
+        let request_id = format!("delete {}", self.number());
+        let request = DeleteImagesRequest { uuids: uuids.to_vec(), request_id };
+        self.ask(async || self.admin().delete_images(request.clone()).await).await;
+        self.told.lock().deleted.extend(uuids.iter().cloned());
+    }
+
+    /// Calls a job off, however often that takes.
+    pub(super) async fn cancel(&self, job: u64) {
+        let request_id = format!("cancel {}", self.number());
+        let request = ChangeJobsRequest { ids: vec![job], request_id, ..ChangeJobsRequest::default() };
+        self.ask(async || self.admin().cancel_jobs(request.clone()).await).await;
     }
 
     /// Asks until somebody answers.

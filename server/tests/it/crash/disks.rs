@@ -73,6 +73,21 @@ async fn a_source_that_is_not_what_the_books_say_is_told_and_never_copied_as_goo
     cluster.check().await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_old_copy_with_a_bit_turned_over_is_not_brought_back_from_the_trash() {
+    // s01 → s02 and back: what is in the trash of s01 does not match its mark, so the file is sent instead.
+    let mut cluster = Cluster::start().await;
+    let (image, file) = upload(&cluster, Role::S01, SIZE).await;
+    let there = move_one(&cluster, &image, Role::S02).await;
+    cluster.child(there, "goes there", |job| job.state == "completed").await;
+    let trashed = cluster.client.pool_dir(Role::S01).join(".pixelfox/trash/1").join(&image.path);
+    turn_a_bit_over(&trashed);
+    let back = move_one(&cluster, &image, Role::S01).await;
+    cluster.child(back, "comes back", |job| job.state == "completed").await;
+    assert_eq!(fs::read(&file).unwrap(), image.bytes);
+    cluster.check().await.unwrap();
+}
+
 /// A small file system of the test's own; unmounted when it is dropped.
 struct Small(PathBuf);
 

@@ -37,6 +37,8 @@ enum Way {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Story {
     batches: Vec<Batch>,
+    /// Images that have been there and back: they are deleted, and with them what is in the trash.
+    done: Vec<String>,
     /// Uploaded again in the round: the same bytes of the same user.
     known: Vec<Vec<u8>>,
     /// Images whose file somebody takes away.
@@ -46,9 +48,11 @@ pub(super) struct Story {
 impl Story {
     /// Uploads what the next round moves, and turns back what the one before it has moved.
     pub(super) async fn prepare(self, client: &Client) -> Self {
-        let there = self.batches.into_iter().filter(|batch| batch.way == Way::There);
+        let (there, back): (Vec<Batch>, Vec<Batch>) =
+            self.batches.into_iter().partition(|batch| batch.way == Way::There);
+        let done = back.into_iter().flat_map(|batch| batch.uuids).collect();
         let turned = |batch: Batch| Batch { from: batch.to, to: batch.from, way: Way::Back, ..batch };
-        let mut batches: Vec<Batch> = there.map(turned).collect();
+        let mut batches: Vec<Batch> = there.into_iter().map(turned).collect();
         let (mut known, mut gone) = (Vec::new(), Vec::new());
         for from in Role::ALL {
             let fresh = fresh(client, from).await;
@@ -57,10 +61,10 @@ impl Story {
             let uuids = fresh.into_iter().map(|upload| upload.uuid).collect();
             batches.push(Batch { uuids, from, to: from.next(), way: Way::There });
         }
-        Self { batches, known, gone }
+        Self { batches, done, known, gone }
     }
 
-    /// Moves all of it, and some of a pool's oldest images, while others upload.
+    /// Moves all of it, and some of a pool's oldest images, while others upload and delete.
     pub(super) async fn run(&self, client: &Client) {
         for (at, upload) in &self.gone {
             client.excuse(upload);
@@ -71,8 +75,10 @@ impl Story {
             client.upload_at_last(role, &client.picture(SMALL)).await;
             client.upload_at_last(role, known).await;
         }));
-        let oldest = client.move_some(Role::S02, Role::Server, OLDEST);
-        tokio::join!(moves, uploads, oldest);
+        // Moved and called off at once: however far it has come, each image is whole in one place.
+        let oldest = async { client.cancel(client.move_some(Role::S02, Role::Server, OLDEST).await).await };
+        let more = client.move_some(Role::S01, Role::S02, OLDEST);
+        tokio::join!(moves, uploads, oldest, more, client.delete(&self.done));
     }
 }
 
