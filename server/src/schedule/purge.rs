@@ -1,4 +1,4 @@
-//! When the trash is emptied. Pure. Source: DESIGN.md, "A move": after `trash_hours`, or oldest first as soon as the
+//! When the trash is emptied. Pure. Source: ARCHITECTURE.md, "A move": after `trash_hours`, or oldest first as soon as the
 //! room is needed.
 
 use std::collections::BTreeMap;
