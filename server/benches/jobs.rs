@@ -10,7 +10,7 @@ use std::{ops::Range, time::Duration};
 use pixelfox_proto::{FileMeta, ImageId, NodeId, PoolId, SessionEpoch, Sha256};
 use pixelfox_server::{
     catalog::{
-        FileDone, FileOutcome, Hello, LeaseOrder, LeasedJob, MoveAsk, MoveDone, NewUpload, PlanRule, PoolDraft,
+        FileDone, FileOutcome, Hello, LeaseOrder, LeasedJob, MoveAsk, MoveDone, NewUpload, PlanRule, PoolDraft, Reach,
         SaveRule, TrashOutcome, TrashResult, UnixMillis,
     },
     store::{AutoPools, Store},
@@ -121,6 +121,7 @@ async fn cluster(jobs: u64) -> Cluster {
         source,
         target,
         target_epoch,
+        reach: Reach::Both,
         jobs: BATCH,
         disk_free_bytes: 1 << 50,
         disk_shared_with: Vec::new(),

@@ -12,8 +12,8 @@ use pixelfox_proto::{NodeId, PoolId, v1};
 use pixelfox_server::{
     books::{Books, BooksSpec},
     catalog::{
-        FileDone, FileOutcome, Hello, LeaseOrder, LeasedFile, LeasedJob, MoveDone, PoolDraft, SaveRule, TrashOrder,
-        TrashOutcome, TrashResult, UnixMillis,
+        FileDone, FileOutcome, Hello, LeaseOrder, LeasedFile, LeasedJob, MoveDone, PoolDraft, Reach, SaveRule,
+        TrashOrder, TrashOutcome, TrashResult, UnixMillis,
     },
     config::SweepTimes,
     store::{AutoPools, Store},
@@ -146,6 +146,7 @@ async fn run(database: &str) {
         source,
         target,
         target_epoch,
+        reach: Reach::Both,
         jobs: 32,
         disk_free_bytes: 1 << 50,
         disk_shared_with: Vec::new(),

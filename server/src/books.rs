@@ -64,7 +64,7 @@ impl Books {
         let settle = Settle::start(store.clone(), Arc::clone(&sessions), events.clone(), Arc::clone(&wake));
         settle.nobody_is_attached().await?;
         let dispatch = Dispatch::start(store.clone(), Arc::clone(&sessions), settle.clone(), Arc::clone(&wake));
-        let upkeep = Upkeep::start(store.clone(), events.clone(), settle.clone(), sweep);
+        let upkeep = Upkeep::start(store.clone(), Arc::clone(&sessions), events.clone(), settle.clone(), sweep);
         let rooms = Rooms { store, sessions, settle, events, wake, readers: TaskTracker::new() };
         Ok(Self { rooms, dispatch, upkeep, replication_secret, admin_token })
     }
@@ -136,6 +136,9 @@ impl Books {
         self.rooms.readers.close();
         self.rooms.readers.wait().await;
         self.rooms.settle.shut_down().await;
+        if let Err(cause) = self.rooms.store.leave().await {
+            tracing::warn!("could not note that this server ends: {cause}");
+        }
     }
 
     fn is_at_work(&self) -> bool {

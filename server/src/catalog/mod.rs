@@ -24,10 +24,10 @@ pub use deletes::{DeleteAsk, Deleting};
 pub use holdings::PoolHoldings;
 pub use image::{File, Image, ImageFilter, ImageTotals};
 pub use job::{Job, JobFilter, JobKind, JobState};
-pub use node::{Attached, Hello, NodeRecord};
+pub use node::{Attached, Hello, NodeElsewhere, NodeRecord, PoolReport, Pulse};
 pub use orders::{
     Committed, FileDone, FileOutcome, Lane, LeaseOrder, Leased, LeasedFile, LeasedJob, Located, LostSession, MoveAsk,
-    MoveBatch, MoveDone, MovedJob, PlanRule, ReturnedJob, Setback, SetbackKind, SettledJob, SourceFault,
+    MoveBatch, MoveDone, MovedJob, PlanRule, Reach, ReturnedJob, Setback, SetbackKind, SettledJob, SourceFault,
 };
 pub use page::{Page, PageAsk, PageToken};
 pub use plans::{PoolMoveAsk, Slice};

@@ -1,6 +1,6 @@
 //! Nodes on record. Who is attached now is memory of `sessions`. Pure.
 
-use pixelfox_proto::{Lease, NodeId, SessionEpoch};
+use pixelfox_proto::{Lease, NodeId, PoolId, SessionEpoch};
 
 use super::{Pool, ReturnedJob, UnixMillis};
 
@@ -35,6 +35,49 @@ pub struct Attached {
     /// The pool that AUTO_POOLS made just now.
     pub auto_pool: Option<Pool>,
     /// Jobs that an earlier session of this node had and that are pending again.
+    pub returned: Vec<ReturnedJob>,
+}
+
+/// What a node said of one of its pools.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolReport {
+    /// Which pool.
+    pub pool: PoolId,
+    /// What is wrong with it, where something is.
+    pub problem: Option<String>,
+    /// Bytes free on its file system.
+    pub free_bytes: u64,
+    /// Bytes of its file system.
+    pub total_bytes: u64,
+    /// Bytes of files without a record.
+    pub unowned_bytes: u64,
+    /// Which file system it is on; 0 where not known.
+    pub file_system: u64,
+    /// Bytes that it was asked for and had no room for.
+    pub wanted_bytes: u64,
+}
+
+/// A node whose session another server has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeElsewhere {
+    /// Its name.
+    pub node: NodeId,
+    /// Its session.
+    pub epoch: SessionEpoch,
+    /// Since when.
+    pub since: UnixMillis,
+    /// What it said of its pools, as far as it is on record.
+    pub pools: Vec<PoolReport>,
+}
+
+/// What a server learns when it notes that it lives.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Pulse {
+    /// Nodes that are this server's, each with its session.
+    pub here: Vec<(NodeId, SessionEpoch)>,
+    /// Nodes of the other servers.
+    pub elsewhere: Vec<NodeElsewhere>,
+    /// Jobs of servers that were silent for too long: pending again.
     pub returned: Vec<ReturnedJob>,
 }
 

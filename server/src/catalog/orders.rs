@@ -75,6 +75,17 @@ impl Lane {
     pub const COUNTED: u32 = 1_024;
 }
 
+/// Which jobs of a lane a server can carry out: a push needs the source's session, a restore the target's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Both nodes are attached to this server.
+    Both,
+    /// The source's node is; the target's is attached to another server: jobs of which nothing comes from the trash.
+    Source,
+    /// The target's node is; the source's is attached to another server: jobs of which all comes from the trash.
+    Target,
+}
+
 /// Leave to take jobs of a lane.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeaseOrder {
@@ -88,6 +99,8 @@ pub struct LeaseOrder {
     pub target: PoolId,
     /// Session of the target's node: when that ends, the jobs are returned too.
     pub target_epoch: SessionEpoch,
+    /// Which jobs of it.
+    pub reach: Reach,
     /// Jobs at most.
     pub jobs: u32,
     /// Bytes that the target's file system has free above the reserve. The books take off what is reserved, and check

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use pixelfox_proto::{Attempt, NodeId, PoolId, SessionEpoch};
 
 use super::{Round, target_url};
-use crate::catalog::{LeaseOrder, LeasedFile, LeasedJob, Pool, TrashOrigin, TrashTask};
+use crate::catalog::{LeaseOrder, LeasedFile, LeasedJob, Pool, Reach, TrashOrigin, TrashTask};
 use crate::schedule::{self, Cause};
 use crate::sessions::{Awaited, Command, PushFile, PushFiles, RestoreFile, RestoreFiles, Session, TrashFiles, Work};
 use crate::settle::Unrestorable;
@@ -32,13 +32,20 @@ impl Round {
         };
         let held = |node: &NodeId, epoch: SessionEpoch| self.sessions.of(node).filter(|it| it.epoch() == epoch);
         let (source, target_node) = (held(&order.node, order.epoch), held(&target.node, order.target_epoch));
-        let (Some(source), Some(target_node)) = (source, target_node) else {
-            return self.unsent(&files().collect::<Vec<_>>(), "a node's session ended").await;
+        let has_both = match order.reach {
+            Reach::Both => source.is_some() && target_node.is_some(),
+            Reach::Source => source.is_some(),
+            Reach::Target => target_node.is_some(),
         };
-        for parcels in to_push.chunk_by(|(one, _), (next, _)| one.job == next.job).collect::<Vec<_>>().chunks(JOBS) {
-            self.push(&source, order.source, order.target, pools, &parcels.concat()).await;
+        if !has_both {
+            return self.unsent(&files().collect::<Vec<_>>(), "a node's session ended").await;
         }
-        if !to_restore.is_empty() {
+        for parcels in to_push.chunk_by(|(one, _), (next, _)| one.job == next.job).collect::<Vec<_>>().chunks(JOBS) {
+            if let Some(source) = &source {
+                self.push(source, order.source, order.target, pools, &parcels.concat()).await;
+            }
+        }
+        if let (false, Some(target_node)) = (to_restore.is_empty(), target_node) {
             let command = restore(order.target, &to_restore);
             let awaited =
                 to_restore.iter().map(|(job, file)| (file.path.clone(), Awaited::Restored(attempt(job, file))));

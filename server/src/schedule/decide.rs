@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use pixelfox_proto::{JobId, NodeId, PoolId};
 
 use super::{NodeView, PoolView, Snapshot};
-use crate::catalog::{Job, JobKind, JobState, Lane, LeaseOrder, UnixMillis};
+use crate::catalog::{Job, JobKind, JobState, Lane, LeaseOrder, Reach, UnixMillis};
 
 /// Jobs of one command at most: one slot carries so many.
 pub const JOBS_PER_COMMAND: u32 = 32;
@@ -33,6 +33,9 @@ pub fn decide(snapshot: &Snapshot) -> Vec<LeaseOrder> {
         let lanes: Vec<&Lane> = ways.keys().copied().filter(|lane| lane.node == node.node).collect();
         spread(node.free_slots(), &lanes, &mut jobs);
     }
+    for (lane, _) in ways.iter().filter(|(_, way)| way.reach == Reach::Target) {
+        jobs.insert(lane, lane.due.min(JOBS_PER_COMMAND)); // a restore takes no slot
+    }
     let order = |(lane, jobs): (&Lane, u32)| {
         let way = ways.get(lane)?;
         Some(LeaseOrder {
@@ -41,6 +44,7 @@ pub fn decide(snapshot: &Snapshot) -> Vec<LeaseOrder> {
             source: lane.source,
             target: way.target.id,
             target_epoch: way.target_node.epoch,
+            reach: way.reach,
             jobs,
             disk_free_bytes: way.target.disk_free_bytes,
             disk_shared_with: way.target.shares_disk_with.clone(),
@@ -70,6 +74,7 @@ struct Way<'a> {
     node: &'a NodeView,
     target: &'a PoolView,
     target_node: &'a NodeView,
+    reach: Reach,
 }
 
 /// The way of a lane, or why it is closed.
@@ -77,9 +82,20 @@ fn open_way<'a>(lane: &Lane, snapshot: &'a Snapshot) -> Result<Way<'a>, String> 
     let target = lane.target.filter(|_| lane.kind == JobKind::MoveImage);
     let Some(target) = target else { return Err("this work is not built yet".to_owned()) };
     let pool = |id: PoolId| snapshot.pool(id).ok_or_else(|| format!("pool {id} is not there"));
-    let node = snapshot.node(&lane.node).ok_or_else(|| away(&lane.node))?;
+    let seat = |node: &NodeId| match (snapshot.node(node), snapshot.node_elsewhere(node)) {
+        (Some(here), _) => Ok((here, true)),
+        (None, Some(elsewhere)) => Ok((elsewhere, false)),
+        (None, None) => Err(away(node)),
+    };
+    let (node, has_source) = seat(&lane.node)?;
     let (source, target) = (pool(lane.source)?, pool(target)?);
-    let target_node = snapshot.node(&target.node).ok_or_else(|| away(&target.node))?;
+    let (target_node, has_target) = seat(&target.node)?;
+    let reach = match (has_source, has_target) {
+        (true, true) => Reach::Both,
+        (true, false) => Reach::Source,
+        (false, true) => Reach::Target,
+        (false, false) => return Err(String::new()), // theirs to run
+    };
     if let Some(sick) = [source, target].into_iter().find(|pool| !pool.healthy) {
         return Err(format!("pool {} is not healthy", sick.name));
     }
@@ -90,7 +106,7 @@ fn open_way<'a>(lane: &Lane, snapshot: &'a Snapshot) -> Result<Way<'a>, String> 
     if target.room_bytes() == 0 && target.trash_bytes == 0 {
         return Err(full(target));
     }
-    Ok(Way { node, target, target_node })
+    Ok(Way { node, target, target_node, reach })
 }
 
 fn away(node: &NodeId) -> String {
@@ -136,7 +152,7 @@ pub fn waiting_for(job: &Job, snapshot: &Snapshot, unsettled: &HashSet<JobId>) -
         Ok(way) => way,
         Err(why) => return why,
     };
-    let Way { node, target, .. } = way;
+    let Way { node, target, reach, .. } = way;
     let NodeView { slots, running, .. } = *node;
     let next_try = job.not_before.filter(|at| *at > snapshot.now);
     match () {
@@ -145,6 +161,7 @@ pub fn waiting_for(job: &Job, snapshot: &Snapshot, unsettled: &HashSet<JobId>) -
             format!("an old copy in pool {} is still on its way to the trash", target.name)
         }
         () if let Some(at) = next_try => format!("next try in {} s", at.seconds_since(snapshot.now).max(1)),
+        () if reach == Reach::Target => String::new(), // the source's server runs it
         () if slots == 0 => format!("node {} takes no jobs (DISABLE_JOB_WORKERS=1)", lane.node),
         () if node.behind => format!("node {} still puts old copies into the trash", lane.node),
         () if running >= slots => format!("all {slots} slots of node {} are busy", lane.node),

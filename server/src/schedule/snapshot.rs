@@ -9,8 +9,10 @@ use crate::catalog::{Lane, UnixMillis};
 pub struct Snapshot {
     /// Now.
     pub now: UnixMillis,
-    /// Nodes that are attached, and no others.
+    /// Nodes that are attached to this server.
     pub nodes: Vec<NodeView>,
+    /// Nodes that are attached to other servers.
+    pub elsewhere: Vec<NodeView>,
     /// All pools.
     pub pools: Vec<PoolView>,
     /// Pending work.
@@ -87,6 +89,10 @@ impl PoolView {
 impl Snapshot {
     pub(super) fn node(&self, id: &NodeId) -> Option<&NodeView> {
         self.nodes.iter().find(|node| node.node == *id)
+    }
+
+    pub(super) fn node_elsewhere(&self, id: &NodeId) -> Option<&NodeView> {
+        self.elsewhere.iter().find(|node| node.node == *id)
     }
 
     pub(super) fn pool(&self, id: PoolId) -> Option<&PoolView> {

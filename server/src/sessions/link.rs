@@ -46,6 +46,9 @@ pub enum SessionEnd {
     /// The same process attached once more.
     #[error("node {0} attached again: its newer session goes on")]
     Replaced(NodeId),
+    /// The node attached to another server, or this server was silent for so long that its sessions were given up.
+    #[error("the session of node {0} is another server's by now: attach again")]
+    Elsewhere(NodeId),
     /// No heartbeat.
     #[error("no heartbeat from node {0} for {seconds} s", seconds = SILENCE.as_secs())]
     Silent(NodeId),
@@ -182,6 +185,11 @@ impl Session {
     /// The node's word on one of its pools; `None` until it has said something about it.
     pub fn pool(&self, pool: PoolId) -> Option<PoolHealth> {
         self.life.lock().beat.pools.get(&pool).cloned()
+    }
+
+    /// The node's word on all of them.
+    pub(super) fn pools(&self) -> BTreeMap<PoolId, PoolHealth> {
+        self.life.lock().beat.pools.clone()
     }
 
     /// Commands under way at the node, as it says.

@@ -2,6 +2,7 @@
 //! Knows no wire type and decides nothing about jobs: results go up through whoever reads the stream.
 
 mod command;
+mod elsewhere;
 mod entry;
 mod link;
 mod news;
@@ -16,20 +17,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use pixelfox_proto::{Fault, JobId, NodeId, PoolId, StoredPath};
+use pixelfox_proto::{Fault, JobId, NodeId, PoolId, SessionEpoch, StoredPath};
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use self::command::{Command, Place, PushFile, PushFiles, RestoreFile, RestoreFiles, TrashFiles};
+pub use self::elsewhere::Seat;
 pub use self::link::{Outgoing, QUEUED_COMMANDS, SILENCE, Session, SessionEnd};
 pub use self::news::{CommandId, FileResult, Heartbeat, Hello, News, Outcome, PoolHealth, Probed};
 pub use self::pending::{Awaited, Pending, Work};
 pub use self::welcome::{PoolHome, Welcome};
 
+use self::elsewhere::Others;
 use self::registry::Registry;
 use self::writer::{Notices, Writer};
-use crate::catalog::Attached;
+use crate::catalog::{Attached, NodeElsewhere};
 use crate::clock;
 use crate::store::{AutoPools, Store};
 
@@ -47,6 +50,7 @@ pub struct Sessions {
     store: Store,
     auto_pools: AutoPools,
     registry: Registry,
+    others: Others,
     /// Attaches go one after the other: who comes second sees the first.
     entry: Mutex<()>,
     ids: AtomicU64,
@@ -64,6 +68,7 @@ impl Sessions {
             store,
             auto_pools,
             registry: Registry::default(),
+            others: Others::default(),
             entry: Mutex::new(()),
             ids: AtomicU64::new(0),
             books: watch::Sender::new(()),
@@ -129,7 +134,42 @@ impl Sessions {
         {
             tracing::warn!(node = %session.node(), "could not note a node's sign of life: {cause}");
         }
+        if self.store.is_shared() && (heard.save || !heard.changed.is_empty()) {
+            let reports = elsewhere::reports(&session.pools());
+            let noted = self.store.pools_seen(session.node().clone(), session.epoch(), reports, clock::now()).await;
+            if let Err(cause) = noted {
+                tracing::warn!(node = %session.node(), "could not note a node's pools for other servers: {cause}");
+            }
+        }
         heard.changed
+    }
+
+    /// What the books say of nodes that other servers have. Comes back with whether it is news.
+    pub fn set_others(&self, nodes: Vec<NodeElsewhere>) -> bool {
+        self.others.set(nodes)
+    }
+
+    /// Nodes that other servers have and this one has not.
+    #[must_use]
+    pub fn others(&self) -> Vec<Arc<NodeElsewhere>> {
+        self.others.all().iter().filter(|other| self.of(&other.node).is_none()).cloned().collect()
+    }
+
+    /// Where a node is attached, if it is.
+    #[must_use]
+    pub fn seat(&self, node: &NodeId) -> Option<Seat> {
+        self.of(node).map(Seat::Here).or_else(|| self.others.of(node).map(Seat::Elsewhere))
+    }
+
+    /// Sessions whose node's session is another one by now, on another server: they end. `held`: the sessions that the
+    /// books say are this server's; `seen`: those that were here before the books were asked.
+    pub fn end_superseded(&self, seen: &[Arc<Session>], held: &[(NodeId, SessionEpoch)]) {
+        let is_held = |session: &&Arc<Session>| {
+            held.iter().any(|(node, epoch)| node == session.node() && *epoch == session.epoch())
+        };
+        for session in seen.iter().filter(|session| !is_held(session)) {
+            session.finish(SessionEnd::Elsewhere(session.node().clone()));
+        }
     }
 
     /// The live session of a node.

@@ -14,8 +14,7 @@ const RESERVE_BYTES: u64 = 1 << 30;
 impl Sessions {
     /// These pools, each with what its node last said of it; O(pools²) where file systems are shared.
     pub fn pool_views(&self, pools: &[Pool], settings: &Settings) -> Vec<PoolView> {
-        let live = self.all();
-        let health = |pool: &Pool| live.iter().find(|it| *it.node() == pool.node).and_then(|it| it.pool(pool.id));
+        let health = |pool: &Pool| self.seat(&pool.node)?.pool(pool.id);
         let seen: BTreeMap<PoolId, PoolHealth> =
             pools.iter().filter_map(|pool| Some((pool.id, health(pool)?))).collect();
         pools.iter().map(|pool| view(pool, pools, &seen, settings)).collect()

@@ -158,6 +158,12 @@ impl Settle {
         self.rooms.wake.notify_one();
     }
 
+    /// Other servers did something: what they took away is stopped, what they left is looked after.
+    pub async fn heed_others(&self) {
+        self.heed_changes().await;
+        trash::look(&self.rooms, &self.trash).await;
+    }
+
     /// Jobs were leased and sent: a change since `before` (see [`Settle::changes`]) may have found nothing to stop yet.
     ///
     /// # Errors

@@ -103,18 +103,19 @@ impl Settle {
         self.rooms.wake.notify_one();
     }
 
-    /// At the start of the process no session is there: whatever was under way is pending again.
+    /// At the start of the process no session is there: whatever was under way is pending again, but for what other
+    /// servers on the same database have under way.
     ///
     /// # Errors
     /// The books can't be written.
     pub async fn nobody_is_attached(&self) -> Result<(), crate::store::StoreError> {
-        let jobs = self.rooms.store.return_lost(LostSession::Every, clock::now()).await?;
+        let jobs = self.rooms.store.enter(clock::now()).await?;
         self.returned(jobs);
         Ok(())
     }
 
     /// Logs them, and stops whoever still works on them.
-    pub(super) fn returned(&self, jobs: Vec<ReturnedJob>) {
+    pub(crate) fn returned(&self, jobs: Vec<ReturnedJob>) {
         let leases: HashSet<Lease> = jobs.iter().map(|job| job.lease).collect();
         if leases.is_empty() {
             return;

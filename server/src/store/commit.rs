@@ -1,6 +1,9 @@
 //! Commits of moves: the one transaction after which a source copy may go, for many images at once.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::atomic::Ordering,
+};
 
 use pixelfox_proto::{Generation, NodeId, StoredPath};
 use sqlx::FromRow;
@@ -10,6 +13,7 @@ use super::{
     dialect::{checked, int, job_id, json, pool_id, some_job, uint},
     endings, outbox,
     rows::{self, MoveFileRow, bucket, state},
+    servers,
     statement::{self, Conn},
     tally::Tally,
     uploads::enter,
@@ -26,7 +30,17 @@ impl Store {
     /// # Errors
     /// The database fails. It is not known then whether the commit happened: ask again with the same values.
     pub async fn commit_moves(&self, done: Vec<MoveDone>, now: UnixMillis) -> Result<Committed, StoreError> {
-        self.write("commit moves", move |conn| Box::pin(async move { commit(conn, &done, now).await })).await
+        let others = self.is_shared().then(|| self.life().load(Ordering::Acquire));
+        self.write("commit moves", move |conn| {
+            Box::pin(async move {
+                let mut committed = commit(conn, &done, now).await?;
+                if let Some(life) = others {
+                    servers::leave_to_others(conn, life, &mut committed.trash).await?;
+                }
+                Ok(committed)
+            })
+        })
+        .await
     }
 }
 

@@ -16,7 +16,8 @@ use super::{
     tally::Tally,
 };
 use crate::catalog::{
-    JobKind, JobState, LeaseOrder, Leased, LeasedFile, LeasedJob, LostSession, ReplicaState, ReturnedJob, UnixMillis,
+    JobKind, JobState, LeaseOrder, Leased, LeasedFile, LeasedJob, LostSession, Reach, ReplicaState, ReturnedJob,
+    UnixMillis,
 };
 
 /// Seconds until a job is tried again whose target has an old copy on its way into or out of the trash.
@@ -117,6 +118,7 @@ async fn lease(conn: &mut Conn, order: &LeaseOrder, now: UnixMillis) -> Result<L
     let mut taken = Taken::default();
     for job in candidates {
         match fit(by_job.get(&job.id).copied().unwrap_or_default(), job.id)? {
+            Fit::Go { files, .. } if !order.reach.covers(&files) => {}
             Fit::Go { bytes, .. } if bytes > room => taken.full = true,
             Fit::Go { files, bytes } => {
                 room -= bytes;
@@ -136,6 +138,18 @@ async fn reserved_on_disk(conn: &mut Conn, order: &LeaseOrder) -> Result<u64, Tr
     let pools: Vec<u64> = order.disk_shared_with.iter().chain([&order.target]).map(|pool| pool.get()).collect();
     let reserved: i64 = statement::query_scalar(SQL).bind(json(&pools)).fetch_one(conn).await?;
     Ok(uint(reserved))
+}
+
+impl Reach {
+    /// Whether a job with these files can be carried out from here.
+    fn covers(self, files: &[&MoveFileRow]) -> bool {
+        let restored = files.iter().filter(|file| in_trash(file).is_some()).count();
+        match self {
+            Self::Both => true,
+            Self::Source => restored == 0,
+            Self::Target => restored == files.len(),
+        }
+    }
 }
 
 /// What can become of a due job.
@@ -337,6 +351,8 @@ pub(super) async fn return_node(
     epoch: i64,
     now: UnixMillis,
 ) -> Result<Vec<ReturnedJob>, Trouble> {
+    const NOWHERE: &str = "UPDATE nodes SET server = 0 WHERE node_id = $1 AND epoch <= $2 AND server <> 0";
+    statement::query(NOWHERE).bind(node.as_str()).bind(epoch).execute(&mut *conn).await?;
     let rows: Vec<ReturnedRow> =
         statement::query_as(OF_NODE).bind(node.as_str()).bind(epoch).fetch_all(&mut *conn).await?;
     returned(conn, rows, now).await

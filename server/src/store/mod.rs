@@ -16,6 +16,7 @@ mod holdings;
 mod images;
 mod jobs;
 mod lease;
+mod listen;
 mod nodes;
 mod open;
 mod outbox;
@@ -28,6 +29,7 @@ mod queue;
 mod requests;
 mod room;
 mod rows;
+mod servers;
 mod settings;
 mod slices;
 mod sqlite;
@@ -40,6 +42,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use listen::{Listener, Rumour};
 pub use nodes::AutoPools;
 pub use open::Store;
 pub use outbox::{Happening, Topic};

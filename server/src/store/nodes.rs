@@ -1,6 +1,6 @@
 //! Nodes in the books: their sessions' numbers and what they said of themselves.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::atomic::Ordering};
 
 use pixelfox_proto::{Lease, NodeId, SessionEpoch};
 use sqlx::FromRow;
@@ -8,10 +8,12 @@ use sqlx::FromRow;
 use super::{
     Store, StoreError, Topic, Trouble,
     dialect::{checked, int, json, small, uint},
-    lease, outbox, pools, rows,
+    lease, outbox, pools, rows, servers,
     statement::{self, Conn},
 };
-use crate::catalog::{Attached, Hello, NodeRecord, Pool, PoolDraft, PoolSaved, SaveRule, UnixMillis, auto_pool_name};
+use crate::catalog::{
+    Attached, Hello, NodeRecord, Pool, PoolDraft, PoolSaved, Refusal, SaveRule, UnixMillis, auto_pool_name,
+};
 
 /// Whether a node without a pool gets one. Source: docs/configuration.md, "server".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,13 +27,16 @@ pub enum AutoPools {
 impl Store {
     /// A node's new session: its number, the lease floor, its jobs of earlier sessions returned, and its first pool
     /// where it never had one and `auto` says so. That a second live node with the same name is refused is the
-    /// registry's work, before this.
+    /// registry's work, before this; here one that is attached to another server is.
     ///
     /// # Errors
-    /// The database fails. A pool that could not be made (directory taken, URL unusable) does not refuse the node.
+    /// The database fails, or another server has a session of another node with this name. A pool that could not be made (directory taken, URL unusable) does not refuse the node.
     pub async fn attach_node(&self, hello: Hello, auto: AutoPools, now: UnixMillis) -> Result<Attached, StoreError> {
-        self.write("note a node's session", move |conn| Box::pin(async move { attach(conn, hello, auto, now).await }))
-            .await
+        let life = self.life().load(Ordering::Acquire);
+        self.write("note a node's session", move |conn| {
+            Box::pin(async move { attach(conn, hello, auto, life, now).await })
+        })
+        .await
     }
 
     /// Signs of life, for what the pages say of nodes that are gone. Of an older session: ignored.
@@ -124,11 +129,11 @@ pub(super) async fn holds(conn: &mut Conn, node: &NodeId, epoch: SessionEpoch) -
 }
 
 const UPSERT: &str = "
-INSERT INTO nodes (node_id, instance_id, epoch, version, slots, address, node_url, attached, last_seen)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
+INSERT INTO nodes (node_id, instance_id, epoch, version, slots, address, node_url, attached, last_seen, server)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9)
 ON CONFLICT (node_id) DO UPDATE SET instance_id = excluded.instance_id, epoch = excluded.epoch,
     version = excluded.version, slots = excluded.slots, address = excluded.address, node_url = excluded.node_url,
-    attached = excluded.attached, last_seen = excluded.last_seen";
+    attached = excluded.attached, last_seen = excluded.last_seen, server = excluded.server, pools = '[]'";
 
 /// What went wrong with this node, as source or as target, need not wait any longer: it is another one now. A stream that
 /// broke because its node went away is often told before the node's session is known to have ended.
@@ -139,7 +144,20 @@ UPDATE jobs SET not_before = 0 WHERE id IN (
         CROSS JOIN jobs j ON j.state = 'pending' AND j.node_id = s.node_id AND j.kind = 'move_image'
             AND j.source_pool_id = s.id AND j.target_pool_id = t.id AND j.not_before > 0 AND j.failures > 0)";
 
-async fn attach(conn: &mut Conn, hello: Hello, auto: AutoPools, now: UnixMillis) -> Result<Attached, Trouble> {
+async fn attach(
+    conn: &mut Conn,
+    hello: Hello,
+    auto: AutoPools,
+    life: i64,
+    now: UnixMillis,
+) -> Result<Attached, Trouble> {
+    if let Some(address) = servers::is_taken(conn, &hello.node, &hello.instance, life).await? {
+        return Err(Refusal::exists(format!(
+            "NODE_ID {} is attached to another server, from {address}: give this node another NODE_ID, or stop that one",
+            hello.node
+        ))
+        .into());
+    }
     let epoch = count_up(conn, "epoch", 1).await?;
     // A number that no lease gets: whoever compares with < or with <=, every earlier lease is below the floor.
     let floor = count_up(conn, "lease", 1).await?;
@@ -152,6 +170,7 @@ async fn attach(conn: &mut Conn, hello: Hello, auto: AutoPools, now: UnixMillis)
         .bind(&hello.address)
         .bind(&hello.node_url)
         .bind(now.0)
+        .bind(life)
         .execute(&mut *conn)
         .await?;
     let returned = lease::return_node(conn, &hello.node, epoch - 1, now).await?;

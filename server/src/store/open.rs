@@ -1,6 +1,10 @@
 //! Opening and closing of the books, and the two ways in: one writer, some readers.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{Arc, atomic::AtomicI64},
+    time::Duration,
+};
 
 use parking_lot::Mutex;
 use sqlx::migrate::{MigrateError, Migrator};
@@ -10,7 +14,8 @@ use tokio_util::task::TaskTracker;
 use super::{
     StoreError, Trouble,
     database::Readers,
-    postgres, sqlite,
+    postgres::{self, Shared},
+    sqlite,
     statement::Conn,
     writer::{self, Errand, WAITING_INTENTS, Work},
 };
@@ -22,9 +27,12 @@ pub(super) const READERS: u32 = 4;
 #[derive(Clone, Debug)]
 pub struct Store {
     inner: Arc<Inner>,
+    pub(super) shared: Option<Shared>,
 }
 
 struct Inner {
+    /// This process's number among those that share the books; 0 until it takes part.
+    life: AtomicI64,
     patience: Duration,
     writer: Mutex<Option<mpsc::Sender<Box<dyn Errand>>>>,
     readers: Readers,
@@ -45,16 +53,31 @@ impl Store {
     /// A URL that is none of ours, a newer program's database, one that another process has open, a directory or file
     /// that can't be opened.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
-        let (database, readers) = if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            postgres::open(url).await?
+        let (database, readers, shared) = if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            let (database, readers, shared) = postgres::open(url).await?;
+            (database, readers, Some(shared))
         } else {
-            sqlite::open(url).await?
+            let (database, readers) = sqlite::open(url).await?;
+            (database, readers, None)
         };
         let (writer, intents) = mpsc::channel(WAITING_INTENTS);
         let (tasks, patience) = (TaskTracker::new(), database.patience());
         tasks.spawn(writer::run(database, intents));
         tasks.close();
-        Ok(Self { inner: Arc::new(Inner { patience, writer: Mutex::new(Some(writer)), readers, tasks }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                life: AtomicI64::new(0),
+                patience,
+                writer: Mutex::new(Some(writer)),
+                readers,
+                tasks,
+            }),
+            shared,
+        })
+    }
+
+    pub(super) fn life(&self) -> &AtomicI64 {
+        &self.inner.life
     }
 
     /// Takes no further intents, ends those that wait, closes the database.

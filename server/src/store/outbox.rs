@@ -66,6 +66,25 @@ impl Store {
         .await
     }
 
+    /// News of other processes after this number, oldest first, and the number of the last that was looked at.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn news_of_others(&self, number: u64, limit: u32) -> Result<(u64, Vec<Happening>), StoreError> {
+        const SQL: &str =
+            "SELECT number, at, topic, subjects, process FROM outbox WHERE number > $1 ORDER BY number LIMIT $2";
+        let own = self.shared.as_ref().map(|shared| shared.tag.clone()).unwrap_or_default();
+        self.read("read what others did", async |mut conn| {
+            let rows: Vec<(i64, i64, String, String, String)> =
+                statement::query_as(SQL).bind(int(number)).bind(i64::from(limit)).fetch_all(&mut *conn).await?;
+            let last = rows.last().map_or(number, |row| uint(row.0));
+            let others = rows.into_iter().filter(|(.., process)| *process != own);
+            let news = others.map(|(number, at, topic, subjects, _)| happening((number, at, topic, subjects)));
+            Ok((last, news.collect::<Result<_, _>>()?))
+        })
+        .await
+    }
+
     /// Forgets news up to this number.
     ///
     /// # Errors
@@ -91,9 +110,17 @@ fn happening((number, at, topic, subjects): (i64, i64, String, String)) -> Resul
     })
 }
 
+/// Where PostgreSQL calls out that there are news, with the name of the process that made them.
+pub(super) const CHANNEL: &str = "pixelfox";
+const PUT_POSTGRES: &str = "
+WITH put AS (INSERT INTO outbox (at, topic, subjects, process)
+    VALUES ($1, $2, $3, current_setting('pixelfox.process')) RETURNING number)
+SELECT pg_notify('pixelfox', current_setting('pixelfox.process')) FROM put";
+
 /// Notes news on one topic.
 pub(super) async fn put(conn: &mut Conn, now: UnixMillis, topic: Topic, subjects: &[String]) -> Result<(), Trouble> {
     statement::query("INSERT INTO outbox (at, topic, subjects) VALUES ($1, $2, $3)")
+        .on_postgres(PUT_POSTGRES)
         .bind(now.0)
         .bind(topic.as_str())
         .bind(json(&subjects))

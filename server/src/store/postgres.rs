@@ -38,15 +38,25 @@ const WRITER: [(&str, &str); 4] = [
     ("enable_mergejoin", "off"),
 ];
 
+/// How a process of several speaks to the others.
+#[derive(Clone, Debug)]
+pub(super) struct Shared {
+    pub(super) options: PgConnectOptions,
+    /// What its own news carry.
+    pub(super) tag: String,
+}
+
 /// Connects and brings the tables up to date; one process at a time does that, by the migrator's own lock.
-pub(super) async fn open(url: &str) -> Result<(Database, Readers), StoreError> {
+pub(super) async fn open(url: &str) -> Result<(Database, Readers, Shared), StoreError> {
     let options: PgConnectOptions = url.parse().map_err(|_| StoreError::Url {
         url: without_password(url),
         why: "is not understood; give one like postgres://user:password@host:5432/database",
     })?;
     let options = options.application_name("pixelfox").statement_cache_capacity(256).disable_statement_logging();
     let options = options.options(SESSION);
-    let writes = options.clone().options(WRITER);
+    let tag = uuid::Uuid::new_v4().simple().to_string();
+    let writes = options.clone().options(WRITER).options([("pixelfox.process", tag.as_str())]);
+    let shared = Shared { options: options.clone(), tag };
     let lost = |cause: sqlx::Error| StoreError::Unreachable { why: cause.to_string() };
     let mut conn = connect(&writes).await.map_err(lost)?;
     check(&mut conn).await?;
@@ -54,7 +64,7 @@ pub(super) async fn open(url: &str) -> Result<(Database, Readers), StoreError> {
     let settings = PgPoolOptions::new().max_connections(READERS).acquire_timeout(ACQUIRE_WAIT);
     let readers = ServerReaders::new(settings, options);
     let database = Database::Postgres { options: Box::new(writes), conn: Some(Conn::Postgres(conn)) };
-    Ok((database, Readers::Postgres(readers)))
+    Ok((database, Readers::Postgres(readers), shared))
 }
 
 /// Commits must be durable: a delete may follow each. What the server does with them is its operator's to decide.

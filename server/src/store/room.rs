@@ -9,7 +9,7 @@ use super::{
     lease::{Fit, candidates, fit},
     rows::{self, MoveFileRow},
 };
-use crate::catalog::{Lane, LeaseOrder, UnixMillis};
+use crate::catalog::{Lane, LeaseOrder, Reach, UnixMillis};
 
 impl Store {
     /// Bytes that the next `jobs` moves of each of these lanes would bring to their targets, by target. What comes back
@@ -32,6 +32,7 @@ impl Store {
                 source,
                 target,
                 target_epoch: none,
+                reach: Reach::Both,
                 jobs,
                 disk_free_bytes: 0,
                 disk_shared_with: Vec::new(),

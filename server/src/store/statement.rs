@@ -242,6 +242,11 @@ where
         Self(self.0.bind(value))
     }
 
+    /// PostgreSQL gets this text instead.
+    pub(super) fn on_postgres(self, text: &'static str) -> Self {
+        Self(self.0.on_postgres(text))
+    }
+
     /// All rows.
     pub(super) async fn fetch_all(self, conn: &mut Conn) -> Result<Vec<T>, sqlx::Error> {
         Ok(self.0.fetch_all(conn).await?.into_iter().map(|(value,)| value).collect())

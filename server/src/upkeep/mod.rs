@@ -2,14 +2,19 @@
 //! timer, and costs nothing while nothing happens.
 
 mod outbox;
+mod servers;
 mod sweep;
 mod watchdog;
+
+use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::servers::Servers;
 use crate::config::SweepTimes;
 use crate::events::Events;
+use crate::sessions::Sessions;
 use crate::settle::Settle;
 use crate::store::Store;
 
@@ -23,8 +28,11 @@ pub struct Upkeep {
 impl Upkeep {
     /// Starts them. `events` wakes them.
     #[must_use]
-    pub fn start(store: Store, events: Events, settle: Settle, sweep: SweepTimes) -> Self {
+    pub fn start(store: Store, sessions: Arc<Sessions>, events: Events, settle: Settle, sweep: SweepTimes) -> Self {
         let upkeep = Self { tasks: TaskTracker::new(), stop: CancellationToken::new() };
+        let servers =
+            Servers { store: store.clone(), sessions, settle: settle.clone(), events: events.clone(), read: 0 };
+        upkeep.tasks.spawn(servers.run(upkeep.stop.clone()));
         upkeep.tasks.spawn(outbox::run(store, events, upkeep.stop.clone()));
         upkeep.tasks.spawn(sweep::run(settle, sweep, upkeep.stop.clone()));
         upkeep

@@ -5,7 +5,7 @@ use pixelfox_proto::{FileMeta, ImageId, NodeId, PoolId, SessionEpoch, Sha256, St
 use pixelfox_server::{
     catalog::{
         FileDone, FileOutcome, Hello, LeaseOrder, Leased, LeasedJob, MoveAsk, MoveBatch, MoveDone, NewUpload, PlanRule,
-        Pool, PoolDraft, SaveRule, TrashOrder, TrashOutcome, TrashResult, UnixMillis, UploadDecision,
+        Pool, PoolDraft, Reach, SaveRule, TrashOrder, TrashOutcome, TrashResult, UnixMillis, UploadDecision,
     },
     store::{AutoPools, Store},
 };
@@ -217,6 +217,7 @@ impl Books {
             source,
             target,
             target_epoch,
+            reach: Reach::Both,
             jobs: 100,
             disk_free_bytes: 1 << 40,
             disk_shared_with: Vec::new(),

@@ -12,8 +12,8 @@ impl AdminService {
     pub(super) async fn nodes(&self) -> Result<v1::ListNodesResponse, Fault> {
         let (records, pools) = (self.rooms.store.list_nodes().await?, self.rooms.store.list_pools().await?);
         let node = |record: crate::catalog::NodeRecord| {
-            let session = self.rooms.sessions.of(&record.node);
-            wire::node::node(record, session.as_deref(), &pools)
+            let seat = self.rooms.sessions.seat(&record.node);
+            wire::node::node(record, seat.as_ref(), &pools)
         };
         Ok(v1::ListNodesResponse { nodes: records.into_iter().map(node).collect() })
     }
@@ -23,7 +23,7 @@ impl AdminService {
         let (totals, jobs, nodes) = (store.image_totals().await?, store.job_totals().await?, store.list_nodes().await?);
         let jobs_by_state: HashMap<String, u64> =
             jobs.into_iter().map(|(state, count)| (state.as_str().to_owned(), count)).collect();
-        let online = self.rooms.sessions.all().len();
+        let online = self.rooms.sessions.all().len() + self.rooms.sessions.others().len();
         Ok(v1::Overview {
             images: totals.images,
             files: totals.files,

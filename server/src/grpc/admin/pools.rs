@@ -80,8 +80,8 @@ impl AdminService {
     }
 
     fn shown(&self, pool: Pool) -> v1::Pool {
-        let session = self.rooms.sessions.of(&pool.node);
-        wire::pool::pool(pool, session.as_deref())
+        let seat = self.rooms.sessions.seat(&pool.node);
+        wire::pool::pool(pool, seat.as_ref())
     }
 
     fn pool_changed(&self, pool: &Pool, what: &str) {

@@ -10,7 +10,7 @@ use super::timestamp;
 use crate::catalog::{self, NodeRecord, Pool, Settings, TrashOrigin, TrashTask};
 use crate::sessions::{
     Command, CommandId, FileResult, Heartbeat, Hello, News, Outcome, Outgoing, Place, PoolHealth, PoolHome, PushFile,
-    PushFiles, RestoreFile, RestoreFiles, Session, SessionEnd, TrashFiles, Welcome,
+    PushFiles, RestoreFile, RestoreFiles, Seat, SessionEnd, TrashFiles, Welcome,
 };
 
 /// Longest sentence of a node that is kept, in bytes: it goes into logs and rows.
@@ -162,7 +162,9 @@ pub(crate) fn command(item: Result<Outgoing, SessionEnd>) -> Result<v1::NodeComm
 fn farewell(end: &SessionEnd) -> Fault {
     let kind = match end {
         SessionEnd::Refused(fault) => return fault.clone(),
-        SessionEnd::ShuttingDown | SessionEnd::Books(_) | SessionEnd::Left(_) => FaultKind::Unavailable,
+        SessionEnd::Elsewhere(_) | SessionEnd::ShuttingDown | SessionEnd::Books(_) | SessionEnd::Left(_) => {
+            FaultKind::Unavailable
+        }
         SessionEnd::Replaced(_) => FaultKind::Conflict,
         SessionEnd::Silent(_) => FaultKind::TimedOut,
         SessionEnd::Stalled(_) => FaultKind::TooManyRequests,
@@ -277,14 +279,14 @@ fn restore_files(restore: &RestoreFiles) -> v1::RestoreFiles {
 }
 
 /// A node as the Admin service shows it: the record, and its session where it is attached.
-pub(crate) fn node(record: NodeRecord, session: Option<&Session>, pools: &[Pool]) -> v1::Node {
+pub(crate) fn node(record: NodeRecord, seat: Option<&Seat>, pools: &[Pool]) -> v1::Node {
     let mine = pools.iter().filter(|pool| pool.node == record.node);
     v1::Node {
-        online: session.is_some(),
+        online: seat.is_some(),
         last_seen: Some(timestamp(record.last_seen)),
-        attached_since: session.map(|session| timestamp(session.since())),
+        attached_since: seat.map(|seat| timestamp(seat.since())),
         slots: record.slots,
-        running: session.map_or(0, Session::running),
+        running: seat.map_or(0, Seat::running),
         pool_ids: mine.map(|pool| pool.id.get()).collect(),
         version: record.version,
         address: record.address,

@@ -3,7 +3,7 @@
 use pixelfox_proto::{Fault, PoolId, v1};
 
 use crate::catalog::{Pool, PoolDraft, PoolUsage, SaveRule};
-use crate::sessions::{PoolHealth, Session};
+use crate::sessions::{PoolHealth, Seat};
 
 /// A pool as somebody wrote it; output-only fields are ignored.
 ///
@@ -43,16 +43,16 @@ pub(crate) fn save_rule(save_anyway: bool) -> SaveRule {
 }
 
 /// A pool as it is shown: the books' fields, and what its node says where it is attached.
-pub(crate) fn pool(pool: Pool, session: Option<&Session>) -> v1::Pool {
-    let health = session.and_then(|session| session.pool(pool.id));
-    let problem = match (session, &health) {
+pub(crate) fn pool(pool: Pool, seat: Option<&Seat>) -> v1::Pool {
+    let health = seat.and_then(|seat| seat.pool(pool.id));
+    let problem = match (seat, &health) {
         (None, _) => format!("node {} is not attached", pool.node),
         (Some(_), None) => format!("node {} has not reported on it yet", pool.node),
         (Some(_), Some(health)) => health.problem.clone().unwrap_or_default(),
     };
     v1::Pool {
         id: pool.id.get(),
-        online: session.is_some(),
+        online: seat.is_some(),
         healthy: problem.is_empty(),
         problem,
         filesystem_free: health.as_ref().map_or(0, |health| health.free_bytes),

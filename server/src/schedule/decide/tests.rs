@@ -42,7 +42,18 @@ fn lane(source: u64, target: u64, due: u32) -> Lane {
 fn snapshot() -> Snapshot {
     let nodes = vec![node(1), node(2), node(3)];
     let pools = vec![pool(1), pool(2), pool(3)];
-    Snapshot { now: UnixMillis(1_000_000), nodes, pools, lanes: vec![lane(1, 2, 500)], paused: false }
+    Snapshot {
+        now: UnixMillis(1_000_000),
+        nodes,
+        elsewhere: Vec::new(),
+        pools,
+        lanes: vec![lane(1, 2, 500)],
+        paused: false,
+    }
+}
+
+fn to_elsewhere(snapshot: &mut Snapshot) {
+    snapshot.elsewhere.push(snapshot.nodes.remove(0));
 }
 
 fn jobs(snapshot: &Snapshot) -> Vec<(u64, u64, u32)> {
@@ -62,6 +73,9 @@ fn which_jobs_are_leased_next() {
         ("who is behind with its trash gets nothing", |s| s.nodes[0].behind = true, &[]),
         ("the queue is paused", |s| s.paused = true, &[]),
         ("the source's node is away", |s| drop(s.nodes.remove(0)), &[]),
+        ("the target's node is another server's", |s| s.elsewhere.push(s.nodes.remove(1)), &[(1, 2, 128)]),
+        ("the source's node is another server's: what comes from the trash", to_elsewhere, &[(1, 2, 32)]),
+        ("both are another server's", |s| s.elsewhere.append(&mut s.nodes), &[]),
         ("the target's node is away", |s| drop(s.nodes.remove(1)), &[]),
         ("the source is not healthy", |s| s.pools[0].healthy = false, &[]),
         ("the target is not healthy", |s| s.pools[1].healthy = false, &[]),
@@ -206,6 +220,7 @@ fn any_snapshot() -> impl Strategy<Value = Snapshot> {
     (nodes, pools, lanes).prop_map(|(nodes, pools, lanes)| Snapshot {
         now: UnixMillis(0),
         nodes,
+        elsewhere: Vec::new(),
         pools,
         lanes,
         paused: false,

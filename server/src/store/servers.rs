@@ -1,0 +1,249 @@
+//! Servers that share the books: each notes that it lives, and takes out those that don't any more. With a file there is
+//! one, and whatever an earlier one left is over.
+
+use std::sync::atomic::Ordering;
+
+use pixelfox_proto::{NodeId, SessionEpoch};
+use sqlx::FromRow;
+
+use super::{
+    Store, StoreError, Topic, Trouble,
+    dialect::{checked, int, json, pool_id, uint},
+    lease,
+    nodes::count_up,
+    outbox,
+    statement::{self, Conn},
+};
+use crate::catalog::{NodeElsewhere, PoolReport, Pulse, ReturnedJob, TrashOrder, UnixMillis};
+
+/// A server that noted nothing for so long is gone, by the database's clock.
+const SILENCE_MILLIS: i64 = 30_000;
+
+impl Store {
+    /// Whether other servers may share these books.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.shared.is_some()
+    }
+
+    /// This process takes part from now on. Jobs of servers that are gone are pending again; in a file those of everyone.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn enter(&self, now: UnixMillis) -> Result<Vec<ReturnedJob>, StoreError> {
+        let shared = self.is_shared();
+        let (life, returned) = self
+            .write("take part", move |conn| {
+                Box::pin(async move {
+                    let life = count_up(conn, "server", 1).await?;
+                    let returned = if shared {
+                        let clock = clock(conn, now).await?;
+                        statement::query(ALIVE).bind(life).bind(clock).execute(&mut *conn).await?;
+                        forget_silent(conn, clock, now).await?
+                    } else {
+                        statement::query("UPDATE nodes SET server = 0 WHERE server <> 0").execute(&mut *conn).await?;
+                        lease::return_every(conn, now).await?
+                    };
+                    Ok((life, returned))
+                })
+            })
+            .await?;
+        self.life().store(life, Ordering::Release);
+        Ok(returned)
+    }
+
+    /// Notes that this process lives, and takes out servers that don't.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn live_on(&self, now: UnixMillis) -> Result<Pulse, StoreError> {
+        let life = self.life().load(Ordering::Acquire);
+        let returned = self
+            .write("note that this server lives", move |conn| {
+                Box::pin(async move {
+                    let clock = clock(conn, now).await?;
+                    statement::query(ALIVE).bind(life).bind(clock).execute(&mut *conn).await?;
+                    forget_silent(conn, clock, now).await
+                })
+            })
+            .await?;
+        let (here, elsewhere) = self.attached(life).await?;
+        Ok(Pulse { here, elsewhere, returned })
+    }
+
+    /// This process takes no part any more.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn leave(&self) -> Result<(), StoreError> {
+        let life = self.life().load(Ordering::Acquire);
+        self.write("take leave", move |conn| {
+            Box::pin(async move {
+                statement::query("UPDATE nodes SET server = 0 WHERE server = $1")
+                    .bind(life)
+                    .execute(&mut *conn)
+                    .await?;
+                Ok(statement::query("DELETE FROM servers WHERE life = $1").bind(life).execute(conn).await?)
+            })
+        })
+        .await
+    }
+
+    /// What a node says of its pools, for the other servers. Of an older session: ignored.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn pools_seen(
+        &self,
+        node: NodeId,
+        epoch: SessionEpoch,
+        reports: Vec<PoolReport>,
+        now: UnixMillis,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "UPDATE nodes SET pools = $3 WHERE node_id = $1 AND epoch = $2";
+        self.write("note what a node says of its pools", move |conn| {
+            Box::pin(async move {
+                let rows: Vec<Report> = reports.into_iter().map(Report::from).collect();
+                let query = statement::query(SQL).bind(node.as_str()).bind(int(epoch.0)).bind(json(&rows));
+                query.execute(&mut *conn).await?;
+                outbox::put(conn, now, Topic::Node, &[node.to_string()]).await
+            })
+        })
+        .await
+    }
+
+    async fn attached(&self, life: i64) -> Result<(Vec<(NodeId, SessionEpoch)>, Vec<NodeElsewhere>), StoreError> {
+        const SQL: &str =
+            "SELECT node_id, epoch, attached, server, pools FROM nodes WHERE server <> 0 ORDER BY node_id";
+        self.read("look who is attached where", async |mut conn| {
+            let rows: Vec<SeatRow> = statement::query_as(SQL).fetch_all(&mut conn).await?;
+            let (mut here, mut elsewhere) = (Vec::new(), Vec::new());
+            for row in rows {
+                let (node, epoch) = (checked(row.node_id.parse(), "nodes.node_id")?, SessionEpoch(uint(row.epoch)));
+                if row.server == life {
+                    here.push((node, epoch));
+                } else {
+                    let pools: Vec<Report> = checked(serde_json::from_str(&row.pools), "nodes.pools")?;
+                    let pools = pools.into_iter().map(PoolReport::try_from).collect::<Result<_, _>>()?;
+                    elsewhere.push(NodeElsewhere { node, epoch, since: UnixMillis(row.attached), pools });
+                }
+            }
+            Ok((here, elsewhere))
+        })
+        .await
+    }
+}
+
+#[derive(FromRow)]
+struct SeatRow {
+    node_id: String,
+    epoch: i64,
+    attached: i64,
+    server: i64,
+    pools: String,
+}
+
+/// A [`PoolReport`] on record.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Report {
+    pool: u64,
+    problem: Option<String>,
+    free: u64,
+    total: u64,
+    unowned: u64,
+    file_system: u64,
+    wanted: u64,
+}
+
+impl From<PoolReport> for Report {
+    fn from(report: PoolReport) -> Self {
+        Self {
+            pool: report.pool.get(),
+            problem: report.problem,
+            free: report.free_bytes,
+            total: report.total_bytes,
+            unowned: report.unowned_bytes,
+            file_system: report.file_system,
+            wanted: report.wanted_bytes,
+        }
+    }
+}
+
+impl TryFrom<Report> for PoolReport {
+    type Error = Trouble;
+
+    fn try_from(report: Report) -> Result<Self, Trouble> {
+        Ok(Self {
+            pool: pool_id(int(report.pool))?,
+            problem: report.problem,
+            free_bytes: report.free,
+            total_bytes: report.total,
+            unowned_bytes: report.unowned,
+            file_system: report.file_system,
+            wanted_bytes: report.wanted,
+        })
+    }
+}
+
+const ALIVE: &str = "INSERT INTO servers (life, seen) VALUES ($1, $2)
+    ON CONFLICT (life) DO UPDATE SET seen = excluded.seen";
+
+/// Now, by the clock that all servers have in common.
+async fn clock(conn: &mut Conn, now: UnixMillis) -> Result<i64, Trouble> {
+    let query = statement::query_scalar("SELECT $1")
+        .on_postgres("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) + 0 * $1");
+    Ok(query.bind(now.0).fetch_one(conn).await?)
+}
+
+/// Servers that are silent for too long are taken out, with the sessions that they had.
+async fn forget_silent(conn: &mut Conn, clock: i64, now: UnixMillis) -> Result<Vec<ReturnedJob>, Trouble> {
+    const SILENT: &str = "DELETE FROM servers WHERE seen < $1";
+    const THEIRS: &str = "UPDATE nodes SET server = 0
+        WHERE server <> 0 AND server NOT IN (SELECT life FROM servers) RETURNING node_id, epoch";
+    statement::query(SILENT).bind(clock - SILENCE_MILLIS).execute(&mut *conn).await?;
+    let rows: Vec<(String, i64)> = statement::query_as(THEIRS).fetch_all(&mut *conn).await?;
+    let mut returned = Vec::new();
+    for (node, epoch) in &rows {
+        returned.extend(lease::return_node(conn, &checked(node.parse(), "nodes.node_id")?, *epoch, now).await?);
+    }
+    let nodes: Vec<String> = rows.into_iter().map(|(node, _)| node).collect();
+    if !nodes.is_empty() {
+        outbox::put(conn, now, Topic::Node, &nodes).await?;
+    }
+    Ok(returned)
+}
+
+/// Whether another server has a session of this node with another process.
+pub(super) async fn is_taken(
+    conn: &mut Conn,
+    node: &NodeId,
+    instance: &str,
+    life: i64,
+) -> Result<Option<String>, Trouble> {
+    const SQL: &str = "SELECT address FROM nodes
+        WHERE node_id = $1 AND instance_id <> $2 AND server <> 0 AND server <> $3";
+    let query = statement::query_as(SQL).bind(node.as_str()).bind(instance).bind(life);
+    let row: Option<(String,)> = query.fetch_optional(conn).await?;
+    Ok(row.map(|(address,)| address))
+}
+
+/// Orders that a commit counts as sent go out by this process only where the node is its own: those of others are due
+/// again, and the server that has the node is told with the commit's news.
+pub(super) async fn leave_to_others(conn: &mut Conn, life: i64, orders: &mut Vec<TrashOrder>) -> Result<(), Trouble> {
+    const HERE: &str = "SELECT node_id FROM nodes WHERE server = $1";
+    const DUE_AGAIN: &str = "UPDATE replicas SET ordered_epoch = 0
+        FROM json_each($1) AS a CROSS JOIN files f ON f.stored_path = a.value ->> 1
+        WHERE replicas.file_id = f.id AND replicas.pool_id = CAST(a.value ->> 0 AS BIGINT)";
+    if orders.is_empty() {
+        return Ok(());
+    }
+    let here: Vec<String> = statement::query_scalar(HERE).bind(life).fetch_all(&mut *conn).await?;
+    let (ours, theirs): (Vec<_>, Vec<_>) =
+        std::mem::take(orders).into_iter().partition(|order| here.iter().any(|node| *node == order.node.as_str()));
+    *orders = ours;
+    if theirs.is_empty() {
+        return Ok(());
+    }
+    let keys: Vec<_> = theirs.iter().map(|order| (order.pool.get(), order.path.to_string())).collect();
+    Ok(statement::query(DUE_AGAIN).bind(json(&keys)).execute(conn).await?)
+}
