@@ -114,7 +114,7 @@ pub fn show_size(bytes: u64) -> String {
     unit.map_or_else(
         || format!("{bytes} bytes"),
         |(name, bits)| {
-            let tenths = u128::from(bytes) * 10 >> bits;
+            let tenths = (u128::from(bytes) * 10) >> bits;
             format!("{}.{} {name}", tenths / 10, tenths % 10)
         },
     )

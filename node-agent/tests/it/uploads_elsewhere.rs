@@ -27,6 +27,7 @@ async fn a_moved_file_is_answered_with_its_place() {
 }
 
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "as a disk that is unmounted and mounted again")]
 async fn a_link_into_a_pool_whose_directory_is_gone_is_not_answered_as_lost() {
     // On record here; that the file is missing says nothing while the disk is. At once, and when the node has noticed.
     let node = Node::start().await;
