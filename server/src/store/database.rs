@@ -156,7 +156,7 @@ pub(super) enum Readers {
     /// Of a file.
     Sqlite(SqlitePool),
     /// Of a server.
-    Postgres(ServerReaders),
+    Postgres(Box<ServerReaders>),
 }
 
 /// Connections to a server: when one of them gives no answer, all of them are given up for new ones.

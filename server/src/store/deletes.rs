@@ -172,13 +172,11 @@ async fn condemn(conn: &mut Conn, images: &[FoundRow], tally: &mut Tally, now: U
         statement::query_as(COPIES).bind(json(&ids)).fetch_all(&mut *conn).await?;
     let mut condemned = Vec::new();
     for (file, pool, state, size) in copies {
-        match rows::state(Some(&state))? {
-            Some(state @ (ReplicaState::Live | ReplicaState::Suspect | ReplicaState::Lost)) => {
-                tally.shift(pool, size, state.bucket(false), Bucket::Trash);
-                condemned.push((file, pool));
-            }
-            // in the trash, or on the way there or out of it
-            _ => {}
+        // the others are in the trash, or on the way there or out of it
+        let state = rows::state(Some(&state))?;
+        if let Some(state @ (ReplicaState::Live | ReplicaState::Suspect | ReplicaState::Lost)) = state {
+            tally.shift(pool, size, state.bucket(false), Bucket::Trash);
+            condemned.push((file, pool));
         }
     }
     statement::query(CONDEMN).bind(json(&condemned)).bind(now.0).execute(&mut *conn).await?;

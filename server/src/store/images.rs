@@ -23,7 +23,7 @@ impl Store {
     pub async fn locate(&self, path: &StoredPath) -> Result<Option<Located>, StoreError> {
         self.read("look for a file", async |mut conn| {
             let row: Option<(i64, String, String, String)> =
-                statement::query_as(LOCATE).bind(path.as_str()).fetch_optional(&mut *conn).await?;
+                statement::query_as(LOCATE).bind(path.as_str()).fetch_optional(&mut conn).await?;
             let Some((pool, node, base, path)) = row else { return Ok(None) };
             let node = checked(node.parse(), "pools.node_id")?;
             Ok(Some(Located { pool: pool_id(pool)?, node, url: format!("{base}/uploads/{path}") }))
@@ -47,7 +47,7 @@ impl Store {
             let mut sql = search.select(IMAGE_COLUMNS);
             sql.push(" AND i.id < ").push_bind(start);
             sql.push(" ORDER BY i.id DESC LIMIT ").push_bind(limit + 1);
-            let mut rows: Vec<ImageRow> = sql.fetch_all(&mut *conn).await?;
+            let mut rows: Vec<ImageRow> = sql.fetch_all(&mut conn).await?;
             let more = rows.len() > usize::try_from(limit).unwrap_or(usize::MAX);
             if more {
                 rows.pop();
@@ -99,7 +99,7 @@ impl Store {
             let mut sql = statement::query_as(IMAGE_COLUMNS);
             sql.push(" FROM images i JOIN pools p ON p.id = i.pool_id WHERE i.deleting = 0");
             sql.push(condition).push_bind(value);
-            let row: Option<ImageRow> = sql.fetch_optional(&mut *conn).await?;
+            let row: Option<ImageRow> = sql.fetch_optional(&mut conn).await?;
             let images = with_files(&mut conn, row.into_iter().collect()).await?;
             images.into_iter().next().ok_or_else(|| unknown.into())
         })
@@ -115,7 +115,7 @@ impl Store {
             "SELECT CAST(COALESCE(SUM(images), 0) AS BIGINT), CAST(COALESCE(SUM(used_files), 0) AS BIGINT),
             CAST(COALESCE(SUM(used_bytes), 0) AS BIGINT) FROM pools";
         self.read("count the images", async |mut conn| {
-            let (images, files, bytes): (i64, i64, i64) = statement::query_as(SQL).fetch_one(&mut *conn).await?;
+            let (images, files, bytes): (i64, i64, i64) = statement::query_as(SQL).fetch_one(&mut conn).await?;
             Ok(ImageTotals { images: uint(images), files: uint(files), bytes: uint(bytes) })
         })
         .await

@@ -27,7 +27,7 @@ impl Store {
         self.read("look for pending jobs", async |mut conn| {
             let query =
                 statement::query_as(LANES).on_postgres(LANES_POSTGRES).bind(now.0).bind(i64::from(Lane::COUNTED));
-            let rows: Vec<LaneRow> = query.fetch_all(&mut *conn).await?;
+            let rows: Vec<LaneRow> = query.fetch_all(&mut conn).await?;
             rows.into_iter().map(Lane::try_from).collect()
         })
         .await
@@ -51,13 +51,13 @@ impl Store {
         self.read("list jobs", async |mut conn| {
             let mut count = statement::query_as("SELECT COUNT(*) FROM jobs WHERE true");
             narrow(&mut count, &filter);
-            let (total,): (i64,) = count.fetch_one(&mut *conn).await?;
+            let (total,): (i64,) = count.fetch_one(&mut conn).await?;
             let limit = i64::from(ask.limit());
             let mut sql = statement::query_as("SELECT * FROM jobs WHERE id < ");
             sql.push_bind(start);
             narrow(&mut sql, &filter);
             sql.push(" ORDER BY id DESC LIMIT ").push_bind(limit + 1);
-            let mut rows: Vec<JobRow> = sql.fetch_all(&mut *conn).await?;
+            let mut rows: Vec<JobRow> = sql.fetch_all(&mut conn).await?;
             let more = rows.len() > usize::try_from(limit).unwrap_or(usize::MAX);
             if more {
                 rows.pop();
@@ -76,7 +76,7 @@ impl Store {
     pub async fn get_job(&self, id: JobId) -> Result<Job, StoreError> {
         self.read("read a job", async |mut conn| {
             let query = statement::query_as("SELECT * FROM jobs WHERE id = $1").bind(int(id.get()));
-            let row: Option<JobRow> = query.fetch_optional(&mut *conn).await?;
+            let row: Option<JobRow> = query.fetch_optional(&mut conn).await?;
             row.ok_or_else(|| Refusal::not_found(format!("no job {id}")))?.try_into()
         })
         .await
@@ -104,7 +104,7 @@ impl Store {
     pub async fn job_totals(&self) -> Result<Vec<(JobState, u64)>, StoreError> {
         const SQL: &str = "SELECT state, COUNT(*) FROM jobs GROUP BY state ORDER BY state";
         self.read("count jobs", async |mut conn| {
-            let rows: Vec<(String, i64)> = statement::query_as(SQL).fetch_all(&mut *conn).await?;
+            let rows: Vec<(String, i64)> = statement::query_as(SQL).fetch_all(&mut conn).await?;
             let pair =
                 |(name, count): (String, i64)| Ok((word(JobState::parse(&name), "jobs.state", &name)?, uint(count)));
             rows.into_iter().map(pair).collect()

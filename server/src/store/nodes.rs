@@ -65,7 +65,7 @@ impl Store {
     pub async fn list_nodes(&self) -> Result<Vec<NodeRecord>, StoreError> {
         self.read("list the nodes", async |mut conn| {
             let rows: Vec<NodeRow> =
-                statement::query_as("SELECT * FROM nodes ORDER BY node_id").fetch_all(&mut *conn).await?;
+                statement::query_as("SELECT * FROM nodes ORDER BY node_id").fetch_all(&mut conn).await?;
             rows.into_iter().map(NodeRecord::try_from).collect()
         })
         .await
@@ -78,7 +78,7 @@ impl Store {
     pub async fn last_lease(&self) -> Result<Lease, StoreError> {
         const SQL: &str = "SELECT value FROM counters WHERE name = 'lease'";
         self.read("read the last lease", async |mut conn| {
-            let value: i64 = statement::query_scalar(SQL).fetch_one(&mut *conn).await?;
+            let value: i64 = statement::query_scalar(SQL).fetch_one(&mut conn).await?;
             Ok(Lease(uint(value)))
         })
         .await

@@ -60,7 +60,7 @@ impl Store {
         const SQL: &str = "SELECT number, at, topic, subjects FROM outbox WHERE number > $1 ORDER BY number LIMIT $2";
         self.read("read what happened", async |mut conn| {
             let rows: Vec<(i64, i64, String, String)> =
-                statement::query_as(SQL).bind(int(number)).bind(i64::from(limit)).fetch_all(&mut *conn).await?;
+                statement::query_as(SQL).bind(int(number)).bind(i64::from(limit)).fetch_all(&mut conn).await?;
             rows.into_iter().map(happening).collect()
         })
         .await
@@ -76,7 +76,7 @@ impl Store {
         let own = self.shared.as_ref().map(|shared| shared.tag.clone()).unwrap_or_default();
         self.read("read what others did", async |mut conn| {
             let rows: Vec<(i64, i64, String, String, String)> =
-                statement::query_as(SQL).bind(int(number)).bind(i64::from(limit)).fetch_all(&mut *conn).await?;
+                statement::query_as(SQL).bind(int(number)).bind(i64::from(limit)).fetch_all(&mut conn).await?;
             let last = rows.last().map_or(number, |row| uint(row.0));
             let others = rows.into_iter().filter(|(.., process)| *process != own);
             let news = others.map(|(number, at, topic, subjects, _)| happening((number, at, topic, subjects)));

@@ -64,7 +64,7 @@ pub(super) async fn open(url: &str) -> Result<(Database, Readers, Shared), Store
     let settings = PgPoolOptions::new().max_connections(READERS).acquire_timeout(ACQUIRE_WAIT);
     let readers = ServerReaders::new(settings, options);
     let database = Database::Postgres { options: Box::new(writes), conn: Some(Conn::Postgres(conn)) };
-    Ok((database, Readers::Postgres(readers), shared))
+    Ok((database, Readers::Postgres(Box::new(readers)), shared))
 }
 
 /// Commits must be durable: a delete may follow each. What the server does with them is its operator's to decide.

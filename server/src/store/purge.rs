@@ -18,7 +18,7 @@ impl Store {
     /// The database fails.
     pub async fn trash_views(&self) -> Result<Vec<TrashView>, StoreError> {
         self.read("look into the trash", async |mut conn| {
-            let rows: Vec<(i64, Option<i64>, bool)> = statement::query_as(VIEWS).fetch_all(&mut *conn).await?;
+            let rows: Vec<(i64, Option<i64>, bool)> = statement::query_as(VIEWS).fetch_all(&mut conn).await?;
             let view = |(pool, oldest, is_purging): (i64, Option<i64>, bool)| {
                 Ok(TrashView { pool: pool_id(pool)?, oldest: oldest.map(UnixMillis), is_purging })
             };
@@ -44,7 +44,7 @@ impl Store {
     pub async fn sound_sources(&self, files: &[(JobId, StoredPath)]) -> Result<Vec<(JobId, StoredPath)>, StoreError> {
         let words: Vec<_> = files.iter().enumerate().map(|(n, (job, path))| (job.get(), path.as_str(), n)).collect();
         self.read("look for sound copies", async |mut conn| {
-            let sound: Vec<i64> = statement::query_scalar(SOUND).bind(json(&words)).fetch_all(&mut *conn).await?;
+            let sound: Vec<i64> = statement::query_scalar(SOUND).bind(json(&words)).fetch_all(&mut conn).await?;
             let files = files.iter().enumerate().filter(|(n, _)| sound.contains(&i64::try_from(*n).unwrap_or(-1)));
             Ok(files.map(|(_, file)| file.clone()).collect())
         })

@@ -292,7 +292,7 @@ async fn undoes_what_it_must(url: &str) {
     assert!(ask("g", Then::Refuses).await.is_err() && ask("h", Then::Breaks).await.is_err(), "alone as well");
     let kept: Vec<String> = store
         .read("look", async |mut conn| {
-            Ok(statement::query_scalar("SELECT action FROM audit ORDER BY id").fetch_all(&mut *conn).await?)
+            Ok(statement::query_scalar("SELECT action FROM audit ORDER BY id").fetch_all(&mut conn).await?)
         })
         .await
         .expect("reads");

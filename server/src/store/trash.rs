@@ -63,7 +63,7 @@ impl Store {
     pub async fn next_trash_order(&self, node: &NodeId, epoch: SessionEpoch) -> Result<Option<UnixMillis>, StoreError> {
         self.read("look for old copies", async |mut conn| {
             let query = statement::query_scalar(NEXT).bind(node.as_str()).bind(int(epoch.0));
-            let next: Option<i64> = query.fetch_one(&mut *conn).await?;
+            let next: Option<i64> = query.fetch_one(&mut conn).await?;
             Ok(next.map(UnixMillis))
         })
         .await

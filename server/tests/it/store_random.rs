@@ -151,14 +151,7 @@ impl World {
                 }
             }
             Event::Trash { which, how } => {
-                if let Some(order) = chosen(&self.orders, which) {
-                    let word = match how {
-                        0..=2 => done_with(order),
-                        3 => TrashOutcome::Missing,
-                        _ => TrashOutcome::Again(at(self.now + 5)),
-                    };
-                    store.finish_trash(vec![result(order, word)], at(self.now)).await.unwrap();
-                }
+                self.trash(which, how).await;
                 self.due().await;
             }
             Event::Purge { of_s01, bytes, aged } => {
@@ -200,6 +193,16 @@ impl World {
         }
         self.books.assert_counted().await;
         self
+    }
+
+    async fn trash(&self, which: usize, how: u8) {
+        let Some(order) = chosen(&self.orders, which) else { return };
+        let word = match how {
+            0..=2 => done_with(order),
+            3 => TrashOutcome::Missing,
+            _ => TrashOutcome::Again(at(self.now + 5)),
+        };
+        self.books.store.finish_trash(vec![result(order, word)], at(self.now)).await.unwrap();
     }
 
     /// What a plan says is what its parent has.
