@@ -230,6 +230,7 @@ mod tests {
             source: pool(1),
             target: pool(2),
             epoch: SessionEpoch(1),
+            undo: false,
             files: Vec::new(),
         }
     }

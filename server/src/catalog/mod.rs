@@ -30,7 +30,7 @@ pub use orders::{
     MoveBatch, MoveDone, MovedJob, PlanRule, Reach, ReturnedJob, Setback, SetbackKind, SettledJob, SourceFault,
 };
 pub use page::{Page, PageAsk, PageToken};
-pub use plans::{PoolMoveAsk, Slice};
+pub use plans::{PoolMoveAsk, Slice, UndoAsk};
 pub use pool::{Pool, PoolDraft, PoolPatch, PoolSaved, PoolUsage, StorageTier, StorageType};
 pub use pool_rules::{Finding, PoolSpec, SaveRule, Severity, auto_pool_name, origin_of};
 pub use refusal::{Refusal, RefusalKind};

@@ -142,6 +142,8 @@ pub struct LeasedJob {
     pub target: PoolId,
     /// Session that holds it.
     pub epoch: SessionEpoch,
+    /// Whether it takes a move back: out of the target's trash, by mark and size, and never by a copy.
+    pub undo: bool,
     /// What to move, the original first.
     pub files: Vec<LeasedFile>,
 }

@@ -2,7 +2,7 @@
 
 use pixelfox_proto::{JobId, PoolId};
 
-use super::{PlanRule, SettledJob};
+use super::{PlanRule, SettledJob, WhichJobs};
 
 /// Every image of a pool to another one, as asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +15,15 @@ pub struct PoolMoveAsk {
     pub limit: u64,
     /// Whether anything is written.
     pub rule: PlanRule,
+    /// Chosen by the client; empty: none. The same one again does nothing new and answers the same.
+    pub request_id: String,
+}
+
+/// Finished moves to be taken back, as asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UndoAsk {
+    /// Which; a parent stands for its children.
+    pub which: WhichJobs,
     /// Chosen by the client; empty: none. The same one again does nothing new and answers the same.
     pub request_id: String,
 }

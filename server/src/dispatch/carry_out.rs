@@ -15,6 +15,9 @@ use crate::store::StoreError;
 /// Jobs of one command at most.
 const JOBS: usize = schedule::JOBS_PER_COMMAND as usize;
 
+/// Files of one command that brings them back at most.
+const RESTORED: usize = 256;
+
 /// A file with the job that it belongs to.
 type Parcel<'a> = (&'a LeasedJob, &'a LeasedFile);
 
@@ -45,13 +48,19 @@ impl Round {
                 self.push(source, order.source, order.target, pools, &parcels.concat()).await;
             }
         }
-        if let (false, Some(target_node)) = (to_restore.is_empty(), target_node) {
-            let command = restore(order.target, &to_restore);
-            let awaited =
-                to_restore.iter().map(|(job, file)| (file.path.clone(), Awaited::Restored(attempt(job, file))));
+        if let Some(target_node) = &target_node {
+            self.bring_back(target_node, order.target, to_restore).await;
+        }
+    }
+
+    /// Out of the target's trash: hashed, but for moves that are taken back.
+    async fn bring_back(&self, target_node: &Session, target: PoolId, parcels: Vec<Parcel<'_>>) {
+        let (undone, moved): (Vec<_>, Vec<_>) = parcels.into_iter().partition(|(job, _)| job.undo);
+        for parcels in undone.chunks(RESTORED).chain(moved.chunks(RESTORED)) {
+            let awaited = parcels.iter().map(|(job, file)| (file.path.clone(), Awaited::Restored(attempt(job, file))));
             crash_point!("restore.before_send");
-            if let Err(end) = self.sessions.send(&target_node, command, Work::Rename, awaited) {
-                self.unsent(&to_restore, &end.to_string()).await;
+            if let Err(end) = self.sessions.send(target_node, restore(target, parcels), Work::Rename, awaited) {
+                self.unsent(parcels, &end.to_string()).await;
             }
             crash_point!("restore.after_send");
         }
@@ -147,5 +156,6 @@ fn restore(pool: PoolId, parcels: &[Parcel<'_>]) -> Command {
         let trashed = file.in_trash?;
         Some(RestoreFile { path: file.path.clone(), trashed, restored: file.generation, job: job.job })
     };
-    Command::Restore(RestoreFiles { pool, files: parcels.iter().filter_map(file).collect() })
+    let hashed = !parcels.iter().any(|(job, _)| job.undo);
+    Command::Restore(RestoreFiles { pool, hashed, files: parcels.iter().filter_map(file).collect() })
 }

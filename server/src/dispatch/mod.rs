@@ -17,7 +17,7 @@ pub use self::snapshot::snapshot;
 use crate::catalog::{LeaseOrder, Pool};
 use crate::clock;
 use crate::schedule;
-use crate::sessions::{SessionEnd, Sessions};
+use crate::sessions::{SessionEnd, Sessions, Work};
 use crate::settle::Settle;
 use crate::store::{Store, StoreError};
 
@@ -120,10 +120,20 @@ impl Round {
         }
     }
 
+    /// Commands for renames that the target has to work off before more images come back out of its trash.
+    fn is_behind(&self, order: &LeaseOrder, pools: &[Pool]) -> bool {
+        let node = pools.iter().find(|pool| pool.id == order.target).map(|pool| &pool.node);
+        let session = node.and_then(|node| self.sessions.of(node));
+        session.is_some_and(|session| session.pending.count(Work::Rename) >= snapshot::RENAMES_BEHIND)
+    }
+
     /// Whether any job went out or ended.
     async fn lease(&self, order: LeaseOrder, pools: &[Pool]) -> Result<bool, StoreError> {
         let changes = self.settle.changes();
         crash_point!("lease.before_commit");
+        if self.is_behind(&order, pools) {
+            return Ok(false);
+        }
         let leased = self.store.lease_jobs(order.clone(), clock::now()).await.inspect_err(|_| self.doubt(&order))?;
         if !leased.jobs.is_empty() {
             crash_point!("lease.after_commit");

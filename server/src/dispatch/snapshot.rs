@@ -7,7 +7,7 @@ use crate::sessions::{Session, Sessions, Work};
 use crate::store::{Store, StoreError};
 
 /// Commands for the trash that a node has to work off before it gets more to push: commits must not outrun it.
-const RENAMES_BEHIND: usize = 16;
+pub(super) const RENAMES_BEHIND: usize = 16;
 
 /// What is decided on now: all pools on record, and the snapshot made of them, the sessions and the pending work.
 ///

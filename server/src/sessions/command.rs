@@ -91,6 +91,8 @@ pub struct TrashFiles {
 pub struct RestoreFiles {
     /// The pool.
     pub pool: PoolId,
+    /// Whether the bytes are hashed before the answer; otherwise mark and size are enough.
+    pub hashed: bool,
     /// What comes back.
     pub files: Vec<RestoreFile>,
 }

@@ -56,6 +56,11 @@ impl Flights {
         Some((job, ends))
     }
 
+    /// Whether a job in flight takes a move back.
+    pub(super) fn is_undo(&self, lease: Lease) -> bool {
+        self.by_lease.lock().get(&lease).is_some_and(|flight| flight.job.undo)
+    }
+
     /// The parent of a job in flight.
     pub(super) fn parent(&self, lease: Lease) -> Option<JobId> {
         self.by_lease.lock().get(&lease)?.job.parent
@@ -129,6 +134,7 @@ mod tests {
             source: pool(1),
             target: pool(2),
             epoch: SessionEpoch(1),
+            undo: false,
             files: names.iter().map(file).collect(),
         }
     }

@@ -24,6 +24,10 @@ impl Settle {
             Outcome::Retry => job.failures >= PATIENT_FAILURES,
             _ => false,
         };
+        let is_back = matches!(result.outcome, Outcome::Done | Outcome::Skipped);
+        if !is_back && self.rooms.flights.is_undo(lease) {
+            return self.land(lease, path, FileEnd::not_undone(result)).await;
+        }
         match result.outcome {
             Outcome::Missing => self.rooms.flights.not_restored(lease, path, Unrestored::NotThere),
             _ if self.rooms.flights.job(lease).is_some_and(|job| gives_up(&job)) => {

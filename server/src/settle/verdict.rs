@@ -44,6 +44,18 @@ impl FileEnd {
     }
 }
 
+impl FileEnd {
+    /// A file that should come out of the trash and did not: nothing is copied instead, so that only what passes is
+    /// tried again.
+    pub(super) fn not_undone(result: &FileResult) -> Self {
+        let cause = match result.outcome {
+            Outcome::Retry | Outcome::Busy => Cause::Passing,
+            _ => Cause::Refused,
+        };
+        Self::Failed(cause, format!("{}: its old copy did not come back: {}", result.path, result.message))
+    }
+}
+
 /// What follows for the job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -159,6 +171,7 @@ mod tests {
             source: PoolId::try_from(1).expect("not 0"),
             target: PoolId::try_from(2).expect("not 0"),
             epoch: SessionEpoch(4),
+            undo: false,
             files: files.iter().map(file).collect(),
         }
     }

@@ -14,7 +14,7 @@ use super::{
     endings, outbox,
     rows::{self, MoveFileRow, bucket, state},
     servers,
-    statement::{self, Conn},
+    statement::{self, Conn, Flag},
     tally::Tally,
     uploads::enter,
 };
@@ -55,12 +55,13 @@ pub(super) struct HeldRow {
     pub(super) source_pool_id: i64,
     pub(super) target_pool_id: i64,
     pub(super) epoch: i64,
+    pub(super) undo: Flag,
     pub(super) source_name: String,
     pub(super) target_name: String,
 }
 
 pub(super) const HELD: &str = "
-SELECT j.id, j.parent_id, j.image_id, j.image_uuid, j.node_id, j.source_pool_id, j.target_pool_id, j.epoch,
+SELECT j.id, j.parent_id, j.image_id, j.image_uuid, j.node_id, j.source_pool_id, j.target_pool_id, j.epoch, j.undo,
     s.name AS source_name, t.name AS target_name
 FROM json_each($1) AS a
     CROSS JOIN jobs j ON j.id = CAST(a.value ->> 0 AS BIGINT)
@@ -143,8 +144,8 @@ fn sort<'a>(files: &'a [MoveFileRow], words: &[FileDone]) -> Result<Option<Sorte
 #[derive(Default)]
 struct Changes {
     tally: Tally,
-    /// file, pool
-    landed: Vec<(i64, i64)>,
+    /// file, pool, 1 where its bytes were not looked at
+    landed: Vec<(i64, i64, i64)>,
     /// file, pool, job, epoch
     condemned: Vec<(i64, i64, i64, i64)>,
     /// file, source pool, target pool, generation in the target's trash
@@ -156,6 +157,8 @@ struct Changes {
     /// parent → bytes, files missing
     parents: BTreeMap<i64, (i64, i64)>,
     images: Vec<String>,
+    /// image, job
+    movers: Vec<(i64, i64)>,
 }
 
 impl Changes {
@@ -165,7 +168,7 @@ impl Changes {
         for file in &sorted.landed {
             let before = ReplicaState::Writing.bucket(file.target_trash.is_some());
             self.tally.shift(target, file.size, before, Bucket::Used);
-            self.landed.push((file.file, target));
+            self.landed.push((file.file, target, i64::from(job.undo.0)));
         }
         for file in &sorted.old {
             self.tally.shift(source, file.size, Bucket::Used, Bucket::Trash);
@@ -190,6 +193,7 @@ impl Changes {
             *sums = (sums.0 + bytes, sums.1 + missing);
         }
         self.images.push(job.image_uuid.clone());
+        self.movers.push((job.image_id, job.id));
         let path = |file: &&MoveFileRow| checked::<StoredPath, _>(file.stored_path.parse(), "files.stored_path");
         Ok(MovedJob {
             job: job_id(job.id)?,
@@ -214,10 +218,11 @@ impl Changes {
             run(conn, DROPPED, missing, now).await?;
         }
         let mut places = Vec::new();
+        let movers: HashMap<i64, i64> = self.movers.into_iter().collect();
         for (pool, images) in self.entering {
             let count = i64::try_from(images.len()).unwrap_or(i64::MAX);
             let first = enter(conn, pool, count).await? - count + 1;
-            places.extend((first..).zip(images).map(|(entry, image)| (image, pool, entry)));
+            places.extend((first..).zip(images).map(|(entry, image)| (image, pool, entry, movers.get(&image))));
         }
         run(conn, PLACED, json(&places), now).await?;
         run(conn, COMMITTED, json(&self.jobs), now).await?;
@@ -232,7 +237,8 @@ impl Changes {
 }
 
 pub(super) const LANDED: &str = "
-UPDATE replicas SET state = 'live', job_id = NULL, trash_generation = NULL, verified = $2, since = $2
+UPDATE replicas SET state = 'live', job_id = NULL, trash_generation = NULL, since = $2,
+    verified = CASE WHEN CAST(a.value ->> 2 AS BIGINT) = 1 THEN 0 ELSE $2 END
 FROM json_each($1) AS a WHERE replicas.file_id = CAST(a.value ->> 0 AS BIGINT) AND replicas.pool_id = CAST(a.value ->> 1 AS BIGINT)";
 pub(super) const CONDEMNED: &str = "
 UPDATE replicas SET state = 'condemned', job_id = CAST(a.value ->> 2 AS BIGINT), ordered_epoch = CAST(a.value ->> 3 AS BIGINT), since = $2,
@@ -250,7 +256,8 @@ pub(super) const DROPPED: &str = "
 DELETE FROM replicas WHERE state = 'writing' AND $2 = $2
     AND (file_id, pool_id) IN (SELECT CAST(value ->> 0 AS BIGINT), CAST(value ->> 2 AS BIGINT) FROM json_each($1))";
 pub(super) const PLACED: &str = "
-UPDATE images SET pool_id = CAST(a.value ->> 1 AS BIGINT), entry = CAST(a.value ->> 2 AS BIGINT)
+UPDATE images SET pool_id = CAST(a.value ->> 1 AS BIGINT), entry = CAST(a.value ->> 2 AS BIGINT),
+    moved_by = CAST(a.value ->> 3 AS BIGINT)
 FROM json_each($1) AS a WHERE images.id = CAST(a.value ->> 0 AS BIGINT) AND $2 = $2";
 pub(super) const COMMITTED: &str = "
 UPDATE jobs SET committed = 1, bytes_done = CAST(a.value ->> 1 AS BIGINT), files_missing = files_missing + CAST(a.value ->> 2 AS BIGINT)

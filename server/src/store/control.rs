@@ -93,12 +93,12 @@ impl std::fmt::Debug for Detail<'_> {
 pub(super) const NAMED: &str = "
 SELECT j.id, j.kind FROM json_each($1) AS a CROSS JOIN jobs j ON j.id = CAST(a.value AS BIGINT) ORDER BY j.id";
 
-async fn named(conn: &mut Conn, ids: &[JobId]) -> Result<Vec<(i64, String)>, Trouble> {
+pub(super) async fn named(conn: &mut Conn, ids: &[JobId]) -> Result<Vec<(i64, String)>, Trouble> {
     let ids: Vec<u64> = ids.iter().map(|id| id.get()).collect();
     Ok(statement::query_as(NAMED).bind(json(&ids)).fetch_all(conn).await?)
 }
 
-async fn require_known(conn: &mut Conn, which: &WhichJobs) -> Result<(), Trouble> {
+pub(super) async fn require_known(conn: &mut Conn, which: &WhichJobs) -> Result<(), Trouble> {
     let WhichJobs::Ids(ids) = which else { return Ok(()) };
     let known: BTreeSet<u64> = named(conn, ids).await?.into_iter().map(|(id, _)| uint(id)).collect();
     let unknown: Vec<String> = ids.iter().filter(|id| !known.contains(&id.get())).map(ToString::to_string).collect();

@@ -12,7 +12,7 @@ use super::{
     nodes::{count_up, holds},
     outbox, queue,
     rows::{self, MoveFileRow, bucket, state},
-    statement::{self, Conn},
+    statement::{self, Conn, Flag},
     tally::Tally,
 };
 use crate::catalog::{
@@ -67,12 +67,14 @@ pub(super) struct Candidate {
     original_name: String,
     user_id: i64,
     created: i64,
+    undo: Flag,
 }
 
 macro_rules! candidates {
     ($when:literal) => {
         concat!(
-            "SELECT j.id, j.parent_id, j.attempt, j.failures, i.uuid, i.share_token, i.original_name, i.user_id, i.created
+            "SELECT j.id, j.parent_id, j.attempt, j.failures, i.uuid, i.share_token, i.original_name, i.user_id, i.created,
+                j.undo
             FROM jobs j CROSS JOIN images i ON i.id = j.image_id
             WHERE j.state = 'pending' AND j.node_id = $1 AND j.kind = 'move_image' AND j.source_pool_id = $2
                 AND j.target_pool_id = $3 AND ",
@@ -118,6 +120,9 @@ async fn lease(conn: &mut Conn, order: &LeaseOrder, now: UnixMillis) -> Result<L
     let mut taken = Taken::default();
     for job in candidates {
         match fit(by_job.get(&job.id).copied().unwrap_or_default(), job.id)? {
+            Fit::Go { files, .. } if job.undo.0 && files.iter().any(|file| in_trash(file).is_none()) => {
+                taken.over.push(not_in_trash(job.id));
+            }
             Fit::Go { files, .. } if !order.reach.covers(&files) => {}
             Fit::Go { bytes, .. } if bytes > room => taken.full = true,
             Fit::Go { files, bytes } => {
@@ -193,6 +198,12 @@ pub(super) fn fit(files: &[MoveFileRow], job: i64) -> Result<Fit<'_>, Trouble> {
         true if unsettled => Fit::Wait,
         true => Fit::Go { files: go, bytes },
     })
+}
+
+/// A move can't be taken back any more: nothing is copied for it.
+fn not_in_trash(job: i64) -> Ending {
+    let cause = "an old copy is not in the trash any more; move the image instead".to_owned();
+    Ending { job, state: JobState::Failed, cause, missing: 0 }
 }
 
 /// The generation of the file's copy in the target's trash.
@@ -312,6 +323,7 @@ fn leased_job(order: &LeaseOrder, job: &Candidate, files: &[&MoveFileRow], lease
         source: order.source,
         target: order.target,
         epoch: order.epoch,
+        undo: job.undo.0,
         files: files.iter().map(file).collect::<Result<_, Trouble>>()?,
     })
 }

@@ -36,6 +36,7 @@ mod sqlite;
 mod statement;
 mod tally;
 mod trash;
+mod undo;
 mod uploads;
 mod writer;
 

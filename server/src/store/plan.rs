@@ -173,7 +173,7 @@ fn start(conn: &mut Conn, ask: MoveAsk, now: UnixMillis) -> super::writer::Work<
     })
 }
 
-const PARENT: &str = "
+pub(super) const PARENT: &str = "
 INSERT INTO jobs (kind, state, node_id, source_pool_id, target_pool_id, bytes_total, children_total, made_bytes, made,
     created, started, finished)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $6, $7, $8, $8, $9) RETURNING id";
@@ -256,6 +256,6 @@ async fn make_jobs(conn: &mut Conn, look: &Look, now: UnixMillis) -> Result<i64,
 }
 
 /// The element of a set that has one.
-fn only<T: Ord>(set: &BTreeSet<T>) -> Option<&T> {
+pub(super) fn only<T: Ord>(set: &BTreeSet<T>) -> Option<&T> {
     set.first().filter(|_| set.len() == 1)
 }

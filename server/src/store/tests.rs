@@ -13,7 +13,7 @@ mod postgres;
 mod hot {
     use super::super::{
         commit, control, deletes, endings, held, images, jobs, lease, plan, plan_pool, purge, queue, requests, rows,
-        slices, trash, uploads,
+        slices, trash, undo, uploads,
     };
 
     pub(super) const STATEMENTS: &[(&str, &str)] = &[
@@ -96,6 +96,9 @@ mod hot {
         ("slices::IMAGES", slices::IMAGES),
         ("slices::ADVANCE", slices::ADVANCE),
         ("slices::FORGET", slices::FORGET),
+        ("undo::CHILDREN", undo::CHILDREN),
+        ("undo::LATEST_CHILDREN", undo::LATEST_CHILDREN),
+        ("undo::COPIES", undo::COPIES),
         ("uploads::BY_PATH", uploads::BY_PATH),
         ("uploads::BY_UUID", uploads::BY_UUID),
         ("uploads::BY_BYTES", uploads::BY_BYTES),

@@ -57,9 +57,7 @@ async fn what_is_not_built_says_so_by_name_and_what_to_use() {
     // Every method that a later version brings.
     let office = Office::open().await;
     let mut c = office.admin().await;
-    let jobs = || admins(v1::ChangeJobsRequest::default());
     let answers = [
-        ("UndoMoves", c.undo_moves(jobs()).await.map(drop)),
         ("ListApiKeys", c.list_api_keys(admins(v1::ListApiKeysRequest {})).await.map(drop)),
         ("CreateApiKey", c.create_api_key(admins(v1::CreateApiKeyRequest::default())).await.map(drop)),
         ("RevokeApiKey", c.revoke_api_key(admins(v1::RevokeApiKeyRequest { id: 1 })).await.map(drop)),

@@ -33,6 +33,7 @@ mod store_pools;
 mod store_purge;
 mod store_random;
 mod store_servers;
+mod store_undo;
 mod trash;
 mod trash_cluster;
 mod watch;

@@ -2,7 +2,7 @@
 
 use pixelfox_proto::{
     Sha256,
-    v1::{MoveImagesRequest, MovePoolRequest},
+    v1::{ChangeJobsRequest, MoveImagesRequest, MovePoolRequest, Pool, UpdatePoolRequest},
 };
 
 use crate::harness::{TestCluster, files_below, http_client, png};
@@ -121,6 +121,41 @@ async fn a_whole_pool_moves_and_what_comes_later_stays() {
     assert_eq!((parent.bytes_done, parent.bytes_total), (dry.bytes, dry.bytes));
     assert_eq!(cluster.image(&later).await.pool_id, 1);
     assert_eq!((stored(&cluster, 1).len(), stored(&cluster, 2).len()), (1, 40));
+    cluster.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn moves_are_taken_back_without_a_byte_over_the_network() {
+    // Nobody can push to the app's pool any more: its address leads nowhere. All images come back all the same, by
+    // renaming alone, and that is taken back as well.
+    let cluster = TestCluster::start().await;
+    for seed in 0..30 {
+        cluster.upload(1, png(seed, 5_000)).await;
+    }
+    let ask = MovePoolRequest { source_pool_id: 1, target_pool_id: 2, ..MovePoolRequest::default() };
+    let there = cluster.admin().move_pool(ask).await.unwrap().into_inner().job_id;
+    assert_eq!(cluster.wait_for_end(there).await.state, "completed");
+    for (pool, wrong) in [(1, "http://127.0.0.1:1/api/internal/upload"), (2, "http://127.0.0.1:2/api/internal/upload")]
+    {
+        let nowhere = UpdatePoolRequest {
+            pool: Some(Pool { id: pool, upload_api_url: wrong.into(), ..Pool::default() }),
+            update_mask: Some(prost_types::FieldMask { paths: vec!["upload_api_url".into()] }),
+            save_anyway: true,
+            ..UpdatePoolRequest::default()
+        };
+        cluster.admin().update_pool(nowhere).await.unwrap();
+    }
+    let mut last = there;
+    for (target, counts) in [(1, (30, 0)), (2, (0, 30))] {
+        let ask = ChangeJobsRequest { ids: vec![last], request_id: format!("to {target}"), ..Default::default() };
+        let back = cluster.admin().undo_moves(ask.clone()).await.unwrap().into_inner();
+        assert_eq!((back.images, back.skipped_total), (30, 0), "{:?}", back.skipped);
+        let parent = cluster.wait_for_end(back.job_id).await;
+        assert_eq!((parent.state.as_str(), parent.children_done), ("completed", 30), "{parent:?}");
+        assert_eq!((stored(&cluster, 1).len(), stored(&cluster, 2).len()), counts);
+        assert_eq!(cluster.admin().undo_moves(ask).await.unwrap().into_inner(), back, "asked again");
+        last = back.job_id;
+    }
     cluster.shutdown().await;
 }
 

@@ -23,6 +23,18 @@ impl AdminService {
         self.carry_out(self.rooms.store.plan_move_pool(ask, clock::now()), Some(source), target).await
     }
 
+    pub(super) async fn undo(&self, request: v1::ChangeJobsRequest) -> Result<v1::JobBatch, Fault> {
+        let ask = wire::job::undo_ask(request)?;
+        let batch = self.rooms.store.plan_undo(ask, clock::now()).await?;
+        if let Some(job) = batch.job {
+            let message = format!("[MoveImage] Planned job {job}: {} moves are taken back", batch.images);
+            tracing::info!(%job, images = batch.images, bytes = batch.bytes, "{message}");
+            self.rooms.events.publish(&Event { subject: Subject::Job(job), message });
+            self.rooms.wake.notify_one();
+        }
+        Ok(wire::job::batch(batch))
+    }
+
     /// Plans, says what was planned, sets it going, and tells what is known of the way.
     async fn carry_out(
         &self,

@@ -141,7 +141,8 @@ impl Admin for AdminService {
     }
 
     async fn undo_moves(&self, request: Request<v1::ChangeJobsRequest>) -> Result<Response<v1::JobBatch>, Status> {
-        self.absent(&request, "UndoMoves", "MoveImages back to the pool that they came from")
+        self.may(&request)?;
+        Ok(Response::new(self.undo(request.into_inner()).await?))
     }
 
     async fn retry_jobs(

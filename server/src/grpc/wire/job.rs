@@ -5,7 +5,7 @@ use pixelfox_proto::{Fault, JobId, NodeId, v1};
 use super::{image, pool, timestamp};
 use crate::catalog::{
     ChangeAsk, DeleteAsk, Job, JobChange, JobFilter, JobKind, JobState, MoveAsk, MoveBatch, PageAsk, PlanRule,
-    PoolMoveAsk,
+    PoolMoveAsk, UndoAsk,
 };
 use crate::progress::Figures;
 
@@ -99,6 +99,16 @@ pub(crate) fn move_ask(request: v1::MoveImagesRequest) -> Result<MoveAsk, Fault>
         rule: if request.dry_run { PlanRule::DryRun } else { PlanRule::Start },
         request_id: request.request_id,
     })
+}
+
+/// Moves that are taken back.
+///
+/// # Errors
+/// Nothing that is meant, ids and a filter at once, a word that is none.
+pub(crate) fn undo_ask(request: v1::ChangeJobsRequest) -> Result<UndoAsk, Fault> {
+    // what is meant is told as for any change
+    let ChangeAsk { which, request_id, .. } = change(JobChange::Retry, request)?;
+    Ok(UndoAsk { which, request_id })
 }
 
 /// Every image of a pool to another one.

@@ -273,7 +273,7 @@ fn restore_files(restore: &RestoreFiles) -> v1::RestoreFiles {
         pool_id: restore.pool.get(),
         files: restore.files.iter().map(file).collect(),
         new_generations: restore.files.iter().map(|file| file.restored.0).collect(),
-        verify: true,
+        verify: restore.hashed,
         job_ids: restore.files.iter().map(|file| file.job.get()).collect(),
     }
 }
