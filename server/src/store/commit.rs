@@ -237,8 +237,8 @@ impl Changes {
 }
 
 pub(super) const LANDED: &str = "
-UPDATE replicas SET state = 'live', job_id = NULL, trash_generation = NULL, since = $2,
-    verified = CASE WHEN CAST(a.value ->> 2 AS BIGINT) = 1 THEN 0 ELSE $2 END
+UPDATE replicas SET state = 'live', job_id = NULL, trash_generation = NULL, since = CAST($2 AS BIGINT),
+    verified = CASE WHEN CAST(a.value ->> 2 AS BIGINT) = 1 THEN 0 ELSE CAST($2 AS BIGINT) END
 FROM json_each($1) AS a WHERE replicas.file_id = CAST(a.value ->> 0 AS BIGINT) AND replicas.pool_id = CAST(a.value ->> 1 AS BIGINT)";
 pub(super) const CONDEMNED: &str = "
 UPDATE replicas SET state = 'condemned', job_id = CAST(a.value ->> 2 AS BIGINT), ordered_epoch = CAST(a.value ->> 3 AS BIGINT), since = $2,
