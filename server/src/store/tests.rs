@@ -96,8 +96,6 @@ mod hot {
         ("slices::IMAGES", slices::IMAGES),
         ("slices::ADVANCE", slices::ADVANCE),
         ("slices::FORGET", slices::FORGET),
-        ("undo::CHILDREN", undo::CHILDREN),
-        ("undo::LATEST_CHILDREN", undo::LATEST_CHILDREN),
         ("undo::COPIES", undo::COPIES),
         ("uploads::BY_PATH", uploads::BY_PATH),
         ("uploads::BY_UUID", uploads::BY_UUID),

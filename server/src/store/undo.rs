@@ -72,11 +72,11 @@ async fn start(conn: &mut Conn, ask: &UndoAsk, now: UnixMillis) -> Result<MoveBa
     Ok(batch)
 }
 
-pub(super) const CHILDREN: &str = "
+const CHILDREN: &str = "
 SELECT j.id FROM json_each($1) AS a CROSS JOIN jobs j ON j.parent_id = CAST(a.value AS BIGINT)
 WHERE j.kind = 'move_image' ORDER BY j.id LIMIT $2";
 /// Those whose image has not moved since.
-pub(super) const LATEST_CHILDREN: &str = "
+const LATEST_CHILDREN: &str = "
 SELECT j.id FROM json_each($1) AS a
     CROSS JOIN jobs j ON j.parent_id = CAST(a.value AS BIGINT)
     CROSS JOIN images i ON i.id = j.image_id
