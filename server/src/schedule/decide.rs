@@ -102,8 +102,8 @@ fn open_way<'a>(lane: &Lane, snapshot: &'a Snapshot) -> Result<Way<'a>, String> 
     if !target.active {
         return Err(format!("pool {} is not active", target.name));
     }
-    // What comes back from the target's trash needs no room.
-    if target.room_bytes() == 0 && target.trash_bytes == 0 {
+    // What comes back from the target's trash needs no room, nor does a job whose room is reserved already.
+    if target.room_bytes() == 0 && target.trash_bytes == 0 && target.reserved_bytes == 0 {
         return Err(full(target));
     }
     Ok(Way { node, target, target_node, reach })

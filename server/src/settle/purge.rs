@@ -58,13 +58,15 @@ struct Turn {
 }
 
 async fn turn(rooms: &Rooms, words: &mpsc::Sender<Word>) -> Result<Turn, StoreError> {
-    let trash = rooms.store.trash_views().await?;
+    let mut trash = rooms.store.trash_views().await?;
     if trash.is_empty() {
         return Ok(Turn { rest: REST, next: None });
     }
     let now = clock::now();
     let (pools, settings) = (rooms.store.list_pools().await?, rooms.store.settings().await?);
     let views = rooms.sessions.pool_views(&pools, &settings);
+    // The server that a node is attached to empties its pools.
+    trash.retain(|view| views.iter().any(|pool| pool.id == view.pool && rooms.sessions.of(&pool.node).is_some()));
     let lanes = waiting(rooms.store.lanes(now).await?, &views, now);
     let until = now.plus_seconds(FULL_TARGET_WAIT_SECONDS);
     let waiting = rooms.store.waiting_bytes(&lanes, JOBS_PER_COMMAND, until).await?;

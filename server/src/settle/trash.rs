@@ -15,7 +15,7 @@ use crate::catalog::{TrashOrder, TrashOutcome, TrashResult, TrashTask, UnixMilli
 use crate::clock;
 use crate::events::{Event, Subject};
 use crate::schedule;
-use crate::sessions::{Awaited, Command, FileResult, Outcome, Session, TrashFiles, Work};
+use crate::sessions::{Awaited, Command, FileResult, Outcome, Session, SessionEnd, TrashFiles, Work};
 
 /// Files of one command at most.
 const FILES: usize = 256;
@@ -160,7 +160,11 @@ async fn send_due(rooms: &Rooms, node: &NodeId) -> Option<Instant> {
                 has_work |= !due.is_empty();
                 send(rooms, due);
             }
-            Err(cause) => return failed(node, &cause),
+            Err(cause) => {
+                // They may count as sent all the same: under the node's next session they are due again.
+                session.finish(SessionEnd::Books("the answer about old copies was lost".into()));
+                return failed(node, &cause);
+            }
         }
     }
     if has_work {

@@ -27,7 +27,7 @@ const FILE_PATIENCE: Duration = Duration::from_secs(30);
 const SERVER_PATIENCE: Duration = Duration::from_secs(150);
 /// The advisory lock under which transactions that write follow one another, whichever process they are of: so what
 /// one reads stays true until it has written, as with SQLite.
-const BEGIN: &str = "BEGIN; SELECT pg_advisory_xact_lock(7310579811841)";
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(7310579811841)";
 
 /// What the writer holds.
 pub(super) enum Database {

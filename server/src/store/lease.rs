@@ -185,7 +185,8 @@ pub(super) fn fit(files: &[MoveFileRow], job: i64) -> Result<Fit<'_>, Trouble> {
             Some(ReplicaState::Trashed | ReplicaState::Writing | ReplicaState::Suspect | ReplicaState::Lost) | None => {
             }
         }
-        if in_trash(file).is_none() {
+        // What comes back from the trash needs no room, and an earlier attempt's reservation is this job's own.
+        if in_trash(file).is_none() && file.target_state.as_deref() != Some("writing") {
             bytes += file.size;
         }
         go.push(file);
@@ -342,7 +343,8 @@ struct ReturnedRow {
 macro_rules! give_back {
     ($whose:literal) => {
         concat!(
-            "UPDATE jobs SET state = 'pending', epoch = 0, target_epoch = 0, not_before = 0
+            "UPDATE jobs SET state = 'pending', epoch = 0, target_epoch = 0, not_before = 0,
+                node_id = (SELECT p.node_id FROM pools p WHERE p.id = jobs.source_pool_id)
             WHERE state = 'processing' AND committed = 0 AND lease > 0 AND ",
             $whose,
             " RETURNING id, kind, node_id, source_pool_id, target_pool_id, lease, leased"

@@ -122,8 +122,9 @@ impl Store {
     }
 }
 
-/// `postgres://user:secret@host/db` without what stands between scheme and `@`.
+/// `postgres://user:secret@host/db?password=secret` without what stands between scheme and `@` or behind `?`.
 pub(super) fn without_password(url: &str) -> String {
+    let url = url.split_once('?').map_or(url, |(place, _)| place);
     match (url.split_once("://"), url.rsplit_once('@')) {
         (Some((scheme, _)), Some((_, place))) => format!("{scheme}://…@{place}"),
         _ => url.to_owned(),

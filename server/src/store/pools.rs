@@ -170,12 +170,10 @@ async fn update(
     bind(statement::query(UPDATE), &spec).bind(id).execute(&mut *conn).await?;
     if spec.node != pool.node {
         had_pool(conn, &spec).await?;
-        // Pending work runs where the pool is.
-        statement::query("UPDATE jobs SET node_id = $1 WHERE source_pool_id = $2 AND state = 'pending'")
-            .bind(spec.node.as_str())
-            .bind(id)
-            .execute(&mut *conn)
-            .await?;
+        // What still runs, or may be tried again, runs where the pool is; what is under way when it comes back.
+        const FOLLOW: &str = "UPDATE jobs SET node_id = $1 WHERE source_pool_id = $2
+            AND state IN ('pending', 'paused', 'failed', 'cancelled')";
+        statement::query(FOLLOW).bind(spec.node.as_str()).bind(id).execute(&mut *conn).await?;
     }
     outbox::audit(conn, now, "update_pool", &id.to_string(), &spec.name).await?;
     outbox::put(conn, now, Topic::Pool, &[id.to_string()]).await?;

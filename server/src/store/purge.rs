@@ -68,7 +68,8 @@ impl Store {
 pub(super) const VIEWS: &str = "
 SELECT p.id,
     (SELECT MIN(r.not_before) FROM replicas r WHERE r.pool_id = p.id AND r.state = 'trashed' AND r.state <> 'live'),
-    EXISTS (SELECT 1 FROM replicas r WHERE r.pool_id = p.id AND r.state = 'purging' AND r.state <> 'live')
+    EXISTS (SELECT 1 FROM replicas r WHERE r.pool_id = p.id AND r.state = 'purging' AND r.state <> 'live'
+        AND r.failures = 0)
 FROM pools p WHERE p.trash_files > 0";
 /// A file of the same image with the same bytes proves as much as the file itself. Looked for copy by copy, because
 /// there are a million of them and few are taken.

@@ -124,11 +124,21 @@ async fn a_change_of_some_fields_leaves_the_others(books: Books) {
 }
 
 async fn pending_work_follows_its_pool_to_another_node(books: Books) {
-    books.uploaded(1..2).await;
+    // One job waits; the other is under way and follows when its session is lost.
+    books.uploaded(1..3).await;
     books.plan(1..2, 2).await;
+    assert_eq!(books.lease(1, 2).await.jobs.len(), 1);
+    books.plan(2..3, 2).await;
     let patch = PoolPatch { node_id: Some("s05".into()), ..PoolPatch::default() };
     books.store.update_pool(pool(1), patch, 0, SaveRule::Checked, at(1)).await.unwrap();
-    assert_eq!(books.store.lanes(at(1)).await.unwrap()[0].node, node("s05"));
+    let due = async || {
+        let lanes = books.store.lanes(at(1)).await.unwrap();
+        lanes.into_iter().map(|lane| (lane.node, lane.due)).collect::<Vec<_>>()
+    };
+    assert_eq!(due().await, [(node("s05"), 1)]);
+    let lost = LostSession::Of { node: node("local"), epoch: books.local };
+    assert_eq!(books.store.return_lost(lost, at(1)).await.unwrap().len(), 1);
+    assert_eq!(due().await, [(node("s05"), 2)]);
 }
 
 async fn a_healthy_report_ends_initialize_once(books: Books) {
