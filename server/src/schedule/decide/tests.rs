@@ -82,7 +82,8 @@ fn which_jobs_are_leased_next() {
         ("the target is not active", |s| s.pools[1].active = false, &[]),
         ("a source that is not active can be moved away from", |s| s.pools[0].active = false, &[(1, 2, 128)]),
         ("the target's limit is reached", |s| s.pools[1].limit_room_bytes = Some(0), &[]),
-        ("the target's disk is promised away", |s| s.pools[1].reserved_bytes = 1000, &[]),
+        ("the target's disk is full", |s| s.pools[1].disk_free_bytes = 0, &[]),
+        ("those to whom it is promised come again", |s| s.pools[1].reserved_bytes = 1000, &[(1, 2, 128)]),
         ("lanes take turns", |s| s.lanes.push(lane(1, 3, 500)), &[(1, 2, 64), (1, 3, 64)]),
         ("a short lane leaves its turn to others", |s| s.lanes.push(lane(1, 3, 5)), &[(1, 2, 96), (1, 3, 5)]),
         (
@@ -240,7 +241,8 @@ proptest! {
             let (node, at) = (snapshot.node(&order.node), snapshot.node(&target.node));
             prop_assert_eq!(node.map(|n| n.epoch), Some(order.epoch));
             prop_assert_eq!(at.map(|n| n.epoch), Some(order.target_epoch));
-            prop_assert!(target.healthy && target.active && target.room_bytes() > 0);
+            prop_assert!(target.healthy && target.active);
+            prop_assert!(target.room_bytes() > 0 || target.reserved_bytes > 0);
             let lane = snapshot.lanes.iter().find(|l| l.source == order.source && l.target == Some(order.target));
             prop_assert!(order.jobs > 0 && order.jobs <= lane.unwrap().due);
         }
