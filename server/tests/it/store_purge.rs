@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use pixelfox_proto::Generation;
 use pixelfox_server::catalog::{
-    PurgeOrder, Purging, ReplicaState, Setback, SetbackKind, SourceFault, TrashOrder, TrashOutcome, TrashTask,
+    LeaseOrder, PurgeOrder, Purging, ReplicaState, Setback, SetbackKind, SourceFault, TrashOrder, TrashOutcome,
+    TrashTask,
 };
 
 use crate::store_books::{Books, SIZE, at, done, node, path, pool, result, suite};
@@ -19,6 +20,7 @@ suite! {
     a_copy_that_a_job_may_bring_back_stays,
     what_is_being_purged_is_no_place_to_move_to,
     what_the_trash_does_not_have_takes_new_room,
+    what_is_reserved_in_one_pool_is_not_free_for_another_on_its_disk,
     what_waits_for_room_is_what_its_target_does_not_have_in_its_trash,
 }
 
@@ -219,6 +221,23 @@ async fn what_the_trash_does_not_have_takes_new_room(books: Books) {
     books.assert_counted().await;
     books.store.commit_moves(vec![done(job)], at(50)).await.unwrap();
     books.assert_counted().await;
+}
+
+async fn what_is_reserved_in_one_pool_is_not_free_for_another_on_its_disk(books: Books) {
+    // The disk of both pools has room for one image, and one is on its way into pool 2: pool 1 gets none until that is
+    // over. On a disk of its own it would.
+    three_old_copies(&books).await;
+    books.store.begin_purges(aged(10), at(40)).await.unwrap();
+    purged(&books, &due(&books, 40).await).await;
+    books.uploaded(4..5).await;
+    books.plan(4..5, 2).await;
+    assert_eq!(books.lease(1, 2).await.jobs.len(), 1);
+    books.plan(1..2, 1).await;
+    let alone = LeaseOrder { disk_free_bytes: SIZE, ..books.order(2, 1) };
+    let shared = LeaseOrder { disk_shared_with: vec![pool(2)], ..alone.clone() };
+    let leased = books.store.lease_jobs(shared, at(50)).await.unwrap();
+    assert_eq!((leased.jobs.len(), leased.full), (0, true));
+    assert_eq!(books.store.lease_jobs(alone, at(51)).await.unwrap().jobs.len(), 1);
 }
 
 async fn what_waits_for_room_is_what_its_target_does_not_have_in_its_trash(books: Books) {
