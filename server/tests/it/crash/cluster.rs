@@ -131,6 +131,10 @@ impl Cluster {
         assert!(self.running[role as usize].replace(running).is_none(), "{role:?} runs already");
     }
 
+    pub(super) fn is_running(&self, role: Role) -> bool {
+        self.running[role as usize].is_some()
+    }
+
     /// Waits until a process is attached and its pool is healthy.
     pub(super) async fn ready(&self, role: Role) {
         let waiting = async {

@@ -161,9 +161,11 @@ async fn round(cluster: &mut Cluster, story: Story, run: &Run) -> Result<Story, 
         }
         let patience = if *must { ON_THE_WAY } else { ON_THE_WAY / 5 };
         let crashed = cluster.crashed(*role, point, patience).await;
-        if crashed.is_ok() {
-            cluster.run(*role, None);
+        // One that did not come by so often must not end later, when nothing is expected to happen.
+        if crashed.is_err() && cluster.is_running(*role) {
+            cluster.kill(*role).await;
         }
+        cluster.run(*role, None);
         crashed
     };
     let (crashed, ()) = tokio::join!(crash, story.run(&client));
