@@ -8,8 +8,10 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
+
+use tokio::time::Instant;
 
 use parking_lot::Mutex;
 use pixelfox_proto::{

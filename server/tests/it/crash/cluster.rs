@@ -3,8 +3,10 @@
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::Duration,
 };
+
+use tokio::time::Instant;
 
 use pixelfox_proto::v1::{Job, ListNodesRequest, ListPoolsRequest};
 use tempfile::TempDir;

@@ -34,12 +34,15 @@ async fn move_one(cluster: &Cluster, upload: &Upload, to: Role) -> u64 {
     cluster.client.move_to(std::slice::from_ref(&upload.uuid), to).await
 }
 
+/// Makes a file another than the books say.
+type Spoil = fn(&Path);
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_source_that_is_not_what_the_books_say_is_told_and_never_copied_as_good() {
     // A bit turned over, cut short, replaced: the job fails with that cause. Gone: it completes, and says that.
     let mut cluster = Cluster::start().await;
     cluster.client.excuse_failures();
-    let spoil: [(&str, fn(&Path)); 3] = [
+    let spoil: [(&str, Spoil); 3] = [
         ("a bit turned over", turn_a_bit_over),
         ("cut short", |file| fs::OpenOptions::new().write(true).open(file).unwrap().set_len(1000).unwrap()),
         ("replaced", |file| {

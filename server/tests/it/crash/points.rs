@@ -146,7 +146,7 @@ async fn begin() -> (Cluster, Story) {
 /// One crash: the story begins, the process ends, starts again, and everything comes to its end.
 async fn round(cluster: &mut Cluster, story: Story, run: &Run) -> Result<Story, String> {
     let Run { point, role, time, must } = run;
-    let began = std::time::Instant::now();
+    let began = tokio::time::Instant::now();
     cluster.run(*role, Some(&format!("{point}:{time}")));
     for other in Role::ALL.into_iter().filter(|other| other != role) {
         cluster.run(other, None);
