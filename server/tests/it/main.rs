@@ -32,6 +32,7 @@ mod store_pool_moves;
 mod store_pools;
 mod store_purge;
 mod store_random;
+mod store_room;
 mod store_servers;
 mod store_undo;
 mod trash;

@@ -2,8 +2,8 @@
 
 use pixelfox_proto::{Generation, Lease, SessionEpoch};
 use pixelfox_server::catalog::{
-    FileOutcome, JobFilter, JobKind, JobState, LostSession, MoveAsk, PageAsk, PlanRule, PoolPatch, ReplicaState,
-    SaveRule, Setback, SetbackKind, SourceFault, TrashOrigin, TrashOutcome,
+    FileOutcome, JobFilter, JobKind, JobState, LostSession, MoveAsk, PageAsk, PlanRule, ReplicaState, Setback,
+    SetbackKind, SourceFault, TrashOrigin, TrashOutcome,
 };
 
 use crate::store_books::{Books, SIZE, ask, at, done, image, node, path, pool, result, suite};
@@ -16,7 +16,6 @@ suite! {
     a_missing_original_stays_on_record,
     a_suspect_source_ends_its_job_and_blocks_the_next,
     failures_count_and_the_last_one_cleans_up,
-    a_job_that_comes_again_needs_its_room_once,
     what_waits_for_its_time_is_leased_first_when_it_comes,
     what_failed_is_due_at_once_when_either_node_comes_back,
     either_sessions_end_returns_the_job,
@@ -202,24 +201,6 @@ async fn failures_count_and_the_last_one_cleans_up(books: Books) {
     let leased = books.store.lease_jobs(books.order(1, 2), at(60)).await.unwrap();
     assert_eq!(leased.jobs[0].files[0].in_trash, Some(Generation(4)));
     books.assert_counted().await;
-}
-
-async fn a_job_that_comes_again_needs_its_room_once(books: Books) {
-    // Room for one and a half images: the attempt that broke keeps its reservation, and the next one needs no second.
-    // Another image waits.
-    let patch = PoolPatch { max_size: Some(SIZE + SIZE / 2), ..PoolPatch::default() };
-    books.store.update_pool(pool(2), patch, 0, SaveRule::Checked, at(0)).await.unwrap();
-    books.uploaded(1..3).await;
-    books.plan(1..3, 2).await;
-    let mut order = books.order(1, 2);
-    order.disk_free_bytes = SIZE + SIZE / 2;
-    let first = books.store.lease_jobs(order.clone(), at(2)).await.unwrap();
-    assert_eq!((first.jobs.len(), first.full), (1, true));
-    let again = SetbackKind::Again { not_before: at(2), counted: true };
-    books.store.set_back(vec![setback(&first.jobs[0], again)], at(2)).await.unwrap();
-    let next = books.store.lease_jobs(order, at(2)).await.unwrap();
-    assert_eq!((next.jobs[0].job, next.jobs[0].attempt, next.full), (first.jobs[0].job, 2, true));
-    assert_eq!(books.pool(2).await.usage.reserved_bytes, SIZE);
 }
 
 async fn what_waits_for_its_time_is_leased_first_when_it_comes(books: Books) {
