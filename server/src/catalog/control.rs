@@ -120,8 +120,10 @@ pub struct HeldJob {
     pub node: NodeId,
     /// Its lease.
     pub lease: Lease,
-    /// The session.
+    /// The session of the source's node, as every word about the lease carries it.
     pub epoch: SessionEpoch,
+    /// The session of the node whose server carries it out: the target's, where everything comes from the trash there.
+    pub holder: SessionEpoch,
     /// Attempts that counted as failed before this one.
     pub failures: u32,
 }

@@ -12,6 +12,7 @@ mod page;
 mod plans;
 mod pool;
 mod pool_rules;
+mod reach;
 mod refusal;
 mod replica;
 mod settings;
@@ -27,12 +28,13 @@ pub use job::{Job, JobFilter, JobKind, JobState};
 pub use node::{Attached, Hello, NodeElsewhere, NodeRecord, PoolReport, Pulse};
 pub use orders::{
     Committed, FileDone, FileOutcome, Lane, LeaseOrder, Leased, LeasedFile, LeasedJob, Located, LostSession, MoveAsk,
-    MoveBatch, MoveDone, MovedJob, PlanRule, Reach, ReturnedJob, Setback, SetbackKind, SettledJob, SourceFault,
+    MoveBatch, MoveDone, MovedJob, PlanRule, ReturnedJob, Setback, SetbackKind, SettledJob, SourceFault,
 };
 pub use page::{Page, PageAsk, PageToken};
 pub use plans::{PoolMoveAsk, Slice, UndoAsk};
 pub use pool::{Pool, PoolDraft, PoolPatch, PoolSaved, PoolUsage, StorageTier, StorageType};
 pub use pool_rules::{Finding, PoolSpec, SaveRule, Severity, auto_pool_name, origin_of};
+pub use reach::{Reach, Share};
 pub use refusal::{Refusal, RefusalKind};
 pub use replica::{Bucket, ReplicaState};
 pub use settings::{Settings, SettingsPatch};

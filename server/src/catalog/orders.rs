@@ -2,7 +2,7 @@
 
 use pixelfox_proto::{FileMeta, Generation, ImageId, JobId, Lease, NodeId, PoolId, SessionEpoch, Sha256, StoredPath};
 
-use super::{JobKind, JobState, TrashOrder, UnixMillis};
+use super::{JobKind, JobState, Reach, TrashOrder, UnixMillis};
 
 /// Images to another pool, as asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,17 +75,6 @@ impl Lane {
     pub const COUNTED: u32 = 1_024;
 }
 
-/// Which jobs of a lane a server can carry out: a push needs the source's session, a restore the target's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reach {
-    /// Both nodes are attached to this server.
-    Both,
-    /// The source's node is; the target's is attached to another server: jobs of which nothing comes from the trash.
-    Source,
-    /// The target's node is; the source's is attached to another server: jobs of which all comes from the trash.
-    Target,
-}
-
 /// Leave to take jobs of a lane.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeaseOrder {
@@ -110,6 +99,17 @@ pub struct LeaseOrder {
     pub disk_shared_with: Vec<PoolId>,
 }
 
+impl LeaseOrder {
+    /// Whose session carries the jobs out, where the target is on `target_node`: with its end they are pending again.
+    #[must_use]
+    pub const fn holder<'a>(&'a self, target_node: &'a NodeId) -> (&'a NodeId, SessionEpoch) {
+        match self.reach {
+            Reach::Both | Reach::Source => (&self.node, self.epoch),
+            Reach::Target => (target_node, self.target_epoch),
+        }
+    }
+}
+
 /// What a lease brought.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Leased {
@@ -119,6 +119,8 @@ pub struct Leased {
     pub settled: Vec<SettledJob>,
     /// Due jobs stayed behind because the target has no room for them.
     pub full: bool,
+    /// Old copies at the target have to go first: orders for them are due.
+    pub makes_way: bool,
 }
 
 /// One image to push.

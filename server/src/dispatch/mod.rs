@@ -134,12 +134,19 @@ impl Round {
         if self.is_behind(&order, pools) {
             return Ok(false);
         }
-        let leased = self.store.lease_jobs(order.clone(), clock::now()).await.inspect_err(|_| self.doubt(&order))?;
+        let leased = self
+            .store
+            .lease_jobs(order.clone(), clock::now())
+            .await
+            .inspect_err(|cause| self.doubt(&order, pools, cause))?;
         if !leased.jobs.is_empty() {
             crash_point!("lease.after_commit");
         }
         let got_on = !leased.jobs.is_empty() || !leased.settled.is_empty();
         self.settle.ended_unsent(leased.settled).await;
+        if leased.makes_way {
+            self.settle.look_after_old_copies().await;
+        }
         if leased.jobs.is_empty() {
             return Ok(got_on);
         }
@@ -149,10 +156,13 @@ impl Round {
         Ok(got_on)
     }
 
-    /// A lease whose answer was lost may have happened, and nobody would carry its jobs out: the end of the session
-    /// returns them.
-    fn doubt(&self, order: &LeaseOrder) {
-        if let Some(session) = self.sessions.of(&order.node) {
+    /// A lease whose answer was lost may have happened, and nobody would carry its jobs out: the end of the session that
+    /// was to do so returns them.
+    fn doubt(&self, order: &LeaseOrder, pools: &[Pool], cause: &StoreError) {
+        let Some(target) = pools.iter().find(|pool| pool.id == order.target) else { return };
+        let (node, epoch) = order.holder(&target.node);
+        let session = self.sessions.of(node).filter(|session| session.epoch() == epoch);
+        if let Some(session) = session.filter(|_| cause.may_have_happened()) {
             session.finish(SessionEnd::Books("a lease's answer was lost".into()));
         }
     }

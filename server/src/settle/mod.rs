@@ -113,6 +113,11 @@ impl Settle {
         }
     }
 
+    /// Orders for old copies are due: those of nodes that are attached here go out.
+    pub async fn look_after_old_copies(&self) {
+        trash::look(&self.rooms, &self.trash).await;
+    }
+
     /// Jobs, settings or pools may have changed: the trash is looked at anew.
     pub fn look_into_trash(&self) {
         self.rooms.empty_trash.notify_one();

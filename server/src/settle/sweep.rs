@@ -55,7 +55,7 @@ impl Settle {
         let epochs: HashSet<SessionEpoch> = sessions.iter().map(|session| session.epoch()).collect();
         let mut held = self.rooms.store.held_jobs().await?;
         // others are another server's, or are returned with their session
-        held.retain(|job| epochs.contains(&job.epoch));
+        held.retain(|job| epochs.contains(&job.holder));
         let since = |at: Instant| at.saturating_duration_since(sweeper.begun);
         let mut progress: HashMap<Lease, Duration> = HashMap::new();
         let news = sessions.iter().flat_map(|session| session.pending.progress());

@@ -161,8 +161,10 @@ async fn send_due(rooms: &Rooms, node: &NodeId) -> Option<Instant> {
                 send(rooms, due);
             }
             Err(cause) => {
-                // They may count as sent all the same: under the node's next session they are due again.
-                session.finish(SessionEnd::Books("the answer about old copies was lost".into()));
+                if cause.may_have_happened() {
+                    // They count as sent, then: under the node's next session they are due again.
+                    session.finish(SessionEnd::Books("the answer about old copies was lost".into()));
+                }
                 return failed(node, &cause);
             }
         }

@@ -10,7 +10,7 @@ use sqlx::{
 use tokio::time::timeout;
 
 use super::{
-    Trouble,
+    Commit, Trouble,
     statement::{Conn, script},
 };
 
@@ -77,6 +77,14 @@ impl Database {
             self.roll_back().await;
         }
         end
+    }
+
+    /// What a failed commit leaves. A file's is rolled back here; what a server made of it nobody knows.
+    pub(super) const fn after_commit(&self) -> Commit {
+        match self {
+            Self::Sqlite { .. } => Commit::NotSent,
+            Self::Postgres { .. } => Commit::Unanswered,
+        }
     }
 
     /// Whether the connection is to a server, which may be away, and how long an intent may take there.

@@ -12,7 +12,7 @@ use super::{
 use crate::catalog::{HeldJob, JobKind};
 
 pub(super) const HELD: &str = "
-SELECT id, kind, node_id, lease, epoch, failures FROM jobs
+SELECT id, kind, node_id, lease, epoch, CASE WHEN by_target = 1 THEN target_epoch ELSE epoch END, failures FROM jobs
 WHERE state = 'processing' AND committed = 0 AND lease > 0 ORDER BY id";
 pub(super) const RELEASED: &str = "
 SELECT CAST(a.value ->> 1 AS BIGINT) AS lease
@@ -28,6 +28,8 @@ FROM json_each($1) AS a
     CROSS JOIN replicas r ON r.file_id = f.id AND r.pool_id = j.target_pool_id
 WHERE r.state IN ('condemned', 'purging')";
 
+type HeldRow = (i64, String, String, i64, i64, i64, i64);
+
 impl Store {
     /// Jobs that a session holds, before their commit.
     ///
@@ -35,15 +37,15 @@ impl Store {
     /// The database fails.
     pub async fn held_jobs(&self) -> Result<Vec<HeldJob>, StoreError> {
         self.read("look for jobs under way", async |mut conn| {
-            let rows: Vec<(i64, String, String, i64, i64, i64)> =
-                statement::query_as(HELD).fetch_all(&mut conn).await?;
-            let job = |(id, kind, node, lease, epoch, failures): (i64, String, String, i64, i64, i64)| {
+            let rows: Vec<HeldRow> = statement::query_as(HELD).fetch_all(&mut conn).await?;
+            let job = |(id, kind, node, lease, epoch, holder, failures): HeldRow| {
                 Ok(HeldJob {
                     job: job_id(id)?,
                     kind: word(JobKind::parse(&kind), "jobs.kind", &kind)?,
                     node: checked(node.parse(), "jobs.node_id")?,
                     lease: Lease(uint(lease)),
                     epoch: SessionEpoch(uint(epoch)),
+                    holder: SessionEpoch(uint(holder)),
                     failures: small(failures),
                 })
             };

@@ -9,19 +9,21 @@ use super::{
     Store, StoreError, Trouble,
     dialect::{checked, int, job_id, json, pool_id, sha256, small, some_job, some_pool, uint, word},
     endings::{self, Ending},
+    fit::{Fit, fit, in_trash, not_in_trash},
     nodes::{count_up, holds},
     outbox, queue,
     rows::{self, MoveFileRow, bucket, state},
+    split::{self, Split},
     statement::{self, Conn, Flag},
     tally::Tally,
 };
 use crate::catalog::{
-    JobKind, JobState, LeaseOrder, Leased, LeasedFile, LeasedJob, LostSession, Reach, ReplicaState, ReturnedJob,
+    JobKind, LeaseOrder, Leased, LeasedFile, LeasedJob, LostSession, Reach, ReplicaState, ReturnedJob, Share,
     UnixMillis,
 };
 
 /// Seconds until a job is tried again whose target has an old copy on its way into or out of the trash.
-const UNSETTLED_WAIT_SECONDS: u32 = 5;
+pub(super) const UNSETTLED_WAIT_SECONDS: u32 = 5;
 
 impl Store {
     /// Leases jobs of a lane: `processing`, attempt + 1, copies at the target `writing` with the next generation, bytes
@@ -123,11 +125,17 @@ async fn lease(conn: &mut Conn, order: &LeaseOrder, now: UnixMillis) -> Result<L
             Fit::Go { files, .. } if job.undo.0 && files.iter().any(|file| in_trash(file).is_none()) => {
                 taken.over.push(not_in_trash(job.id));
             }
-            Fit::Go { files, .. } if !order.reach.covers(&files) => {}
-            Fit::Go { bytes, .. } if bytes > room => taken.full = true,
             Fit::Go { files, bytes } => {
-                room -= bytes;
-                taken.jobs.push((job, files));
+                let from_trash = files.iter().filter(|file| in_trash(file).is_some()).count();
+                match order.reach.share(from_trash, files.len()) {
+                    Share::Theirs => {}
+                    Share::MakeWay => taken.split.push(Split { job: job.id, files }),
+                    Share::Ours if bytes > room => taken.full = true,
+                    Share::Ours => {
+                        room -= bytes;
+                        taken.jobs.push((job, files));
+                    }
+                }
             }
             Fit::Wait => taken.unsettled.push(job.id),
             Fit::Over(ending) => taken.over.push(ending),
@@ -145,81 +153,11 @@ async fn reserved_on_disk(conn: &mut Conn, order: &LeaseOrder) -> Result<u64, Tr
     Ok(uint(reserved))
 }
 
-impl Reach {
-    /// Whether a job with these files can be carried out from here.
-    fn covers(self, files: &[&MoveFileRow]) -> bool {
-        let restored = files.iter().filter(|file| in_trash(file).is_some()).count();
-        match self {
-            Self::Both => true,
-            Self::Source => restored == 0,
-            Self::Target => restored == files.len(),
-        }
-    }
-}
-
-/// What can become of a due job.
-pub(super) enum Fit<'a> {
-    /// It goes; so many bytes are new at the target.
-    Go { files: Vec<&'a MoveFileRow>, bytes: i64 },
-    /// An old copy at the target is not settled yet.
-    Wait,
-    /// It ends here.
-    Over(Ending),
-}
-
-pub(super) fn fit(files: &[MoveFileRow], job: i64) -> Result<Fit<'_>, Trouble> {
-    let (mut go, mut bytes, mut original, mut unsettled) = (Vec::new(), 0, false, false);
-    for file in files {
-        match state(file.source_state.as_deref())? {
-            Some(ReplicaState::Live) => {}
-            Some(ReplicaState::Suspect) => {
-                let cause = format!("the source copy of {} does not match its checksum on record", file.stored_path);
-                return Ok(Fit::Over(Ending { job, state: JobState::Failed, cause, missing: 0 }));
-            }
-            _ => continue,
-        }
-        original |= file.kind == "original";
-        match state(file.target_state.as_deref())? {
-            Some(ReplicaState::Live) => continue,
-            Some(ReplicaState::Condemned | ReplicaState::Purging) => unsettled = true,
-            Some(ReplicaState::Trashed | ReplicaState::Writing | ReplicaState::Suspect | ReplicaState::Lost) | None => {
-            }
-        }
-        // What comes back from the trash needs no room, and an earlier attempt's reservation is this job's own.
-        if in_trash(file).is_none() && file.target_state.as_deref() != Some("writing") {
-            bytes += file.size;
-        }
-        go.push(file);
-    }
-    Ok(match original {
-        false => {
-            let cause = "the original is not there: the image stays on record where it is".to_owned();
-            Fit::Over(Ending { job, state: JobState::Completed, cause, missing: 1 })
-        }
-        true if unsettled => Fit::Wait,
-        true => Fit::Go { files: go, bytes },
-    })
-}
-
-/// A move can't be taken back any more: nothing is copied for it.
-fn not_in_trash(job: i64) -> Ending {
-    let cause = "an old copy is not in the trash any more; move the image instead".to_owned();
-    Ending { job, state: JobState::Failed, cause, missing: 0 }
-}
-
-/// The generation of the file's copy in the target's trash.
-fn in_trash(file: &MoveFileRow) -> Option<i64> {
-    match file.target_state.as_deref() {
-        Some("trashed") => file.target_generation,
-        Some("writing") => file.target_trash,
-        _ => None,
-    }
-}
-
 #[derive(Default)]
 struct Taken<'a> {
     jobs: Vec<(Candidate, Vec<&'a MoveFileRow>)>,
     unsettled: Vec<i64>,
+    split: Vec<Split<'a>>,
     over: Vec<Ending>,
     full: bool,
 }
@@ -227,7 +165,7 @@ struct Taken<'a> {
 const PUT_OFF: &str = "UPDATE jobs SET not_before = $2 WHERE id IN (SELECT CAST(value AS BIGINT) FROM json_each($1))";
 pub(super) const LEASE: &str = "
 UPDATE jobs SET state = 'processing', attempt = attempt + 1, lease = CAST(a.value ->> 1 AS BIGINT), epoch = $2, target_epoch = $3,
-    leased = $4, started = COALESCE(started, $4), not_before = 0
+    by_target = $5, leased = $4, started = COALESCE(started, $4), not_before = 0
 FROM json_each($1) AS a WHERE jobs.id = CAST(a.value ->> 0 AS BIGINT)";
 pub(super) const GENERATION: &str = "
 UPDATE files SET generation = CAST(a.value ->> 1 AS BIGINT) FROM json_each($1) AS a WHERE files.id = CAST(a.value ->> 0 AS BIGINT)";
@@ -241,11 +179,9 @@ ON CONFLICT (file_id, pool_id) DO UPDATE SET generation = excluded.generation, j
 impl Taken<'_> {
     async fn write(self, conn: &mut Conn, order: &LeaseOrder, now: UnixMillis) -> Result<Leased, Trouble> {
         let mut leased = Leased { full: self.full, ..Leased::default() };
-        if !self.unsettled.is_empty() {
-            let later = now.plus_seconds(UNSETTLED_WAIT_SECONDS);
-            statement::query(PUT_OFF).bind(json(&self.unsettled)).bind(later.0).execute(&mut *conn).await?;
-        }
+        put_off(conn, &self.unsettled, now.plus_seconds(UNSETTLED_WAIT_SECONDS)).await?;
         let mut tally = Tally::default();
+        leased.makes_way = split::make_way(conn, order.target, &self.split, &mut tally, now).await?;
         let over: Vec<i64> = self.over.iter().map(|ending| ending.job).collect();
         endings::condemn_writing(conn, &over, &mut tally, now).await?;
         leased.settled = endings::end_jobs(conn, self.over, now).await?;
@@ -255,6 +191,14 @@ impl Taken<'_> {
         tally.apply(conn).await?;
         Ok(leased)
     }
+}
+
+/// These are not due before then.
+pub(super) async fn put_off(conn: &mut Conn, jobs: &[i64], until: UnixMillis) -> Result<(), Trouble> {
+    if !jobs.is_empty() {
+        statement::query(PUT_OFF).bind(json(&jobs)).bind(until.0).execute(conn).await?;
+    }
+    Ok(())
 }
 
 async fn take(
@@ -283,6 +227,7 @@ async fn take(
         .bind(int(order.epoch.0))
         .bind(int(order.target_epoch.0))
         .bind(now.0)
+        .bind(i64::from(order.reach == Reach::Target))
         .execute(&mut *conn)
         .await?;
     let copies = json(&copies);

@@ -2,7 +2,7 @@
 
 use sqlx::postgres::{PgListener, PgPoolOptions};
 
-use super::{Store, StoreError, outbox, postgres::Shared};
+use super::{Commit, Store, StoreError, outbox, postgres::Shared};
 
 /// What was heard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ impl Store {
     /// The database can't be reached.
     pub async fn listen(&self) -> Result<Option<Listener>, StoreError> {
         let Some(shared) = self.shared.clone() else { return Ok(None) };
-        let lost = |cause: sqlx::Error| StoreError::Unreachable { why: cause.to_string() };
+        let lost = |cause: sqlx::Error| StoreError::Unreachable { why: cause.to_string(), commit: Commit::NotSent };
         let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(shared.options.clone());
         let mut line = PgListener::connect_with(&pool).await.map_err(lost)?;
         line.listen(outbox::CHANNEL).await.map_err(lost)?;
@@ -46,7 +46,7 @@ impl Listener {
                 Ok(Some(heard)) if heard.payload() == self.shared.tag => {}
                 Ok(Some(_)) => return Ok(Rumour::News),
                 Ok(None) => return Ok(Rumour::Gap),
-                Err(cause) => return Err(StoreError::Unreachable { why: cause.to_string() }),
+                Err(cause) => return Err(StoreError::Unreachable { why: cause.to_string(), commit: Commit::NotSent }),
             }
         }
     }

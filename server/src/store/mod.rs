@@ -11,6 +11,7 @@ mod database;
 mod deletes;
 mod dialect;
 mod endings;
+mod fit;
 mod held;
 mod holdings;
 mod images;
@@ -32,6 +33,7 @@ mod rows;
 mod servers;
 mod settings;
 mod slices;
+mod split;
 mod sqlite;
 mod statement;
 mod tally;
@@ -102,6 +104,8 @@ pub enum StoreError {
     Unreachable {
         /// As the connection tells it.
         why: String,
+        /// How far it came.
+        commit: Commit,
     },
     /// It was part of a transaction that failed for another's sake, or whose commit failed.
     #[error("the database could not {doing}: its transaction failed")]
@@ -118,6 +122,23 @@ pub enum StoreError {
     /// The store was closed, or its writer is dead.
     #[error("the database is closed")]
     Closed,
+}
+
+/// How far an intent came before the database was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Commit {
+    /// Its commit was not sent: it did not happen.
+    NotSent,
+    /// Its commit was sent and the answer lost: nobody knows.
+    Unanswered,
+}
+
+impl StoreError {
+    /// Whether the intent may be in the books all the same.
+    #[must_use]
+    pub const fn may_have_happened(&self) -> bool {
+        matches!(self, Self::Unreachable { commit: Commit::Unanswered, .. } | Self::Closed)
+    }
 }
 
 impl From<StoreError> for Fault {
@@ -152,7 +173,9 @@ impl Trouble {
             Self::Refused(refusal) => StoreError::Refused(refusal),
             Self::Garbled(what) => StoreError::Garbled { what },
             Self::Sql(sqlx::Error::PoolClosed) => StoreError::Closed,
-            Self::Sql(cause) if database::is_lost(&cause) => StoreError::Unreachable { why: cause.to_string() },
+            Self::Sql(cause) if database::is_lost(&cause) => {
+                StoreError::Unreachable { why: cause.to_string(), commit: Commit::NotSent }
+            }
             Self::Sql(cause) => StoreError::Database { doing, cause },
         }
     }

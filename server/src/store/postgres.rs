@@ -9,7 +9,7 @@ use sqlx::{
 };
 
 use super::{
-    StoreError,
+    Commit, StoreError,
     database::{Database, Readers, ServerReaders, connect},
     open::{READERS, migration_error, without_password},
     statement::Conn,
@@ -57,7 +57,7 @@ pub(super) async fn open(url: &str) -> Result<(Database, Readers, Shared), Store
     let tag = uuid::Uuid::new_v4().simple().to_string();
     let writes = options.clone().options(WRITER).options([("pixelfox.process", tag.as_str())]);
     let shared = Shared { options: options.clone(), tag };
-    let lost = |cause: sqlx::Error| StoreError::Unreachable { why: cause.to_string() };
+    let lost = |cause: sqlx::Error| StoreError::Unreachable { why: cause.to_string(), commit: Commit::NotSent };
     let mut conn = connect(&writes).await.map_err(lost)?;
     check(&mut conn).await?;
     MIGRATIONS.run_direct(None, &mut conn, false).await.map_err(|error| migration_error(url, &MIGRATIONS, error))?;

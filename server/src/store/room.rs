@@ -6,7 +6,8 @@ use pixelfox_proto::{PoolId, SessionEpoch};
 
 use super::{
     Store, StoreError,
-    lease::{Fit, candidates, fit},
+    fit::{Fit, fit},
+    lease::candidates,
     rows::{self, MoveFileRow},
 };
 use crate::catalog::{Lane, LeaseOrder, Reach, UnixMillis};

@@ -14,10 +14,10 @@ use super::{
     outbox,
     statement::{self, Conn},
 };
-use crate::catalog::{NodeElsewhere, PoolReport, Pulse, ReturnedJob, TrashOrder, UnixMillis};
-
-/// A server that noted nothing for so long is gone, by the database's clock.
-const SILENCE_MILLIS: i64 = 30_000;
+use crate::{
+    catalog::{NodeElsewhere, PoolReport, Pulse, ReturnedJob, TrashOrder, UnixMillis},
+    schedule::Presence,
+};
 
 impl Store {
     /// Whether other servers may share these books.
@@ -26,7 +26,8 @@ impl Store {
         self.shared.is_some()
     }
 
-    /// This process takes part from now on. Jobs of servers that are gone are pending again; in a file those of everyone.
+    /// This process takes part from now on. In a file it is the only one: jobs of earlier ones are pending again. With a
+    /// server those of others that are gone are as soon as this one can tell, see [`Store::live_on`].
     ///
     /// # Errors
     /// The database fails.
@@ -37,9 +38,8 @@ impl Store {
                 Box::pin(async move {
                     let life = count_up(conn, "server", 1).await?;
                     let returned = if shared {
-                        let clock = clock(conn, now).await?;
-                        statement::query(ALIVE).bind(life).bind(clock).execute(&mut *conn).await?;
-                        forget_silent(conn, clock, now).await?
+                        speak(conn, life, now).await?;
+                        Vec::new()
                     } else {
                         statement::query("UPDATE nodes SET server = 0 WHERE server <> 0").execute(&mut *conn).await?;
                         lease::return_every(conn, now).await?
@@ -52,7 +52,7 @@ impl Store {
         Ok(returned)
     }
 
-    /// Notes that this process lives, and takes out servers that don't.
+    /// Notes that this process lives, and takes out servers that were silent while it could speak.
     ///
     /// # Errors
     /// The database fails.
@@ -61,9 +61,10 @@ impl Store {
         let returned = self
             .write("note that this server lives", move |conn| {
                 Box::pin(async move {
-                    let clock = clock(conn, now).await?;
-                    statement::query(ALIVE).bind(life).bind(clock).execute(&mut *conn).await?;
-                    forget_silent(conn, clock, now).await
+                    match speak(conn, life, now).await?.gone_before() {
+                        Some(edge) => forget_silent(conn, edge, now).await,
+                        None => Ok(Vec::new()),
+                    }
                 })
             })
             .await?;
@@ -185,8 +186,18 @@ impl TryFrom<Report> for PoolReport {
     }
 }
 
-const ALIVE: &str = "INSERT INTO servers (life, seen) VALUES ($1, $2)
-    ON CONFLICT (life) DO UPDATE SET seen = excluded.seen";
+const ALIVE: &str = "INSERT INTO servers (life, since, seen) VALUES ($1, $2, $3)
+    ON CONFLICT (life) DO UPDATE SET since = excluded.since, seen = excluded.seen";
+
+/// A sign of life.
+async fn speak(conn: &mut Conn, life: i64, now: UnixMillis) -> Result<Presence, Trouble> {
+    const BEFORE: &str = "SELECT since, seen FROM servers WHERE life = $1";
+    let clock = clock(conn, now).await?;
+    let before: Option<(i64, i64)> = statement::query_as(BEFORE).bind(life).fetch_optional(&mut *conn).await?;
+    let presence = Presence::renewed(before.map(|(since, seen)| Presence { since, seen }), clock);
+    statement::query(ALIVE).bind(life).bind(presence.since).bind(presence.seen).execute(conn).await?;
+    Ok(presence)
+}
 
 /// Now, by the clock that all servers have in common.
 async fn clock(conn: &mut Conn, now: UnixMillis) -> Result<i64, Trouble> {
@@ -195,12 +206,12 @@ async fn clock(conn: &mut Conn, now: UnixMillis) -> Result<i64, Trouble> {
     Ok(query.bind(now.0).fetch_one(conn).await?)
 }
 
-/// Servers that are silent for too long are taken out, with the sessions that they had.
-async fn forget_silent(conn: &mut Conn, clock: i64, now: UnixMillis) -> Result<Vec<ReturnedJob>, Trouble> {
+/// Servers that gave no sign since then are taken out, with the sessions that they had.
+async fn forget_silent(conn: &mut Conn, edge: i64, now: UnixMillis) -> Result<Vec<ReturnedJob>, Trouble> {
     const SILENT: &str = "DELETE FROM servers WHERE seen < $1";
     const THEIRS: &str = "UPDATE nodes SET server = 0
         WHERE server <> 0 AND server NOT IN (SELECT life FROM servers) RETURNING node_id, epoch";
-    statement::query(SILENT).bind(clock - SILENCE_MILLIS).execute(&mut *conn).await?;
+    statement::query(SILENT).bind(edge).execute(&mut *conn).await?;
     let rows: Vec<(String, i64)> = statement::query_as(THEIRS).fetch_all(&mut *conn).await?;
     let mut returned = Vec::new();
     for (node, epoch) in &rows {

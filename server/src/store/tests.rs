@@ -13,7 +13,7 @@ mod postgres;
 mod hot {
     use super::super::{
         commit, control, deletes, endings, held, images, jobs, lease, plan, plan_pool, purge, queue, requests, rows,
-        slices, trash, undo, uploads,
+        slices, split, trash, undo, uploads,
     };
 
     pub(super) const STATEMENTS: &[(&str, &str)] = &[
@@ -97,6 +97,7 @@ mod hot {
         ("slices::ADVANCE", slices::ADVANCE),
         ("slices::FORGET", slices::FORGET),
         ("undo::COPIES", undo::COPIES),
+        ("split::GIVE_UP", split::GIVE_UP),
         ("uploads::BY_PATH", uploads::BY_PATH),
         ("uploads::BY_UUID", uploads::BY_UUID),
         ("uploads::BY_BYTES", uploads::BY_BYTES),
@@ -321,7 +322,7 @@ async fn a_full_disk_is_told_and_goes_by() {
     fill("before").await.expect("there is room");
     pragma("PRAGMA max_page_count = 1").await; // the present size: it can't be less
     let told = fill("full").await.expect_err("no room");
-    assert!(matches!(&told, StoreError::Unreachable { why } if why.contains("full")), "{told:?}");
+    assert!(matches!(&told, StoreError::Unreachable { why, .. } if why.contains("full")), "{told:?}");
     assert_eq!(told.to_string(), format!("the database can't be used now: {}", why(&told)));
     pragma("PRAGMA max_page_count = 1000000").await;
     fill("after").await.expect("there is room again");
@@ -336,5 +337,5 @@ async fn a_full_disk_is_told_and_goes_by() {
 }
 
 fn why(told: &StoreError) -> &str {
-    if let StoreError::Unreachable { why } = told { why } else { "" }
+    if let StoreError::Unreachable { why, .. } = told { why } else { "" }
 }

@@ -6,7 +6,7 @@ use std::{collections::VecDeque, future::Future, pin::Pin, time::Duration};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    StoreError, Trouble,
+    Commit, StoreError, Trouble,
     database::{Database, answer, is_lost},
     statement::{Conn, script},
 };
@@ -41,19 +41,27 @@ pub(super) enum Outcome {
 pub(super) enum End {
     /// Durable.
     Committed,
-    /// Nothing of it is there (or, where the commit's own answer was lost, nobody knows).
+    /// Nothing of it is there.
     Undone,
-    /// Likewise, because the database could not be reached.
-    Unreachable(String),
+    /// The database could not be reached.
+    Unreachable(String, Commit),
 }
 
 impl End {
     pub(super) fn of(error: &sqlx::Error) -> Self {
         if is_lost(error) {
-            return Self::Unreachable(error.to_string());
+            return Self::Unreachable(error.to_string(), Commit::NotSent);
         }
         tracing::error!("a transaction failed: {error}");
         Self::Undone
+    }
+
+    /// Of a commit that failed.
+    fn of_commit(error: &sqlx::Error, database: &Database) -> Self {
+        match Self::of(error) {
+            Self::Unreachable(why, _) => Self::Unreachable(why, database.after_commit()),
+            end => end,
+        }
     }
 }
 
@@ -87,7 +95,7 @@ where
         let result = match (self.result, end) {
             (Some(Ok(value)), End::Committed) => Ok(value),
             (Some(Err(trouble)), _) => Err(trouble.into_error(self.doing)),
-            (_, End::Unreachable(why)) => Err(StoreError::Unreachable { why: why.clone() }),
+            (_, End::Unreachable(why, commit)) => Err(StoreError::Unreachable { why: why.clone(), commit: *commit }),
             (Some(Ok(_)) | None, _) => Err(StoreError::Undone { doing: self.doing }),
         };
         drop(self.reply.send(result)); // a caller that left does not want it
@@ -127,7 +135,7 @@ pub(super) async fn run(mut database: Database, mut intents: mpsc::Receiver<Box<
 /// One line when the database goes away, one when it is back.
 fn tell(away: bool, end: &End) -> bool {
     match end {
-        End::Unreachable(why) if !away => {
+        End::Unreachable(why, _) if !away => {
             tracing::error!("the database can't be used now, what is to be written waits: {why}");
             true
         }
@@ -146,9 +154,12 @@ async fn transact(database: &mut Database, batch: &mut VecDeque<Box<dyn Errand>>
     let intent_wait = database.intent_wait();
     let end = match database.begin().await {
         Ok(conn) => match run_all(conn, batch, &mut ran, intent_wait).await {
-            Ok(()) => database.commit().await.map_or_else(|error| End::of(&error), |()| End::Committed),
+            Ok(()) => match database.commit().await {
+                Ok(()) => End::Committed,
+                Err(error) => End::of_commit(&error, database),
+            },
             Err(end) => {
-                if matches!(end, End::Unreachable(_)) {
+                if matches!(end, End::Unreachable(..)) {
                     database.abandon();
                 }
                 database.roll_back().await;

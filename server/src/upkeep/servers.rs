@@ -8,12 +8,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock;
 use crate::events::{Event, Events, Subject};
+use crate::schedule::SIGN_EVERY_MILLIS;
 use crate::sessions::Sessions;
 use crate::settle::Settle;
 use crate::store::{Happening, Listener, Rumour, Store, StoreError, Topic};
 
 /// Between two signs of life; what was not heard is read then at the latest.
-const PULSE: Duration = Duration::from_secs(5);
+const PULSE: Duration = Duration::from_millis(SIGN_EVERY_MILLIS);
 /// Read at once.
 const SLICE: u32 = 1_000;
 /// After the line could not be had.

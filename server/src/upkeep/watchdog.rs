@@ -36,6 +36,7 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
+    use crate::store::Commit;
 
     const SHORT: Duration = Duration::from_millis(1);
 
@@ -45,7 +46,7 @@ mod tests {
         let asked = AtomicU32::new(0);
         let probe = async || match asked.fetch_add(1, Ordering::Relaxed) {
             0 => Ok(()),
-            1..20 => Err(StoreError::Unreachable { why: "away".into() }),
+            1..20 => Err(StoreError::Unreachable { why: "away".into(), commit: Commit::NotSent }),
             20 => Err(StoreError::Undone { doing: "answer" }),
             21 => Ok(()),
             _ => Err(StoreError::Closed),

@@ -3,15 +3,17 @@
 use std::time::Duration;
 
 use pixelfox_server::{
-    catalog::{Hello, Reach},
+    catalog::{Hello, LeaseOrder, Leased, LostSession, Reach, TrashOrder, TrashOutcome, TrashTask},
     store::{AutoPools, Rumour, Store, StoreError},
 };
 use tokio::time::timeout;
 
-use crate::store_books::{Books, at, done, hello, node, pool, suite, upload};
+use crate::store_books::{Books, SIZE, at, done, hello, node, pool, result, suite, upload};
 
 suite! {
     what_an_earlier_process_had_is_pending_again_where_there_is_only_one,
+    a_job_that_no_server_can_carry_out_alone_gives_up_what_the_trash_has_and_is_pushed,
+    what_an_attempt_left_of_a_job_that_no_server_can_carry_out_alone_goes_first,
 }
 
 async fn what_an_earlier_process_had_is_pending_again_where_there_is_only_one(mut books: Books) {
@@ -28,6 +30,91 @@ async fn what_an_earlier_process_had_is_pending_again_where_there_is_only_one(mu
     books.attach().await;
     assert_eq!(books.lease(1, 2).await.jobs.len(), 1);
     books.store.leave().await.unwrap();
+}
+
+/// Image 1 was in pool 2 before and lies in the trash there; it has a variant since, which was never there. Planned to
+/// pool 2: one file comes from the trash, one is pushed.
+async fn half_in_the_trash(books: &Books) {
+    books.uploaded(1..3).await;
+    books.moved(1..2, 1, 2).await;
+    books.moved(1..2, 2, 1).await;
+    let variant =
+        "INSERT INTO files (image_id, stored_path, kind, content_type, width, height, size, sha256, generation)
+        SELECT i.id, 'variants/2026/11/24/small.webp', 'thumb', 'image/webp', 4, 3, 1000, other.sha256, 1
+        FROM images i CROSS JOIN images other WHERE i.id = 1 AND other.id = 2";
+    books.home.execute(variant).await;
+    let copy = "INSERT INTO replicas (file_id, pool_id, generation, state, since, verified)
+        SELECT id, 1, 1, 'live', 1, 1 FROM files WHERE kind = 'thumb'";
+    books.home.execute(copy).await;
+    books
+        .home
+        .execute("UPDATE pools SET used_bytes = used_bytes + 1000, used_files = used_files + 1 WHERE id = 1")
+        .await;
+    books.assert_counted().await;
+    books.plan(1..2, 2).await;
+}
+
+async fn lease_by(books: &Books, reach: Reach, seconds: i64) -> Leased {
+    books.store.lease_jobs(LeaseOrder { reach, ..books.order(1, 2) }, at(seconds)).await.unwrap()
+}
+
+/// What the server of pool 2's node has to tell it, and the node's word on it.
+async fn carry_out(books: &Books, task: TrashTask, word: impl Fn(&TrashOrder) -> TrashOutcome, seconds: i64) -> usize {
+    let (s01, now) = (node("s01"), at(seconds));
+    let due = match task {
+        TrashTask::Trash => books.store.delete_orders_due(s01, books.s01, 10, now).await.unwrap(),
+        TrashTask::Purge => books.store.purge_orders_due(s01, books.s01, 10, now).await.unwrap(),
+    };
+    let words = due.iter().map(|order| result(order, word(order))).collect();
+    assert_eq!(books.store.finish_trash(words, now).await.unwrap(), [], "no job ends by it");
+    due.len()
+}
+
+async fn a_job_that_no_server_can_carry_out_alone_gives_up_what_the_trash_has_and_is_pushed(books: Books) {
+    // The server of the source leaves it alone. That of the target purges what the trash has, but not while the copy at the
+    // source is unchecked; then the job is the other one's, all of it a push, and it ends.
+    half_in_the_trash(&books).await;
+    assert_eq!(lease_by(&books, Reach::Source, 10).await, Leased::default(), "not the source's");
+    books.home.execute("UPDATE replicas SET verified = 0 WHERE state = 'live'").await;
+    assert_eq!(lease_by(&books, Reach::Target, 10).await, Leased::default(), "it may be the only right copy");
+    assert_eq!(carry_out(&books, TrashTask::Purge, |_| TrashOutcome::Purged, 10).await, 0);
+    books.home.execute("UPDATE replicas SET verified = 1 WHERE state = 'live'").await;
+    assert_eq!(lease_by(&books, Reach::Target, 30).await, Leased::default(), "not looked at all the time");
+
+    let leased = lease_by(&books, Reach::Target, 80).await;
+    assert!(leased.jobs.is_empty() && leased.makes_way, "{leased:?}");
+    books.assert_counted().await;
+    assert_eq!(lease_by(&books, Reach::Source, 90).await, Leased::default(), "the old copy is still there");
+    assert_eq!(carry_out(&books, TrashTask::Purge, |_| TrashOutcome::Purged, 91).await, 1);
+    assert_eq!(lease_by(&books, Reach::Target, 100).await, Leased::default(), "now it is the other one's");
+    let job = lease_by(&books, Reach::Source, 100).await.jobs.remove(0);
+    assert_eq!((job.files.len(), job.files.iter().filter_map(|file| file.in_trash).count()), (2, 0));
+    let committed = books.store.commit_moves(vec![done(&job)], at(101)).await.unwrap();
+    assert_eq!((committed.moved.len(), committed.moved[0].bytes), (1, 2 * SIZE));
+    books.assert_counted().await;
+}
+
+async fn what_an_attempt_left_of_a_job_that_no_server_can_carry_out_alone_goes_first(books: Books) {
+    // While one server had both nodes the job was leased; then the source's node went to another one. What the attempt had
+    // begun is given up: the restore had not, the push had. After that it is as if there had been no attempt.
+    half_in_the_trash(&books).await;
+    let job = lease_by(&books, Reach::Both, 10).await.jobs.remove(0);
+    let lost = LostSession::Of { node: node("local"), epoch: books.local };
+    assert_eq!(books.store.return_lost(lost, at(11)).await.unwrap().len(), 1);
+    assert_eq!(lease_by(&books, Reach::Source, 12).await, Leased::default());
+    assert!(lease_by(&books, Reach::Target, 12).await.makes_way);
+    books.assert_counted().await;
+    let had = |order: &TrashOrder| match job.files.iter().find(|file| file.path == order.path).unwrap().in_trash {
+        Some(_) => TrashOutcome::Missing,
+        None => TrashOutcome::Trashed,
+    };
+    assert_eq!(carry_out(&books, TrashTask::Trash, had, 13).await, 2);
+    books.assert_counted().await;
+    // both lie in the trash now: the target's server needs nobody
+    let job = lease_by(&books, Reach::Target, 20).await.jobs.remove(0);
+    assert_eq!(job.files.iter().filter_map(|file| file.in_trash).count(), 2);
+    assert_eq!(books.store.commit_moves(vec![done(&job)], at(21)).await.unwrap().moved.len(), 1);
+    books.assert_counted().await;
 }
 
 /// The books, and another process on the same database. `s01` is the first one's, `local` the other's.
@@ -58,7 +145,8 @@ async fn a_silent_servers_sessions_are_over_and_its_jobs_pending() {
     assert_eq!((pulse.here, pulse.returned), (vec![(node("local"), books.local)], vec![]));
     assert_eq!(pulse.elsewhere.iter().map(|it| (it.node.as_str(), it.epoch)).collect::<Vec<_>>(), [("s01", books.s01)]);
 
-    // the first one says nothing for 30 s of the database's clock
+    // the first one says nothing for 30 s of the database's clock, in which the other one could
+    books.home.execute("UPDATE servers SET since = since - 31000").await;
     books.home.execute("UPDATE servers SET seen = seen - 31000 WHERE life = (SELECT MIN(life) FROM servers)").await;
     let pulse = other.live_on(at(4)).await.unwrap();
     assert_eq!(pulse.returned.iter().map(|it| it.job).collect::<Vec<_>>(), [job.job], "its node was the target");
@@ -67,6 +155,23 @@ async fn a_silent_servers_sessions_are_over_and_its_jobs_pending() {
     let late = other.commit_moves(vec![done(&job)], at(6)).await.unwrap();
     assert_eq!((late.moved.len(), late.stale), (0, vec![job.job]));
     other.attach_node(other_s01, AutoPools::ByHand, at(7)).await.unwrap();
+}
+
+#[tokio::test]
+async fn after_an_outage_live_servers_leave_each_other_alone() {
+    // Both have been there for long, then the database is away, or a transaction holds them up, for 40 s of its clock:
+    // whoever speaks first again takes nobody out, and the jobs of both go on.
+    let (books, other) = two().await;
+    books.uploaded(1..2).await;
+    books.plan(1..2, 2).await;
+    let job = other.lease_jobs(books.order(1, 2), at(2)).await.unwrap().jobs.remove(0);
+    books.home.execute("UPDATE servers SET since = since - 600000, seen = seen - 40000").await;
+    let pulse = other.live_on(at(3)).await.unwrap();
+    assert_eq!((pulse.here.len(), pulse.elsewhere.len(), pulse.returned), (1, 1, vec![]));
+    let pulse = books.store.live_on(at(4)).await.unwrap();
+    assert_eq!((pulse.here, pulse.returned), (vec![(node("s01"), books.s01)], vec![]));
+    let committed = other.commit_moves(vec![done(&job)], at(5)).await.unwrap();
+    assert_eq!((committed.moved.len(), committed.stale), (1, vec![]));
 }
 
 #[tokio::test]

@@ -1,0 +1,7 @@
+-- Since when this process has given its signs of life without a gap, by the database's clock: for no longer than that
+-- can it tell that another one is silent.
+ALTER TABLE servers ADD COLUMN since BIGINT NOT NULL DEFAULT 0;
+
+-- 1: the job is carried out by the server that has the target's node (everything comes from the trash there), else by
+-- the one that has the source's.
+ALTER TABLE jobs ADD COLUMN by_target BIGINT NOT NULL DEFAULT 0;
