@@ -7,10 +7,15 @@ use super::{Pool, Refusal};
 pub struct PoolHoldings {
     /// Images that are on record there.
     pub images: u64,
-    /// Copies of any state, those in the trash included.
+    /// Copies of any state but `lost`, those in the trash included.
     pub files: u64,
+    /// Copies that don't match their checksum on record.
+    pub suspect: u64,
     /// Copies that are in the trash, on their way into it or out of it.
     pub trashed: u64,
+    /// Of those in the trash: copies that stay there because no live one is known to be right; counted where there is no
+    /// image.
+    pub kept: u64,
     /// Jobs that have not ended and move into the pool or out of it.
     pub jobs: u64,
 }
@@ -27,27 +32,50 @@ impl PoolHoldings {
                 "pool {name} is the default pool; make another one the default first (UpdatePool, is_default)"
             )));
         }
+        let jobs = (self.jobs > 0).then(|| count(self.jobs, "open job"));
+        let what = match (self.held(), jobs) {
+            (None, None) => return Ok(()),
+            (Some(held), Some(jobs)) => format!("{held} and {jobs}"),
+            (Some(what), None) | (None, Some(what)) => what,
+        };
+        Err(Refusal::precondition(format!("pool {name} holds {what}; {}", self.cure())))
+    }
+
+    fn held(&self) -> Option<String> {
         let trash = format!("{} in the trash", self.trashed);
-        let held = match (self.images, self.files) {
+        match (self.images, self.files) {
             (0, 0) => None,
             (0, files) if files == self.trashed => Some(format!("{} in the trash", count(files, "file"))),
+            (0, files) => Some(format!("{} of images that are elsewhere ({trash})", count(files, "file"))),
             (images, files) if self.trashed == 0 => {
                 Some(format!("{} ({})", count(images, "image"), count(files, "file")))
             }
             (images, files) => Some(format!("{} ({}, {trash})", count(images, "image"), count(files, "file"))),
-        };
-        let jobs = (self.jobs > 0).then(|| count(self.jobs, "open job"));
-        let only_trash = self.images == 0 && self.files == self.trashed;
-        let (what, cure) = match (held, jobs) {
-            (None, None) => return Ok(()),
-            (Some(held), Some(jobs)) => (format!("{held} and {jobs}"), "move or delete them first"),
-            (Some(held), None) if only_trash => {
-                (held, "they go after trash_hours, or at once where that setting is 0 (UpdateSettings)")
+        }
+    }
+
+    /// What a person can do; each of it works.
+    fn cure(&self) -> String {
+        let (files, suspect) = (self.files, self.suspect);
+        match () {
+            () if self.images > 0 && suspect > 0 => format!(
+                "move or delete them first; {suspect} of the files do not match their checksum and can't move: put them \
+                 right and have them read again (VerifyImages with this pool_id), or delete their images"
+            ),
+            () if self.images > 0 => "move or delete them first".to_owned(),
+            () if self.jobs > 0 && files == 0 => "let them end, or cancel them first (CancelJobs)".to_owned(),
+            () if self.jobs > 0 => "let the jobs end, or cancel them first (CancelJobs)".to_owned(),
+            () if suspect > 0 => {
+                "have them read (VerifyImages with this pool_id): what is not needed any more goes to the trash"
+                    .to_owned()
             }
-            (Some(held), None) => (held, "move or delete them first"),
-            (None, Some(jobs)) => (jobs, "let them end, or cancel them first (CancelJobs)"),
-        };
-        Err(Refusal::precondition(format!("pool {name} holds {what}; {cure}")))
+            () if self.kept > 0 => format!(
+                "{} of them stay until the live copy of the same file is known to be right: have it read (VerifyImages \
+                 with this pool_id); where it is not right, take the move back (UndoMoves)",
+                self.kept
+            ),
+            () => "they go after trash_hours, or at once where that setting is 0 (UpdateSettings)".to_owned(),
+        }
     }
 }
 
@@ -90,21 +118,41 @@ mod tests {
 
     #[test]
     fn what_keeps_a_pool_is_said_with_counts_and_cure() {
-        for (images, files, trashed, jobs, want) in [
+        let none = PoolHoldings::default();
+        for (holdings, want) in [
             (
-                3,
-                5,
-                2,
-                1,
+                PoolHoldings { images: 3, files: 5, trashed: 2, jobs: 1, ..none },
                 "pool img1 holds 3 images (5 files, 2 in the trash) and 1 open job; move or delete them first",
             ),
-            (1, 1, 0, 0, "pool img1 holds 1 image (1 file); move or delete them first"),
-            (0, 2, 2, 0, "pool img1 holds 2 files in the trash; they go after trash_hours"),
-            (0, 1, 1, 2, "pool img1 holds 1 file in the trash and 2 open jobs; move or delete them first"),
-            (0, 1, 0, 0, "pool img1 holds 0 images (1 file); move or delete them first"),
-            (0, 0, 0, 4, "pool img1 holds 4 open jobs; let them end, or cancel them first"),
+            (
+                PoolHoldings { images: 1, files: 1, ..none },
+                "pool img1 holds 1 image (1 file); move or delete them first",
+            ),
+            (
+                PoolHoldings { images: 2, files: 2, suspect: 1, ..none },
+                "pool img1 holds 2 images (2 files); move or delete them first; 1 of the files do not match their \
+                 checksum and can't move: put them right and have them read again (VerifyImages",
+            ),
+            (
+                PoolHoldings { files: 2, trashed: 2, ..none },
+                "pool img1 holds 2 files in the trash; they go after trash_hours",
+            ),
+            (
+                PoolHoldings { files: 2, trashed: 2, kept: 1, ..none },
+                "pool img1 holds 2 files in the trash; 1 of them stay until the live copy of the same file is known to \
+                 be right: have it read (VerifyImages",
+            ),
+            (
+                PoolHoldings { files: 1, trashed: 1, jobs: 2, ..none },
+                "pool img1 holds 1 file in the trash and 2 open jobs; let the jobs end",
+            ),
+            (
+                PoolHoldings { files: 1, suspect: 1, ..none },
+                "pool img1 holds 1 file of images that are elsewhere (0 in the trash); have them read (VerifyImages",
+            ),
+            (PoolHoldings { jobs: 4, ..none }, "pool img1 holds 4 open jobs; let them end, or cancel them first"),
         ] {
-            let refused = PoolHoldings { images, files, trashed, jobs }.let_go(&pool(false)).expect_err(want);
+            let refused = holdings.let_go(&pool(false)).expect_err(want);
             assert!(refused.message.starts_with(want), "{want}: {refused}");
         }
         assert_eq!(PoolHoldings::default().let_go(&pool(false)), Ok(()));

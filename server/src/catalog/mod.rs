@@ -1,6 +1,7 @@
 //! What the coordinator knows, as plain values: pools, nodes, images, replicas, jobs, orders, settings. Pure: no
 //! database, no clock, no wire type.
 
+mod checks;
 mod control;
 mod deletes;
 mod holdings;
@@ -20,6 +21,7 @@ mod time;
 mod trash;
 mod upload;
 
+pub use checks::{CheckAsk, CheckOrder, CheckOutcome, CheckResult, CheckView, Checked, Found};
 pub use control::{ChangeAsk, ChangeProgress, Changed, HeldJob, JobChange, WhichJobs};
 pub use deletes::{DeleteAsk, Deleting};
 pub use holdings::PoolHoldings;

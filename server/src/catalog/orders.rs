@@ -208,6 +208,8 @@ pub struct Committed {
     pub stale: Vec<JobId>,
     /// Old copies for the trash; the word to the node is taken as sent under its session.
     pub trash: Vec<TrashOrder>,
+    /// Copies whose bytes are to be read, because nobody has looked at them.
+    pub unread: u64,
     /// Jobs that ended with it because nothing of theirs has to go to the trash, and parents.
     pub settled: Vec<SettledJob>,
 }

@@ -81,8 +81,14 @@ pub fn obstacle(image: &PlanImage, target: PoolId, target_name: &str) -> Option<
         Some(Blocker::Deleting) => Some("is being deleted".to_owned()),
         _ if image.pool == target => Some(format!("is in pool {target_name} ({target}) already")),
         Some(Blocker::Job(job)) => Some(format!("job {job} is working on it; wait for that or cancel it")),
-        Some(Blocker::Lost) => Some("its original is lost; upload it again or bring the file back".to_owned()),
-        Some(Blocker::Suspect) => Some("a file of it does not match its checksum on record; check it first".to_owned()),
+        Some(Blocker::Lost) => {
+            Some("its original is lost; bring the file back and have it read (VerifyImages), or delete the image".to_owned())
+        },
+        Some(Blocker::Suspect) => Some(
+            "a file of it does not match its checksum on record; put it right and have it read (VerifyImages), or delete \
+             the image"
+                .to_owned(),
+        ),
         None => None,
     }
 }

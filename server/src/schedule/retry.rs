@@ -60,6 +60,13 @@ pub const fn after_trash_failure(failures: u32) -> u32 {
     ladder(failures)
 }
 
+/// Seconds until a copy that could not be read is worth trying again, after so many failures. It never gives up: what
+/// was not looked at keeps the old copy in the trash.
+#[must_use]
+pub const fn after_check_failure(failures: u32) -> u32 {
+    ladder(failures)
+}
+
 const fn ladder(failures: u32) -> u32 {
     match failures {
         0 => 5,

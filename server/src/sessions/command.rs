@@ -4,7 +4,7 @@ use pixelfox_proto::{Attempt, FileMeta, Generation, JobId, PoolId, Sha256, Store
 
 use super::news::CommandId;
 use super::welcome::Welcome;
-use crate::catalog::{TrashOrigin, TrashTask};
+use crate::catalog::{CheckOrder, TrashOrigin, TrashTask};
 
 /// One order to a node. It dies with the session that it was sent on.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +17,8 @@ pub enum Command {
     Trash(TrashFiles),
     /// Bring files back from the pool's trash, hashed before the answer.
     Restore(RestoreFiles),
+    /// Read files and say what they are.
+    Verify(VerifyFiles),
     /// Try a pool: write, sync, read back, remove. Answered with [`Probed`](super::Probed).
     ProbePool(PoolId),
     /// Look whether a directory may serve as a pool; nothing is written. Answered likewise.
@@ -95,6 +97,15 @@ pub struct RestoreFiles {
     pub hashed: bool,
     /// What comes back.
     pub files: Vec<RestoreFile>,
+}
+
+/// Files of one pool to read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VerifyFiles {
+    /// The pool.
+    pub pool: PoolId,
+    /// What is read.
+    pub files: Vec<CheckOrder>,
 }
 
 /// One file to bring back.

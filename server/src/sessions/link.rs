@@ -187,6 +187,12 @@ impl Session {
         self.life.lock().beat.pools.get(&pool).cloned()
     }
 
+    /// Its pools that are well, by its last word.
+    pub fn healthy_pools(&self) -> Vec<PoolId> {
+        let life = self.life.lock();
+        life.beat.pools.iter().filter(|(_, health)| health.problem.is_none()).map(|(pool, _)| *pool).collect()
+    }
+
     /// The node's word on all of them.
     pub(super) fn pools(&self) -> BTreeMap<PoolId, PoolHealth> {
         self.life.lock().beat.pools.clone()

@@ -22,7 +22,7 @@ use tokio::sync::{Mutex, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use self::command::{Command, Place, PushFile, PushFiles, RestoreFile, RestoreFiles, TrashFiles};
+pub use self::command::{Command, Place, PushFile, PushFiles, RestoreFile, RestoreFiles, TrashFiles, VerifyFiles};
 pub use self::elsewhere::Seat;
 pub use self::link::{Outgoing, QUEUED_COMMANDS, SILENCE, Session, SessionEnd};
 pub use self::news::{CommandId, FileResult, Heartbeat, Hello, News, Outcome, PoolHealth, Probed};

@@ -31,6 +31,15 @@ pub enum Awaited {
         /// Times that it went wrong before.
         failures: u32,
     },
+    /// A copy that is read.
+    Checked {
+        /// The pool that it is in.
+        pool: PoolId,
+        /// Which copy it is.
+        generation: Generation,
+        /// Times that it could not be read before.
+        failures: u32,
+    },
 }
 
 impl Awaited {
@@ -38,7 +47,7 @@ impl Awaited {
     fn lease(&self) -> Option<Lease> {
         match self {
             Self::Pushed(attempt) | Self::Restored(attempt) | Self::Emptied(attempt) => Some(attempt.lease),
-            Self::Trashed { .. } => None,
+            Self::Trashed { .. } | Self::Checked { .. } => None,
         }
     }
 }
@@ -52,6 +61,8 @@ pub enum Work {
     Rename,
     /// Files of the trash go for good: takes none.
     Purge,
+    /// Files are read and nothing is changed: takes none.
+    Check,
 }
 
 #[derive(Debug)]
@@ -141,7 +152,11 @@ impl Pending {
                     jobs.insert(attempt.job);
                     false
                 }
-                Awaited::Pushed(_) | Awaited::Restored(_) | Awaited::Emptied(_) | Awaited::Trashed { .. } => true,
+                Awaited::Pushed(_)
+                | Awaited::Restored(_)
+                | Awaited::Emptied(_)
+                | Awaited::Trashed { .. }
+                | Awaited::Checked { .. } => true,
             });
             if !jobs.is_empty() {
                 cancelled.push((*id, jobs.into_iter().collect()));

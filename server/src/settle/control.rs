@@ -161,6 +161,7 @@ impl Settle {
     /// Other servers did something: what they took away is stopped, what they left is looked after.
     pub async fn heed_others(&self) {
         self.heed_changes().await;
+        self.look_for_checks();
         trash::look(&self.rooms, &self.trash).await;
     }
 

@@ -1,6 +1,7 @@
 //! A node's word becomes a fact: results are gathered per job, decided by pure functions, committed many at once,
 //! and only then logged, published and followed by orders for the trash.
 
+mod checks;
 mod control;
 mod deletes;
 mod flights;
@@ -28,7 +29,7 @@ use self::flights::Flights;
 pub use self::restores::Unrestorable;
 pub use self::sweep::{Sweeper, Swept};
 use self::verdict::{FileEnd, Verdict};
-use crate::catalog::{JobState, LeasedJob, LostSession, SettledJob, TrashResult};
+use crate::catalog::{CheckResult, JobState, LeasedJob, LostSession, SettledJob, TrashResult};
 use crate::clock;
 use crate::events::{Event, Events, Subject};
 use crate::progress::{Counts, Progress};
@@ -49,6 +50,8 @@ struct Rooms {
     wake: Arc<Notify>,
     /// Wakes who empties the trash: a copy may be due, or room may be needed.
     empty_trash: Arc<Notify>,
+    /// Wakes who has copies read: one may be due, or a node able to.
+    check: Notify,
     flights: Flights,
     progress: Progress,
     /// Rises with every change that may have taken jobs away from whoever works on them.
@@ -67,13 +70,14 @@ pub struct Settle {
     rooms: Arc<Rooms>,
     moves: mpsc::Sender<Verdict>,
     trash: mpsc::Sender<trash::Word>,
+    checks: mpsc::Sender<Vec<CheckResult>>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
 
 impl Settle {
-    /// Starts the tasks that write: moves, old copies, and the emptying of the trash. `wake` is notified whenever work
-    /// may have become possible.
+    /// Starts the tasks that write: moves, old copies, the emptying of the trash, and the reading of copies. `wake` is
+    /// notified whenever work may have become possible.
     #[must_use]
     pub fn start(store: Store, sessions: Arc<Sessions>, events: Events, wake: Arc<Notify>) -> Self {
         let rooms = Arc::new(Rooms {
@@ -82,6 +86,7 @@ impl Settle {
             events,
             wake,
             empty_trash: Arc::new(Notify::new()),
+            check: Notify::new(),
             flights: Flights::default(),
             progress: Progress::default(),
             changes: AtomicU64::new(0),
@@ -91,11 +96,13 @@ impl Settle {
         });
         let (moves, verdicts) = mpsc::channel(QUEUED_WORDS);
         let (trash, words) = mpsc::channel(QUEUED_WORDS);
+        let (checks, checked) = mpsc::channel(QUEUED_WORDS);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         tasks.spawn(moves::run(Arc::clone(&rooms), verdicts, trash.clone(), stop.clone()));
         tasks.spawn(trash::run(Arc::clone(&rooms), words, stop.clone()));
         tasks.spawn(purge::run(Arc::clone(&rooms), trash.clone(), stop.clone()));
-        Self { rooms, moves, trash, tasks, stop }
+        tasks.spawn(checks::run(Arc::clone(&rooms), checked, trash.clone(), stop.clone()));
+        Self { rooms, moves, trash, checks, tasks, stop }
     }
 
     /// Writes down what has been heard so far, then ends. What can't be written is done again after the next start.
@@ -168,7 +175,7 @@ impl Settle {
         if !files.is_empty() {
             crash_point!("settle.after_word");
         }
-        let mut trashed = Vec::new();
+        let (mut trashed, mut checked) = (Vec::new(), Vec::new());
         for (awaited, result) in session.pending.report(command, files) {
             self.rooms.count(&awaited, &result);
             match awaited {
@@ -178,11 +185,12 @@ impl Settle {
                 Awaited::Trashed { task, pool, generation, failures } => {
                     trashed.push(trash::result((task, pool, generation, failures), result, clock::now()));
                 }
+                Awaited::Checked { pool, generation, failures } => {
+                    checked.push(checks::result((pool, generation, failures), result, clock::now()));
+                }
             }
         }
-        if !trashed.is_empty() {
-            self.say(trash::Word::Results(trashed)).await;
-        }
+        self.noted(trashed, checked).await;
     }
 
     /// The command is over: its slot is free, and what it never reported is to be tried again.
@@ -192,7 +200,7 @@ impl Settle {
             session.pending.answer(command, Err(why.clone()));
         }
         let why = error.unwrap_or_else(|| format!("node {} ended the command without a word on it", session.node()));
-        let mut trashed = Vec::new();
+        let (mut trashed, mut checked) = (Vec::new(), Vec::new());
         for (path, awaited) in session.pending.end(command) {
             match awaited {
                 Awaited::Pushed(attempt) | Awaited::Restored(attempt) | Awaited::Emptied(attempt) => {
@@ -203,11 +211,15 @@ impl Settle {
                     let outcome = trash::again(failures, clock::now());
                     trashed.push(TrashResult { task, pool, path, generation, outcome });
                 }
+                Awaited::Checked { pool, generation, failures } => {
+                    tracing::warn!(pool_id = %pool, %path, "a copy could not be read: {why}");
+                    let outcome = checks::again(failures, clock::now());
+                    checked.push(CheckResult { pool, path, generation, outcome });
+                }
             }
         }
-        if !trashed.is_empty() {
-            self.say(trash::Word::Results(trashed)).await;
-        }
+        self.noted(trashed, checked).await;
+        self.rooms.check.notify_one();
         self.say(trash::Word::Free(session.node().clone())).await;
         self.rooms.wake.notify_one();
     }
@@ -219,6 +231,16 @@ impl Settle {
         let verdict = verdict::decide(&job, &ends, clock::now());
         if self.moves.send(verdict).await.is_err() {
             tracing::debug!(job = %job.job, "a result came after the end; the job starts over");
+        }
+    }
+
+    /// Words that go to the tasks that write them down.
+    async fn noted(&self, trashed: Vec<TrashResult>, checked: Vec<CheckResult>) {
+        if !trashed.is_empty() {
+            self.say(trash::Word::Results(trashed)).await;
+        }
+        if !checked.is_empty() && self.checks.send(checked).await.is_err() {
+            tracing::debug!("a word on copies came after the end; they are read again");
         }
     }
 

@@ -100,6 +100,9 @@ async fn announce(rooms: &Rooms, committed: Committed, trash: &mpsc::Sender<Word
         tracing::info!(%job, "[JobQueue] Late result of job {job}: another attempt holds it, nothing changed");
     }
     rooms.published(committed.settled);
+    if committed.unread > 0 {
+        rooms.check.notify_one();
+    }
     if !committed.trash.is_empty() && trash.send(Word::Orders(committed.trash)).await.is_err() {
         tracing::debug!("orders for the trash came after the end; they are due at the next Attach");
     }

@@ -32,6 +32,7 @@ impl Settle {
         self.returned(attached.returned);
         self.say(trash::Word::Free(node.clone())).await;
         self.rooms.empty_trash.notify_one();
+        self.rooms.check.notify_one();
         self.rooms.wake.notify_one();
     }
 
@@ -67,6 +68,7 @@ impl Settle {
                 session.hear_pools_anew();
             }
         }
+        self.rooms.check.notify_one();
         self.rooms.wake.notify_one();
     }
 

@@ -9,7 +9,7 @@ use pixelfox_proto::{Generation, NodeId, StoredPath};
 use sqlx::FromRow;
 
 use super::{
-    Store, StoreError, Topic, Trouble,
+    Store, StoreError, Topic, Trouble, checks,
     dialect::{checked, int, job_id, json, pool_id, some_job, uint},
     endings, outbox,
     rows::{self, MoveFileRow, bucket, state},
@@ -96,6 +96,7 @@ async fn commit(conn: &mut Conn, done: &[MoveDone], now: UnixMillis) -> Result<C
         }
     }
     if !committed.moved.is_empty() {
+        committed.unread = changes.unread();
         committed.settled = changes.write(conn, now).await?;
     }
     Ok(committed)
@@ -108,6 +109,8 @@ struct Sorted<'a> {
     landed: Vec<&'a MoveFileRow>,
     /// Condemned at the source.
     old: Vec<&'a MoveFileRow>,
+    /// Found lost at the source meanwhile: nothing is left there to be condemned.
+    gone: Vec<&'a MoveFileRow>,
     /// Left behind: lost at the source, nothing at the target.
     missing: Vec<&'a MoveFileRow>,
 }
@@ -117,7 +120,7 @@ fn sort<'a>(files: &'a [MoveFileRow], words: &[FileDone]) -> Result<Option<Sorte
     let words: HashMap<&str, FileOutcome> = words.iter().map(|word| (word.path.as_str(), word.outcome)).collect();
     let (mut sorted, mut original) = (Sorted::default(), false);
     for file in files {
-        let at_source = state(file.source_state.as_deref())? == Some(ReplicaState::Live);
+        let at_source = state(file.source_state.as_deref())?;
         let leased = file.target_state.as_deref() == Some("writing") && file.target_job == Some(file.job);
         let there = file.target_state.as_deref() == Some("live");
         match words.get(file.stored_path.as_str()) {
@@ -133,8 +136,10 @@ fn sort<'a>(files: &'a [MoveFileRow], words: &[FileDone]) -> Result<Option<Sorte
             _ => {}
         }
         original |= file.kind == "original";
-        if at_source {
-            sorted.old.push(file);
+        match at_source {
+            Some(ReplicaState::Live | ReplicaState::Suspect) => sorted.old.push(file),
+            Some(ReplicaState::Lost) => sorted.gone.push(file),
+            _ => {}
         }
     }
     Ok(original.then_some(sorted))
@@ -148,6 +153,8 @@ struct Changes {
     landed: Vec<(i64, i64, i64)>,
     /// file, pool, job, epoch
     condemned: Vec<(i64, i64, i64, i64)>,
+    /// file, pool
+    gone: Vec<(i64, i64)>,
     /// file, source pool, target pool, generation in the target's trash
     missing: Vec<(i64, i64, i64, Option<i64>)>,
     /// target pool → images
@@ -175,6 +182,7 @@ impl Changes {
             self.condemned.push((file.file, source, job.id, job.epoch));
             trash.push(order(file, &job, &node)?);
         }
+        self.gone.extend(sorted.gone.iter().map(|file| (file.file, source)));
         for file in &sorted.missing {
             let after = if file.target_trash.is_some() { Bucket::Trash } else { Bucket::None };
             self.tally.shift(target, file.size, ReplicaState::Writing.bucket(file.target_trash.is_some()), after);
@@ -208,9 +216,17 @@ impl Changes {
         })
     }
 
+    fn unread(&self) -> u64 {
+        let unread = self.landed.iter().filter(|(_, _, is_unread)| *is_unread == 1);
+        u64::try_from(unread.count()).unwrap_or(u64::MAX)
+    }
+
     async fn write(self, conn: &mut Conn, now: UnixMillis) -> Result<Vec<SettledJob>, Trouble> {
         run(conn, LANDED, json(&self.landed), now).await?;
         run(conn, CONDEMNED, json(&self.condemned), now).await?;
+        if !self.gone.is_empty() {
+            statement::query(checks::FORGET).bind(json(&self.gone)).execute(&mut *conn).await?;
+        }
         if !self.missing.is_empty() {
             let missing = json(&self.missing);
             run(conn, LOST, missing.clone(), now).await?;
@@ -238,7 +254,8 @@ impl Changes {
 
 pub(super) const LANDED: &str = "
 UPDATE replicas SET state = 'live', job_id = NULL, trash_generation = NULL, since = CAST($2 AS BIGINT),
-    verified = CASE WHEN CAST(a.value ->> 2 AS BIGINT) = 1 THEN 0 ELSE CAST($2 AS BIGINT) END
+    verified = CASE WHEN CAST(a.value ->> 2 AS BIGINT) = 1 THEN 0 ELSE CAST($2 AS BIGINT) END,
+    check_at = CASE WHEN CAST(a.value ->> 2 AS BIGINT) = 1 THEN CAST($2 AS BIGINT) END
 FROM json_each($1) AS a WHERE replicas.file_id = CAST(a.value ->> 0 AS BIGINT) AND replicas.pool_id = CAST(a.value ->> 1 AS BIGINT)";
 pub(super) const CONDEMNED: &str = "
 UPDATE replicas SET state = 'condemned', job_id = CAST(a.value ->> 2 AS BIGINT), ordered_epoch = CAST(a.value ->> 3 AS BIGINT), since = $2,

@@ -18,7 +18,7 @@ use crate::catalog::{Pool, PoolHoldings, PoolUsage, UnixMillis};
 const RETIRED_MOST: i64 = 1000;
 
 impl Store {
-    /// Deletes a pool that holds nothing: no image, no copy in any state, no open job. Its directory stays as it is; a
+    /// Deletes a pool that holds nothing: no image, no copy but lost ones of images that are elsewhere, no open job. Its directory stays as it is; a
     /// later pool may take it over. Gives what it was. O(copies + open jobs).
     ///
     /// # Errors
@@ -73,21 +73,47 @@ async fn holdings(conn: &mut Conn, id: i64) -> Result<PoolHoldings, Trouble> {
     const IMAGES: &str = "SELECT COUNT(*) FROM images WHERE pool_id = $1";
     const COPIES: &str = "SELECT COUNT(*), CAST(COALESCE(SUM(CASE WHEN state IN ('condemned', 'trashed', 'purging')
             OR (state = 'writing' AND trash_generation IS NOT NULL) THEN 1 ELSE 0 END), 0) AS BIGINT)
-        FROM replicas WHERE pool_id = $1";
+        FROM replicas WHERE pool_id = $1 AND state <> 'lost'";
+    const SUSPECT: &str = "SELECT COUNT(*) FROM replicas WHERE pool_id = $1 AND state = 'suspect' AND state <> 'live'";
     const JOBS: &str = "SELECT COUNT(*) FROM jobs WHERE state IN ('pending', 'processing', 'paused')
         AND (source_pool_id = $1 OR target_pool_id = $1)";
-    let images: i64 = statement::query_scalar(IMAGES).bind(id).fetch_one(conn).await?;
-    let (files, trashed): (i64, i64) = statement::query_as(COPIES).bind(id).fetch_one(conn).await?;
-    let jobs: i64 = statement::query_scalar(JOBS).bind(id).fetch_one(conn).await?;
-    Ok(PoolHoldings { images: uint(images), files: uint(files), trashed: uint(trashed), jobs: uint(jobs) })
+    let images: i64 = statement::query_scalar(IMAGES).bind(id).fetch_one(&mut *conn).await?;
+    let (files, trashed): (i64, i64) = statement::query_as(COPIES).bind(id).fetch_one(&mut *conn).await?;
+    let jobs: i64 = statement::query_scalar(JOBS).bind(id).fetch_one(&mut *conn).await?;
+    // Only where the trash is all that is left it matters what keeps it.
+    let kept: i64 = match (images, trashed) {
+        (0, 1..) => statement::query_scalar(KEPT).bind(id).fetch_one(&mut *conn).await?,
+        _ => 0,
+    };
+    let suspect: i64 = statement::query_scalar(SUSPECT).bind(id).fetch_one(conn).await?;
+    Ok(PoolHoldings {
+        images: uint(images),
+        files: uint(files),
+        suspect: uint(suspect),
+        trashed: uint(trashed),
+        kept: uint(kept),
+        jobs: uint(jobs),
+    })
 }
+
+/// Old copies that no purge takes, because no live copy of their bytes is known to be right.
+const KEPT: &str = "
+SELECT COUNT(*) FROM replicas r CROSS JOIN files f ON f.id = r.file_id
+WHERE r.pool_id = $1 AND r.state = 'trashed' AND r.state <> 'live'
+    AND NOT EXISTS (SELECT 1 FROM files s JOIN replicas l ON l.file_id = s.id
+        WHERE s.image_id = f.image_id AND s.sha256 = f.sha256 AND l.state = 'live' AND l.verified > 0)";
 
 async fn delete(conn: &mut Conn, id: PoolId, now: UnixMillis) -> Result<Pool, Trouble> {
     const RETIRE: &str = "INSERT INTO retired_pools (identity, pool_id, name, at) VALUES ($1, $2, $3, $4)";
-    let pool = may_go(conn, id).await?;
+    let pool = may_go(&mut *conn, id).await?;
     let row = int(id.get());
     let retire = statement::query(RETIRE).bind(&pool.identity).bind(row).bind(&pool.name).bind(now.0);
-    retire.execute(conn).await?;
+    retire.execute(&mut *conn).await?;
+    // What images left behind that are elsewhere: on no disk, and without a word to say when the pool is gone.
+    statement::query("DELETE FROM replicas WHERE pool_id = $1 AND state = 'lost'")
+        .bind(row)
+        .execute(&mut *conn)
+        .await?;
     statement::query("DELETE FROM pools WHERE id = $1").bind(row).execute(conn).await?;
     outbox::audit(conn, now, "delete_pool", &id.to_string(), &pool.name).await?;
     outbox::put(conn, now, Topic::Pool, &[id.to_string()]).await?;

@@ -5,6 +5,7 @@ use pixelfox_proto::{Fault, FaultKind};
 
 use crate::catalog::{Refusal, RefusalKind};
 
+mod checks;
 mod commit;
 mod control;
 mod database;

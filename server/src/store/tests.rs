@@ -12,8 +12,8 @@ mod postgres;
 /// Statements that run for every upload, lease, commit or look of the dispatcher.
 mod hot {
     use super::super::{
-        commit, control, deletes, endings, held, images, jobs, lease, plan, plan_pool, purge, queue, requests, rows,
-        slices, split, trash, undo, uploads,
+        checks, commit, control, deletes, endings, held, images, jobs, lease, plan, plan_pool, purge, queue, requests,
+        rows, slices, split, trash, undo, uploads,
     };
 
     pub(super) const STATEMENTS: &[(&str, &str)] = &[
@@ -59,6 +59,15 @@ mod hot {
         ("purge::PURGE", purge::PURGE),
         ("purge::SOUND", purge::SOUND),
         ("purge::FROM_TRASH", purge::FROM_TRASH),
+        ("checks::ASKED", checks::ASKED),
+        ("checks::DOUBTED", checks::DOUBTED),
+        ("checks::ASK", checks::ASK),
+        ("checks::NEXT", checks::NEXT),
+        ("checks::DUE", checks::DUE),
+        ("checks::READ", checks::READ),
+        ("checks::SETTLED", checks::SETTLED),
+        ("checks::AGAIN", checks::AGAIN),
+        ("checks::FORGET", checks::FORGET),
         ("deletes::FOUND", deletes::FOUND),
         ("deletes::GONE", deletes::GONE),
         ("deletes::OPEN", deletes::OPEN),

@@ -5,6 +5,7 @@
 mod admin;
 mod attach;
 mod checker;
+mod checks_cluster;
 mod control;
 mod control_cluster;
 mod crash;
@@ -22,6 +23,7 @@ mod programs;
 mod servers;
 mod starts;
 mod store_books;
+mod store_checks;
 mod store_control;
 mod store_crash;
 mod store_deletes;

@@ -240,7 +240,7 @@ async fn a_pool_is_deleted_when_nothing_is_in_it(books: Books) {
     books.plan(1..4, 2).await;
     refused(2, "pool img1 holds 4 open jobs; let them end").await;
     let leased = books.lease(1, 2).await;
-    refused(2, "pool img1 holds 0 images (3 files) and 4 open jobs").await;
+    refused(2, "pool img1 holds 3 files of images that are elsewhere (0 in the trash) and 4 open jobs").await;
     let committed = books.store.commit_moves(leased.jobs.iter().map(done).collect(), at(3)).await.unwrap();
     let words = committed.trash.iter().map(|order| result(order, TrashOutcome::Trashed)).collect();
     books.store.finish_trash(words, at(4)).await.unwrap();

@@ -1,8 +1,9 @@
-//! Images: listed, shown, deleted.
+//! Images: listed, shown, read on their disks, deleted.
 
-use pixelfox_proto::{Fault, v1};
+use pixelfox_proto::{Fault, PoolId, v1};
 
 use super::AdminService;
+use crate::catalog::Pool;
 use crate::grpc::wire;
 
 impl AdminService {
@@ -13,6 +14,29 @@ impl AdminService {
 
     pub(super) async fn image(&self, request: &v1::GetImageRequest) -> Result<v1::Image, Fault> {
         Ok(wire::image::image(self.rooms.store.get_image(wire::image::id(&request.uuid)?).await?))
+    }
+
+    pub(super) async fn verify_these(
+        &self,
+        request: &v1::VerifyImagesRequest,
+    ) -> Result<v1::VerifyImagesResponse, Fault> {
+        let asked = self.rooms.settle.check_copies(wire::image::check_ask(request)?).await?;
+        let pools = self.rooms.store.list_pools().await?;
+        let sick = |pool: &Pool| match self.rooms.sessions.seat(&pool.node) {
+            None => Some(format!("node {} is not attached", pool.node)),
+            Some(seat) => match seat.pool(pool.id) {
+                Some(health) => health.problem,
+                None => Some(format!("node {} has said nothing of pool {} yet", pool.node, pool.name)),
+            },
+        };
+        let sentence = |(id, copies): (&PoolId, &u64)| {
+            let pool = pools.iter().find(|pool| pool.id == *id)?;
+            let wait =
+                if *copies == 1 { "1 copy waits for it".to_owned() } else { format!("{copies} copies wait for it") };
+            Some(format!("{}: in pool {} {wait}", sick(pool)?, pool.name))
+        };
+        let waiting = asked.iter().filter_map(sentence).collect();
+        Ok(v1::VerifyImagesResponse { copies: asked.values().sum(), waiting })
     }
 
     pub(super) async fn delete_these(&self, request: v1::DeleteImagesRequest) -> Result<v1::JobBatch, Fault> {

@@ -135,6 +135,14 @@ impl Admin for AdminService {
         Ok(Response::new(self.delete_these(request.into_inner()).await?))
     }
 
+    async fn verify_images(
+        &self,
+        request: Request<v1::VerifyImagesRequest>,
+    ) -> Result<Response<v1::VerifyImagesResponse>, Status> {
+        self.may(&request)?;
+        Ok(Response::new(self.verify_these(request.get_ref()).await?))
+    }
+
     async fn move_pool(&self, request: Request<v1::MovePoolRequest>) -> Result<Response<v1::JobBatch>, Status> {
         self.may(&request)?;
         Ok(Response::new(self.move_all(request.into_inner()).await?))

@@ -3,7 +3,7 @@
 use pixelfox_proto::{Fault, ImageId, PoolId, v1};
 
 use super::timestamp;
-use crate::catalog::{File, Image, ImageFilter, Page, PageAsk};
+use crate::catalog::{CheckAsk, File, Image, ImageFilter, Page, PageAsk};
 
 /// The longest search in bytes: no name is longer, and SQLite refuses long patterns.
 const QUERY_BYTES: usize = 1024;
@@ -26,6 +26,24 @@ pub(crate) fn ask(request: v1::ListImagesRequest) -> Result<(ImageFilter, PageAs
 /// A word that is none.
 pub(crate) fn id(uuid: &str) -> Result<ImageId, Fault> {
     Ok(ImageId::try_from(uuid)?)
+}
+
+/// Copies to be read.
+///
+/// # Errors
+/// Neither images nor a pool, both, a word that is no UUID.
+pub(crate) fn check_ask(request: &v1::VerifyImagesRequest) -> Result<CheckAsk, Fault> {
+    match (request.uuids.as_slice(), PoolId::try_from(request.pool_id)) {
+        ([], Err(_)) => Err(Fault::bad_request("uuids: name at least one image (ListImages has them), or a pool_id")),
+        ([], Ok(pool)) => Ok(CheckAsk::Doubted(pool)),
+        (_, Ok(_)) => Err(Fault::bad_request("uuids, pool_id: name images or a pool, not both")),
+        (uuids, Err(_)) if uuids.len() > CheckAsk::MAX_IMAGES => Err(Fault::bad_request(format!(
+            "uuids: {} images in one request, at most {} go; send several",
+            uuids.len(),
+            CheckAsk::MAX_IMAGES
+        ))),
+        (uuids, Err(_)) => Ok(CheckAsk::Images(uuids.iter().map(|uuid| id(uuid)).collect::<Result<_, _>>()?)),
+    }
 }
 
 /// A page of images.

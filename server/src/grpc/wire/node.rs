@@ -7,10 +7,10 @@ use pixelfox_proto::{Fault, FaultKind, Generation, NodeId, PoolId, Sha256, Store
 use tonic::Status;
 
 use super::timestamp;
-use crate::catalog::{self, NodeRecord, Pool, Settings, TrashOrigin, TrashTask};
+use crate::catalog::{self, CheckOrder, NodeRecord, Pool, Settings, TrashOrigin, TrashTask};
 use crate::sessions::{
     Command, CommandId, FileResult, Heartbeat, Hello, News, Outcome, Outgoing, Place, PoolHealth, PoolHome, PushFile,
-    PushFiles, RestoreFile, RestoreFiles, Seat, SessionEnd, TrashFiles, Welcome,
+    PushFiles, RestoreFile, RestoreFiles, Seat, SessionEnd, TrashFiles, VerifyFiles, Welcome,
 };
 
 /// Longest sentence of a node that is kept, in bytes: it goes into logs and rows.
@@ -144,6 +144,7 @@ pub(crate) fn command(item: Result<Outgoing, SessionEnd>) -> Result<v1::NodeComm
             }
         }
         Command::Restore(restore) => node_command::Command::Restore(restore_files(&restore)),
+        Command::Verify(verify) => node_command::Command::Verify(verify_files(verify)),
         Command::ProbePool(pool) => {
             node_command::Command::ProbePool(v1::ProbePool { pool_id: pool.get(), ..v1::ProbePool::default() })
         }
@@ -276,6 +277,16 @@ fn restore_files(restore: &RestoreFiles) -> v1::RestoreFiles {
         verify: restore.hashed,
         job_ids: restore.files.iter().map(|file| file.job.get()).collect(),
     }
+}
+
+fn verify_files(verify: VerifyFiles) -> v1::VerifyFiles {
+    let file = |file: CheckOrder| v1::PushFile {
+        stored_path: file.path.to_string(),
+        size: file.size,
+        sha256: file.sha256.as_bytes().to_vec(),
+        ..v1::PushFile::default()
+    };
+    v1::VerifyFiles { pool_id: verify.pool.get(), files: verify.files.into_iter().map(file).collect() }
 }
 
 /// A node as the Admin service shows it: the record, and its session where it is attached.
