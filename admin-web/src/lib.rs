@@ -1,11 +1,44 @@
 //! The operator's pages: a client of the Admin service and of nothing else of the server.
 //!
-//! This version has no pages yet. What they will do is open by gRPC, and every path below `/admin` says so.
+//! # How a page is made
+//! 1. Words: `words/<page>.rs`, both languages side by side in one [`words!`](words) block; a field in `words/mod.rs`.
+//! 2. A template in `templates/`: `{% extends "admin.html" %}`, blocks `title` and `main`. Its struct has the field
+//!    `v: &View` (words, language, numbers and times for people, path, who is logged in) and plain values.
+//!    Each form posts to an absolute path and begins with `{{ v.csrf() }}`. No inline script, no `style=`.
+//! 3. A function `async fn page(visit: Visit) -> Result<String, Trouble>` in `pages/` that asks `visit.admin()` and
+//!    renders. Routed through [`live::page`] with the topics of `Admin.Watch` that it shows, the page is live: what
+//!    stands in the template between `<!--live:ID-->` and `<!--/live:ID-->`, inside an element with the attribute `id="ID"`, is rendered
+//!    anew when something happens (at most four times a second) and sent to the browser where it differs.
+//! 4. An action is a `POST` that takes [`Fields`](visit::Fields), asks, and goes back by `visit.back(..)` with a
+//!    [`Note`](visit::Note), which the page shows at the element it names. What is refused and has a form is rendered
+//!    again with what was typed.
+//! 5. A test in `tests/it` against the fake of the Admin service; it looks at the page without JavaScript.
+//!
+//! A [`Trouble`] becomes the error page in the reader's language in `frame.rs`, the layer around all pages.
+
+mod admin;
+mod assets;
+mod frame;
+mod live;
+mod pages;
+mod show;
+mod trouble;
+mod view;
+mod visit;
+mod words;
 
 use axum::{Router, routing::any};
 use pixelfox_proto::{Fault, FaultKind};
 
-/// Answers `/admin` and everything below it.
+pub use self::admin::{Admin, Calls, in_process};
+pub use self::frame::content_security_policy;
+pub use self::show::{Exact, Show};
+pub use self::trouble::Trouble;
+pub use self::view::{Person, View};
+pub use self::visit::{Fields, Note, Outcome, Visit};
+pub use self::words::Language;
+
+/// Answers `/admin` and everything below it while nobody can log in.
 pub fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new().route("/admin", any(not_yet)).route("/admin/{*page}", any(not_yet))
 }
@@ -13,4 +46,16 @@ pub fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
 async fn not_yet() -> Fault {
     Fault::new(FaultKind::Unimplemented, "the admin pages are not in this version")
         .with_hint("use the Admin service: grpcurl -plaintext -H \"authorization: Bearer $ADMIN_TOKEN\" HOST:PORT describe pixelfox.v1.Admin")
+}
+
+/// Every page below `/admin` and the assets, for whoever comes: who may come is decided by the layer around it, which
+/// puts a [`Person`] into the request's extensions.
+pub fn pages<S: Clone + Send + Sync + 'static>(admin: Admin) -> Router<S> {
+    let site = visit::Site::new(admin);
+    frame::around(pages::router()).merge(assets::router()).with_state(site)
+}
+
+/// Stylesheet, script and icons under names that change with their content: `/assets/app.<hash>.css`.
+pub fn asset_routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    assets::router()
 }

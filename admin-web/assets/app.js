@@ -1,0 +1,117 @@
+// PixelFox: what a page gains with a script. Without it every page and action works as links, forms and tables.
+"use strict";
+
+// ---- live: the page asks its own address for events; the server sends regions whose HTML has changed.
+
+/** Makes `old` like `fresh` and keeps what the reader is doing: focus, typed text, opened details, selection. */
+function morph(old, fresh) {
+  if (old.nodeType !== fresh.nodeType || old.nodeName !== fresh.nodeName) { old.replaceWith(fresh); return; }
+  if (old.nodeType !== Node.ELEMENT_NODE) {
+    if (old.nodeValue !== fresh.nodeValue) old.nodeValue = fresh.nodeValue;
+    return;
+  }
+  for (const { name } of [...old.attributes]) {
+    if (!fresh.hasAttribute(name) && !(name === "open" && old.nodeName === "DETAILS")) old.removeAttribute(name);
+  }
+  for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  morphChildren(old, fresh);
+}
+
+const keyOf = node => node.nodeType === Node.ELEMENT_NODE ? node.id || node.dataset?.key || "" : "";
+
+function morphChildren(old, fresh) {
+  const keyed = new Map([...old.children].filter(keyOf).map(child => [keyOf(child), child]));
+  let at = old.firstChild;
+  for (const next of [...fresh.childNodes]) {
+    const key = keyOf(next);
+    const known = key ? keyed.get(key) : at && !keyOf(at) && at.nodeName === next.nodeName ? at : null;
+    if (!known) { old.insertBefore(next, at); continue; }
+    if (known === at) at = at.nextSibling; else old.insertBefore(known, at);
+    keyed.delete(key);
+    morph(known, next);
+  }
+  while (at) { const gone = at; at = at.nextSibling; gone.remove(); }
+}
+
+function patch(regions) {
+  for (const [id, html] of Object.entries(regions)) {
+    const region = document.getElementById(id);
+    if (!region) continue;
+    const fresh = region.cloneNode(false);
+    fresh.innerHTML = html;
+    morphChildren(region, fresh);
+    localTimes(region);
+  }
+}
+
+function goLive() {
+  const pulse = document.getElementById("pulse"), lost = document.getElementById("lost");
+  if (!document.querySelector("[data-live]")) return;
+  const lang = document.documentElement.lang;
+  let version = null, seen = new Date(), retry = 0, source = null, timer = 0;
+  const isLost = () => {
+    pulse.hidden = true;
+    lost.textContent = lost.dataset.text.replace("{time}", seen.toLocaleTimeString(lang));
+    lost.hidden = false;
+  };
+  const isLive = () => { seen = new Date(); retry = 0; pulse.hidden = false; lost.hidden = true; };
+  const open = () => {
+    clearTimeout(timer);
+    source?.close();
+    source = new EventSource(location.pathname + location.search);
+    source.addEventListener("hello", event => {
+      isLive();
+      if (version && version !== event.data) document.getElementById("newer").hidden = false;
+      version = event.data;
+    });
+    source.addEventListener("patch", event => { isLive(); patch(JSON.parse(event.data)); });
+    // The page can't be rendered any more: its own answer says why.
+    source.addEventListener("trouble", event => { if (event.data === "404") location.reload(); else isLost(); });
+    source.onerror = () => {
+      isLost();
+      source.close();
+      timer = setTimeout(open, Math.min(500 * 2 ** retry++, 8000));
+    };
+  };
+  // A page in the background needs no stream; it catches up when it is looked at again.
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) timer = setTimeout(() => { source?.close(); source = null; }, 60000);
+    else if (!source || source.readyState === EventSource.CLOSED) open();
+    else clearTimeout(timer);
+  });
+  addEventListener("pagehide", () => source?.close());
+  addEventListener("pageshow", event => { if (event.persisted) open(); });
+  open();
+}
+
+// ---- times on hover in the reader's own zone
+
+function localTimes(root) {
+  for (const time of root.querySelectorAll("time[datetime]")) {
+    const at = new Date(time.dateTime);
+    if (!isNaN(at)) time.title = at.toLocaleString(document.documentElement.lang, { dateStyle: "medium", timeStyle: "long" });
+  }
+}
+
+// ---- buttons: copy; ask before what can't be undone is the server's page, not a dialog; no double posts
+
+addEventListener("click", async event => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  try { await navigator.clipboard.writeText(button.dataset.copy); } catch { return; }
+  const label = button.querySelector("[data-copied]");
+  if (!label) return;
+  const before = label.textContent;
+  label.textContent = label.dataset.copied;
+  setTimeout(() => { label.textContent = before; }, 1500);
+});
+
+addEventListener("submit", event => {
+  if (event.target.method !== "post") return;
+  // After the event, so that the pressed button's own value is sent.
+  setTimeout(() => { for (const button of event.target.querySelectorAll("button")) button.disabled = true; });
+});
+addEventListener("pageshow", () => { for (const button of document.querySelectorAll("form button")) button.disabled = false; });
+
+localTimes(document);
+goLive();

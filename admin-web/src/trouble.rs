@@ -1,0 +1,52 @@
+//! Why a page could not be shown or an action not be done. The layer around the pages makes the error page of it.
+
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use pixelfox_proto::FaultKind;
+use tonic::{Code, Status};
+
+/// A refusal or failure: what it is to HTTP, and the service's sentence about it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Trouble {
+    /// Of the answer.
+    pub status: StatusCode,
+    /// One sentence, with the cure where there is one. Empty: the error page's own words for the status do.
+    pub message: String,
+}
+
+impl Trouble {
+    /// Nothing is at this address.
+    #[must_use]
+    pub const fn no_page() -> Self {
+        Self { status: StatusCode::NOT_FOUND, message: String::new() }
+    }
+}
+
+impl From<Status> for Trouble {
+    fn from(status: Status) -> Self {
+        let row = FaultKind::ALL.iter().map(|kind| kind.row()).find(|(code, _, _)| *code == status.code());
+        let number = match (status.code(), row) {
+            (_, Some((_, number, _))) => number,
+            (Code::Cancelled, None) => 503,
+            (_, None) => 500,
+        };
+        let number = StatusCode::from_u16(number).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Self { status: number, message: status.message().to_owned() }
+    }
+}
+
+impl From<askama::Error> for Trouble {
+    fn from(error: askama::Error) -> Self {
+        tracing::error!("a page could not be rendered: {error}");
+        Self { status: StatusCode::INTERNAL_SERVER_ERROR, message: String::new() }
+    }
+}
+
+impl IntoResponse for Trouble {
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}

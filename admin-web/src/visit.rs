@@ -1,0 +1,159 @@
+//! One request on its way through a page: the view, the Admin client, what a form sent, where it goes back to.
+
+use axum::{
+    Form,
+    extract::{FromRequest, FromRequestParts, Request},
+    response::{IntoResponse as _, Response},
+};
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use http::{HeaderValue, StatusCode, header, request::Parts};
+use serde::{Deserialize, Serialize};
+
+use crate::{admin::Admin, trouble::Trouble, view::View};
+
+/// What all pages share.
+#[derive(Clone, Debug)]
+pub(crate) struct Site {
+    admin: Admin,
+}
+
+impl Site {
+    pub(crate) const fn new(admin: Admin) -> Self {
+        Self { admin }
+    }
+}
+
+/// A request for a page or an action. The first argument of every handler.
+#[derive(Clone, Debug)]
+pub struct Visit {
+    /// For templates.
+    pub view: View,
+    site: Site,
+    wants_events: bool,
+}
+
+impl FromRequestParts<Site> for Visit {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Self, Self::Rejection> {
+        let accept = parts.headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let wants_events = accept.contains("text/event-stream");
+        Ok(Self { view: View::of(parts), site: site.clone(), wants_events })
+    }
+}
+
+impl Visit {
+    /// The Admin service, in the name of who is logged in.
+    #[must_use]
+    pub fn admin(&self) -> Admin {
+        self.site.admin.clone()
+    }
+
+    /// Whether the script of an open page asks for what changes.
+    pub(crate) const fn wants_events(&self) -> bool {
+        self.wants_events
+    }
+
+    /// The same visit now.
+    pub(crate) fn again(&self) -> Self {
+        Self { view: self.view.again(), ..self.clone() }
+    }
+
+    /// The end of an action: to `path` (with `#element`), where `note` is shown once.
+    #[must_use]
+    pub fn back(&self, path: &str, note: &Note) -> Response {
+        let cookie = format!("{}={}; Path=/admin; Max-Age=60; HttpOnly; SameSite=Strict", Note::COOKIE, note.written());
+        let (Ok(location), Ok(cookie)) = (HeaderValue::from_str(path), HeaderValue::from_str(&cookie)) else {
+            return Trouble { status: StatusCode::BAD_REQUEST, message: String::new() }.into_response();
+        };
+        (StatusCode::SEE_OTHER, [(header::LOCATION, location), (header::SET_COOKIE, cookie)]).into_response()
+    }
+}
+
+/// How an action ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// As asked.
+    Done,
+    /// As asked, but look.
+    Look,
+    /// Not.
+    Refused,
+}
+
+/// What is said once about an action, where it was started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// Id of the element on the page.
+    pub at: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// One or two sentences: what happened, and where it failed the cause and the cure.
+    pub text: String,
+}
+
+impl Note {
+    pub(crate) const COOKIE: &str = "pixelfox_note";
+    /// Characters of a text: a cookie holds 4 kB.
+    const MAX: usize = 800;
+
+    /// About the element with the id `at`.
+    pub fn new(at: impl Into<String>, outcome: Outcome, text: impl Into<String>) -> Self {
+        Self { at: at.into(), outcome, text: text.into().chars().take(Self::MAX).collect() }
+    }
+
+    pub(crate) fn read(cookie: &str) -> Option<Self> {
+        serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(cookie).ok()?).ok()
+    }
+
+    fn written(&self) -> String {
+        BASE64_URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).unwrap_or_default())
+    }
+
+    /// The word of the stylesheet.
+    #[must_use]
+    pub const fn class(&self) -> &'static str {
+        match self.outcome {
+            Outcome::Done => "good",
+            Outcome::Look => "warn",
+            Outcome::Refused => "bad",
+        }
+    }
+}
+
+/// The fields of a form, in order, as they were typed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fields(pub Vec<(String, String)>);
+
+impl<S: Send + Sync> FromRequest<S> for Fields {
+    type Rejection = Trouble;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Trouble> {
+        let form = Form::<Vec<(String, String)>>::from_request(request, state).await;
+        let refused = |rejection: axum::extract::rejection::FormRejection| Trouble {
+            status: rejection.status(),
+            message: rejection.body_text(),
+        };
+        Ok(Self(form.map_err(refused)?.0))
+    }
+}
+
+impl Fields {
+    /// The first value of a field without the space around it; empty where there is none.
+    #[must_use]
+    pub fn text(&self, name: &str) -> &str {
+        let field = self.0.iter().find(|(key, _)| key == name);
+        field.map(|(_, value)| value.as_str()).unwrap_or_default().trim()
+    }
+
+    /// Every value of a field.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether a box is ticked or a button of this name was pressed.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(key, _)| key == name)
+    }
+}

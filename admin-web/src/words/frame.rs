@@ -1,0 +1,34 @@
+//! Words around every page: navigation, banners, errors.
+
+words! {
+    /// Around every page.
+    Frame {
+        dashboard: "Dashboard", "Dashboard";
+        images: "Bilder", "Images";
+        storage: "Speicherverwaltung", "Storage";
+        nodes: "Knoten", "Nodes";
+        queues: "Warteschlangen", "Queues";
+        settings: "Einstellungen", "Settings";
+        diagnose: "Diagnose", "Diagnosis";
+        navigation: "Hauptnavigation", "Main navigation";
+        menu: "Menü", "Menu";
+        skip: "Zum Inhalt", "Skip to content";
+        language: "Sprache", "Language";
+        live: "Live", "Live";
+        lost: "Verbindung verloren. Die Seite zeigt den Stand von {time} und holt selbst auf, sobald der Server wieder antwortet.",
+            "Connection lost. This page shows the state of {time} and catches up by itself as soon as the server answers.";
+        newer: "Der Server läuft in einer neuen Version.", "The server runs a new version.";
+        reload: "Neu laden", "Reload";
+        back: "Zum Dashboard", "To the dashboard";
+        trouble_not_found: "Das gibt es hier nicht (mehr)", "This is not here (any more)";
+        trouble_refused: "Das geht so nicht", "This can't be done like this";
+        trouble_changed: "Das passt nicht zum jetzigen Stand", "This does not fit the present state";
+        trouble_unavailable: "Gerade nicht erreichbar", "Not reachable at the moment";
+        trouble_unavailable_cure: "In ein paar Sekunden noch einmal versuchen. Bleibt es dabei, sagt das Log des Servers warum.",
+            "Try again in a few seconds. If it stays like this, the server's log says why.";
+        trouble_internal: "Etwas ist schiefgegangen", "Something went wrong";
+        trouble_internal_cure: "Die Ursache steht im Log des Servers.", "The cause is in the server's log.";
+        trouble_no_page: "Unter dieser Adresse gibt es keine Seite.", "There is no page at this address.";
+        trouble_method: "Diese Adresse nimmt so eine Anfrage nicht an.", "This address does not take such a request.";
+    }
+}

@@ -1,0 +1,18 @@
+//! Words of times and amounts.
+
+words! {
+    /// Times and amounts.
+    Units {
+        now: "gerade eben", "just now";
+        ago: "vor {time}", "{time} ago";
+        ahead: "in {time}", "in {time}";
+        seconds: "{n} Sek.", "{n} s";
+        minutes: "{n} Min.", "{n} min";
+        hours: "{n} Std.", "{n} h";
+        hour_minutes: "{n} Std. {m} Min.", "{n} h {m} min";
+        day: "1 Tag", "1 day";
+        days: "{n} Tagen", "{n} days";
+        days_long: "{n} Tage", "{n} days";
+        bytes: "{n} Bytes", "{n} bytes";
+    }
+}

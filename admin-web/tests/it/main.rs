@@ -1,0 +1,7 @@
+//! Tests of the pages against a fake of the Admin service: one binary.
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails where it stands")]
+
+mod fake;
+mod frame;
+mod live;
+mod reader;
