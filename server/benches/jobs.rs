@@ -87,6 +87,7 @@ async fn attach(store: &Store, name: &str) -> SessionEpoch {
         node_url: format!("http://{name}:4000"),
         public_base_url: format!("http://{name}.local"),
         uploads_dir: "/pool".into(),
+        process: String::new(),
         address: String::new(),
     };
     store.attach_node(hello, AutoPools::ByHand, NOW).await.unwrap().epoch

@@ -177,6 +177,7 @@ async fn attach(store: &Store, name: &str) -> pixelfox_proto::SessionEpoch {
         node_url: format!("http://{name}:4000"),
         public_base_url: format!("http://{name}.local"),
         uploads_dir: "/pool".into(),
+        process: String::new(),
         address: String::new(),
     };
     store.attach_node(hello, AutoPools::ByHand, NOW).await.unwrap().epoch
@@ -196,6 +197,7 @@ fn word(order: TrashOrder) -> TrashResult {
 async fn plan(database: &str) {
     let store = Store::open(database).await.unwrap();
     let spec = BooksSpec {
+        node: "local".parse().expect("a NODE_ID"),
         store: store.clone(),
         replication_secret: None,
         admin_token: None,

@@ -72,6 +72,7 @@ impl App {
         let store = open_books(&config).await?;
         let books = Books::start(BooksSpec {
             store: store.clone(),
+            node: config.node.node_id.clone(),
             replication_secret: config.node.secrets.replication.clone(),
             admin_token: config.admin_token.clone(),
             auto_pools: if config.auto_pools { AutoPools::Make } else { AutoPools::ByHand },

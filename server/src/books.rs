@@ -1,7 +1,7 @@
 //! The coordinator's rooms put together, with an owner for each of their tasks.
 //!
 //! ```text
-//! let books = Books::start(BooksSpec { store, replication_secret, admin_token, auto_pools, sweep }).await?;
+//! let books = Books::start(BooksSpec { store, node, replication_secret, admin_token, auto_pools, sweep }).await?;
 //! routes.grpc(books.coordinator()).grpc(books.admin());   // on the port; `admin_in_process` for the pages
 //! books.shut_down(grace).await;                           // before the listener and the store close
 //! ```
@@ -32,6 +32,8 @@ const SHUTDOWN_LOOK: Duration = Duration::from_millis(50);
 pub struct BooksSpec {
     /// The books, open. They stay the caller's to close, after [`Books::shut_down`].
     pub store: Store,
+    /// `NODE_ID`: the name of this server to others on the same books.
+    pub node: NodeId,
     /// `REPLICATION_SECRET`; `None`: no node can attach.
     pub replication_secret: Option<SecretPair>,
     /// `ADMIN_TOKEN`; `None`: the Admin service is open to this process only.
@@ -58,11 +60,11 @@ impl Books {
     /// # Errors
     /// The books can't be written.
     pub async fn start(spec: BooksSpec) -> Result<Self, StoreError> {
-        let BooksSpec { store, replication_secret, admin_token, auto_pools, sweep } = spec;
+        let BooksSpec { store, node, replication_secret, admin_token, auto_pools, sweep } = spec;
         let (events, wake) = (Events::default(), Arc::new(Notify::new()));
         let sessions = Sessions::new(store.clone(), auto_pools);
         let settle = Settle::start(store.clone(), Arc::clone(&sessions), events.clone(), Arc::clone(&wake));
-        settle.nobody_is_attached().await?;
+        settle.nobody_is_attached(&node).await?;
         let dispatch = Dispatch::start(store.clone(), Arc::clone(&sessions), settle.clone(), Arc::clone(&wake));
         let upkeep = Upkeep::start(store.clone(), Arc::clone(&sessions), events.clone(), settle.clone(), sweep);
         let rooms = Rooms { store, sessions, settle, events, wake, readers: TaskTracker::new() };

@@ -11,6 +11,8 @@ pub struct Hello {
     pub node: NodeId,
     /// Kept on its disk: tells its restart from a second node with the same name.
     pub instance: String,
+    /// Of the process: tells it from a second one with a copy of that disk. Empty where it does not say.
+    pub process: String,
     /// Version of its program.
     pub version: String,
     /// Commands that it works on at once.
@@ -66,6 +68,10 @@ pub struct NodeElsewhere {
     pub epoch: SessionEpoch,
     /// Since when.
     pub since: UnixMillis,
+    /// The NODE_ID of that server.
+    pub server: String,
+    /// Where that server is reached, as its own node says; empty where it has not attached yet.
+    pub server_url: String,
     /// What it said of its pools, as far as it is on record.
     pub pools: Vec<PoolReport>,
 }
@@ -79,6 +85,8 @@ pub struct Pulse {
     pub elsewhere: Vec<NodeElsewhere>,
     /// Jobs of servers that were silent for too long: pending again.
     pub returned: Vec<ReturnedJob>,
+    /// This server could give no sign for a while: what others did meanwhile may be gone from the outbox.
+    pub was_cut_off: bool,
 }
 
 /// A node on record.

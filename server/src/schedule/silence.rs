@@ -26,6 +26,12 @@ impl Presence {
         Self { since: unbroken.map_or(now, |before| before.since), seen: now }
     }
 
+    /// Whether there was no sign for a while before this one.
+    #[must_use]
+    pub const fn begins_anew(self) -> bool {
+        self.since == self.seen
+    }
+
     /// Servers whose last sign is older are gone. `None`: their silence proves nothing yet, they may have had no way to
     /// break it, as this one had none.
     #[must_use]

@@ -30,7 +30,7 @@ pub(super) fn check(hello: &Hello) -> Result<(), Fault> {
 /// one's instance id: with a copy of its STATE_DIR the two would put each other out for ever.
 pub(super) fn may_replace(older: &Session, hello: &Hello) -> Result<(), Fault> {
     let here = &older.hello().about;
-    let same = here.instance == hello.about.instance && older.hello().process == hello.process;
+    let same = here.instance == hello.about.instance && here.process == hello.about.process;
     if same || older.is_over() {
         return Ok(());
     }

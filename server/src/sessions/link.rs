@@ -257,9 +257,10 @@ mod tests {
             node_url: String::new(),
             public_base_url: String::new(),
             uploads_dir: String::new(),
+            process: String::new(),
             address: String::new(),
         };
-        let hello = Hello { about, process: String::new(), protocol: 1, storage_roots: Vec::new() };
+        let hello = Hello { about, protocol: 1, storage_roots: Vec::new() };
         Session::new(hello, SessionEpoch(1), UnixMillis(0))
     }
 

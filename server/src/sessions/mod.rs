@@ -155,6 +155,12 @@ impl Sessions {
         self.others.all().iter().filter(|other| self.of(&other.node).is_none()).cloned().collect()
     }
 
+    /// The node, where another server has it.
+    #[must_use]
+    pub fn elsewhere(&self, node: &NodeId) -> Option<Arc<NodeElsewhere>> {
+        self.others.of(node).filter(|_| self.of(node).is_none())
+    }
+
     /// Where a node is attached, if it is.
     #[must_use]
     pub fn seat(&self, node: &NodeId) -> Option<Seat> {

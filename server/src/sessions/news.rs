@@ -21,8 +21,6 @@ impl std::fmt::Display for CommandId {
 pub struct Hello {
     /// What goes on record.
     pub about: catalog::Hello,
-    /// Of the process; empty where it does not say.
-    pub process: String,
     /// Number of the protocol that the node speaks; 0 counts as 1.
     pub protocol: u32,
     /// Directories that its pools may lie under.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use pixelfox_proto::Lease;
+use pixelfox_proto::{Lease, NodeId};
 
 use super::{Settle, trash};
 use crate::catalog::{Attached, LostSession, ReturnedJob};
@@ -110,8 +110,8 @@ impl Settle {
     ///
     /// # Errors
     /// The books can't be written.
-    pub async fn nobody_is_attached(&self) -> Result<(), crate::store::StoreError> {
-        let jobs = self.rooms.store.enter(clock::now()).await?;
+    pub async fn nobody_is_attached(&self, server: &NodeId) -> Result<(), crate::store::StoreError> {
+        let jobs = self.rooms.store.enter(server.clone(), clock::now()).await?;
         self.returned(jobs);
         Ok(())
     }

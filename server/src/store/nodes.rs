@@ -129,11 +129,13 @@ pub(super) async fn holds(conn: &mut Conn, node: &NodeId, epoch: SessionEpoch) -
 }
 
 const UPSERT: &str = "
-INSERT INTO nodes (node_id, instance_id, epoch, version, slots, address, node_url, attached, last_seen, server)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9)
+INSERT INTO nodes (node_id, instance_id, epoch, version, slots, address, node_url, attached, last_seen, server,
+    process_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $10)
 ON CONFLICT (node_id) DO UPDATE SET instance_id = excluded.instance_id, epoch = excluded.epoch,
     version = excluded.version, slots = excluded.slots, address = excluded.address, node_url = excluded.node_url,
-    attached = excluded.attached, last_seen = excluded.last_seen, server = excluded.server, pools = '[]'";
+    attached = excluded.attached, last_seen = excluded.last_seen, server = excluded.server,
+    process_id = excluded.process_id, pools = '[]'";
 
 /// What went wrong with this node, as source or as target, need not wait any longer: it is another one now. A stream that
 /// broke because its node went away is often told before the node's session is known to have ended.
@@ -151,9 +153,10 @@ async fn attach(
     life: i64,
     now: UnixMillis,
 ) -> Result<Attached, Trouble> {
-    if let Some(address) = servers::is_taken(conn, &hello.node, &hello.instance, life).await? {
+    if let Some(address) = servers::is_taken(conn, &hello, life, now).await? {
         return Err(Refusal::exists(format!(
-            "NODE_ID {} is attached to another server, from {address}: give this node another NODE_ID, or stop that one",
+            "NODE_ID {} is attached to another server, from {address}: give this node another NODE_ID (and a STATE_DIR of its \
+             own), or stop that one; one that is gone is forgotten after a while",
             hello.node
         ))
         .into());
@@ -171,6 +174,7 @@ async fn attach(
         .bind(&hello.node_url)
         .bind(now.0)
         .bind(life)
+        .bind(&hello.process)
         .execute(&mut *conn)
         .await?;
     let returned = lease::return_node(conn, &hello.node, epoch - 1, now).await?;

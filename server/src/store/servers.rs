@@ -15,7 +15,7 @@ use super::{
     statement::{self, Conn},
 };
 use crate::{
-    catalog::{NodeElsewhere, PoolReport, Pulse, ReturnedJob, TrashOrder, UnixMillis},
+    catalog::{Hello, NodeElsewhere, PoolReport, Pulse, ReturnedJob, TrashOrder, UnixMillis},
     schedule::Presence,
 };
 
@@ -31,7 +31,7 @@ impl Store {
     ///
     /// # Errors
     /// The database fails.
-    pub async fn enter(&self, now: UnixMillis) -> Result<Vec<ReturnedJob>, StoreError> {
+    pub async fn enter(&self, server: NodeId, now: UnixMillis) -> Result<Vec<ReturnedJob>, StoreError> {
         let shared = self.is_shared();
         let (life, returned) = self
             .write("take part", move |conn| {
@@ -39,6 +39,7 @@ impl Store {
                     let life = count_up(conn, "server", 1).await?;
                     let returned = if shared {
                         speak(conn, life, now).await?;
+                        statement::query(NAME).bind(life).bind(server.as_str()).execute(conn).await?;
                         Vec::new()
                     } else {
                         statement::query("UPDATE nodes SET server = 0 WHERE server <> 0").execute(&mut *conn).await?;
@@ -58,18 +59,20 @@ impl Store {
     /// The database fails.
     pub async fn live_on(&self, now: UnixMillis) -> Result<Pulse, StoreError> {
         let life = self.life().load(Ordering::Acquire);
-        let returned = self
+        let (presence, returned) = self
             .write("note that this server lives", move |conn| {
                 Box::pin(async move {
-                    match speak(conn, life, now).await?.gone_before() {
-                        Some(edge) => forget_silent(conn, edge, now).await,
-                        None => Ok(Vec::new()),
-                    }
+                    let presence = speak(conn, life, now).await?;
+                    let returned = match presence.gone_before() {
+                        Some(edge) => forget_silent(conn, edge, now).await?,
+                        None => Vec::new(),
+                    };
+                    Ok((presence, returned))
                 })
             })
             .await?;
         let (here, elsewhere) = self.attached(life).await?;
-        Ok(Pulse { here, elsewhere, returned })
+        Ok(Pulse { here, elsewhere, returned, was_cut_off: presence.begins_anew() })
     }
 
     /// This process takes no part any more.
@@ -115,7 +118,10 @@ impl Store {
 
     async fn attached(&self, life: i64) -> Result<(Vec<(NodeId, SessionEpoch)>, Vec<NodeElsewhere>), StoreError> {
         const SQL: &str =
-            "SELECT node_id, epoch, attached, server, pools FROM nodes WHERE server <> 0 ORDER BY node_id";
+            "SELECT n.node_id, n.epoch, n.attached, n.server, n.pools, COALESCE(s.node_id, '') AS server_name,
+                COALESCE(own.node_url, '') AS server_url
+            FROM nodes n LEFT JOIN servers s ON s.life = n.server LEFT JOIN nodes own ON own.node_id = s.node_id
+            WHERE n.server <> 0 ORDER BY n.node_id";
         self.read("look who is attached where", async |mut conn| {
             let rows: Vec<SeatRow> = statement::query_as(SQL).fetch_all(&mut conn).await?;
             let (mut here, mut elsewhere) = (Vec::new(), Vec::new());
@@ -126,7 +132,8 @@ impl Store {
                 } else {
                     let pools: Vec<Report> = checked(serde_json::from_str(&row.pools), "nodes.pools")?;
                     let pools = pools.into_iter().map(PoolReport::try_from).collect::<Result<_, _>>()?;
-                    elsewhere.push(NodeElsewhere { node, epoch, since: UnixMillis(row.attached), pools });
+                    let (since, server, server_url) = (UnixMillis(row.attached), row.server_name, row.server_url);
+                    elsewhere.push(NodeElsewhere { node, epoch, since, server, server_url, pools });
                 }
             }
             Ok((here, elsewhere))
@@ -142,6 +149,8 @@ struct SeatRow {
     attached: i64,
     server: i64,
     pools: String,
+    server_name: String,
+    server_url: String,
 }
 
 /// A [`PoolReport`] on record.
@@ -186,6 +195,7 @@ impl TryFrom<Report> for PoolReport {
     }
 }
 
+const NAME: &str = "UPDATE servers SET node_id = $2 WHERE life = $1";
 const ALIVE: &str = "INSERT INTO servers (life, since, seen) VALUES ($1, $2, $3)
     ON CONFLICT (life) DO UPDATE SET since = excluded.since, seen = excluded.seen";
 
@@ -224,17 +234,24 @@ async fn forget_silent(conn: &mut Conn, edge: i64, now: UnixMillis) -> Result<Ve
     Ok(returned)
 }
 
-/// Whether another server has a session of this node with another process.
+/// A server that gave a sign in this time has the sessions that it says it has.
+const PRESENT_MILLIS: i64 = 10_000;
+
+/// Whether another server has a session of another node with this name. The same process may go from server to server. A
+/// second one has to wait, also where it has the first one's instance id: it may have been started again, but with a copy
+/// of its STATE_DIR the two would put each other out for ever; so it is let in where the other server may be gone.
 pub(super) async fn is_taken(
     conn: &mut Conn,
-    node: &NodeId,
-    instance: &str,
+    hello: &Hello,
     life: i64,
+    now: UnixMillis,
 ) -> Result<Option<String>, Trouble> {
-    const SQL: &str = "SELECT address FROM nodes
-        WHERE node_id = $1 AND instance_id <> $2 AND server <> 0 AND server <> $3";
-    let query = statement::query_as(SQL).bind(node.as_str()).bind(instance).bind(life);
-    let row: Option<(String,)> = query.fetch_optional(conn).await?;
+    const SQL: &str = "SELECT n.address FROM nodes n LEFT JOIN servers s ON s.life = n.server
+        WHERE n.node_id = $1 AND n.server <> 0 AND n.server <> $2
+            AND (n.instance_id <> $3 OR (n.process_id <> $4 AND s.seen > $5))";
+    let present = clock(conn, now).await? - PRESENT_MILLIS;
+    let query = statement::query_as(SQL).bind(hello.node.as_str()).bind(life).bind(&hello.instance);
+    let row: Option<(String,)> = query.bind(&hello.process).bind(present).fetch_optional(conn).await?;
     Ok(row.map(|(address,)| address))
 }
 

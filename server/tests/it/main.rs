@@ -39,4 +39,5 @@ mod store_servers;
 mod store_undo;
 mod trash;
 mod trash_cluster;
+mod two_servers;
 mod watch;

@@ -57,10 +57,29 @@ impl Office {
         token: Option<&str>,
         sweep: SweepTimes,
     ) -> Self {
-        let store = Store::open(&format!("sqlite://{}", dir.path().join("pixelfox.db").display())).await.unwrap();
+        let url = format!("sqlite://{}", dir.path().join("pixelfox.db").display());
+        Self::open_on(&url, "local", dir, secret, token, sweep).await
+    }
+
+    /// One of several on a database that they share, by its name to the others.
+    pub(crate) async fn open_one_of(name: &str, database: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        Self::open_on(database, name, dir, Some(SECRET), Some(TOKEN), SweepTimes::default()).await
+    }
+
+    async fn open_on(
+        database: &str,
+        name: &str,
+        dir: tempfile::TempDir,
+        secret: Option<&str>,
+        token: Option<&str>,
+        sweep: SweepTimes,
+    ) -> Self {
+        let store = Store::open(database).await.unwrap();
         let pair = |word: &str| SecretPair::new(word, None);
         let spec = BooksSpec {
             store: store.clone(),
+            node: name.parse().unwrap(),
             replication_secret: secret.map(pair),
             admin_token: token.map(pair),
             auto_pools: AutoPools::Make,

@@ -112,6 +112,7 @@ pub(crate) fn hello(name: &str) -> Hello {
         node_url: format!("http://{name}:4000"),
         public_base_url: format!("http://{name}.local:8080"),
         uploads_dir: format!("/app/uploads_{name}"),
+        process: "1".into(),
         address: "127.0.0.1".into(),
     }
 }

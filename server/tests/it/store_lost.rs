@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use pixelfox_server::{
     catalog::{PageAsk, TrashOutcome, UploadDecision},
     store::StoreError,
@@ -32,14 +33,17 @@ pub(crate) struct Proxy {
     port: u16,
     cut: CancellationToken,
     loses_answer: Arc<AtomicBool>,
+    /// A statement after which the connection that it goes over loses its answer.
+    fatal: Arc<Mutex<Option<&'static str>>>,
     socket: PathBuf,
     tasks: JoinSet<()>,
 }
 
 impl Proxy {
     pub(crate) async fn to(cluster: &Cluster) -> Self {
-        let (cut, loses_answer) = (CancellationToken::new(), Arc::default());
-        let mut proxy = Self { port: 0, cut, loses_answer, socket: cluster.socket(), tasks: JoinSet::new() };
+        let cut = CancellationToken::new();
+        let (loses_answer, fatal) = (Arc::default(), Arc::default());
+        let mut proxy = Self { port: 0, cut, loses_answer, fatal, socket: cluster.socket(), tasks: JoinSet::new() };
         proxy.listen().await;
         proxy
     }
@@ -54,17 +58,18 @@ impl Proxy {
         let listener = TcpListener::bind(("127.0.0.1", self.port)).await.unwrap();
         self.port = listener.local_addr().unwrap().port();
         self.cut = CancellationToken::new();
-        let (cut, loses, socket) = (self.cut.clone(), Arc::clone(&self.loses_answer), self.socket.clone());
+        let (cut, socket) = (self.cut.clone(), self.socket.clone());
+        let (loses, fatal) = (Arc::clone(&self.loses_answer), Arc::clone(&self.fatal));
         self.tasks.spawn(async move {
             let mut ways = JoinSet::new();
             loop {
                 tokio::select! {
                     () = cut.cancelled() => return,
                     Ok((client, _)) = listener.accept() => {
-                        let (socket, loses) = (socket.clone(), Arc::clone(&loses));
+                        let (socket, loses, fatal) = (socket.clone(), Arc::clone(&loses), Arc::clone(&fatal));
                         ways.spawn(async move {
                             if let Ok(server) = UnixStream::connect(socket).await {
-                                carry(client, server, &loses).await;
+                                carry(client, server, &loses, &fatal).await;
                             }
                         });
                     }
@@ -83,20 +88,28 @@ impl Proxy {
         self.listen().await;
     }
 
+    /// The COMMIT of the first transaction with this in a statement of its reaches the server, its answer nobody.
+    pub(crate) fn lose_answer_after(&self, statement: &'static str) {
+        *self.fatal.lock() = Some(statement);
+    }
+
     /// The next COMMIT reaches the server, its answer nobody.
     fn lose_next_answer(&self) {
         self.loses_answer.store(true, Ordering::SeqCst);
     }
 }
 
-async fn carry(client: TcpStream, server: UnixStream, loses: &AtomicBool) {
+async fn carry(client: TcpStream, server: UnixStream, loses: &AtomicBool, fatal: &Mutex<Option<&'static str>>) {
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     let mut buffer = vec![0; 64 << 10];
+    let mut is_fatal = false;
     let asks = async {
         while let Ok(count @ 1..) = from_client.read(&mut buffer).await {
-            let lost =
-                buffer[..count].windows(7).any(|window| window == b"COMMIT\0") && loses.swap(false, Ordering::SeqCst);
+            let has = |part: &str| buffer[..count].windows(part.len()).any(|window| window == part.as_bytes());
+            is_fatal |= fatal.lock().take_if(|part| has(part)).is_some();
+            let lost = buffer[..count].windows(7).any(|window| window == b"COMMIT\0")
+                && (is_fatal || loses.swap(false, Ordering::SeqCst));
             if to_server.write_all(&buffer[..count]).await.is_err() {
                 return false;
             }

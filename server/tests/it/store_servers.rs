@@ -19,13 +19,13 @@ suite! {
 async fn what_an_earlier_process_had_is_pending_again_where_there_is_only_one(mut books: Books) {
     // Nodes attach, a job is leased, the process ends without a word; the next one starts. With a file it is the only one
     // there is; with a server the earlier one is told from a dead one by its silence alone, or by the node's return.
-    books.store.enter(at(0)).await.unwrap();
+    books.store.enter(node("a"), at(0)).await.unwrap();
     books.attach().await;
     books.uploaded(1..2).await;
     books.plan(1..2, 2).await;
     assert_eq!(books.lease(1, 2).await.jobs.len(), 1);
     let mut books = books.reopen().await;
-    let returned = books.store.enter(at(1)).await.unwrap();
+    let returned = books.store.enter(node("a"), at(1)).await.unwrap();
     assert_eq!(returned.len(), usize::from(!books.store.is_shared()));
     books.attach().await;
     assert_eq!(books.lease(1, 2).await.jobs.len(), 1);
@@ -124,8 +124,8 @@ async fn two() -> (Books, Store) {
 
 async fn shared(mut books: Books) -> (Books, Store) {
     let other = Store::open(&books.home.url()).await.unwrap();
-    assert_eq!(books.store.enter(at(0)).await.unwrap(), []);
-    assert_eq!(other.enter(at(0)).await.unwrap(), []);
+    assert_eq!(books.store.enter(node("a"), at(0)).await.unwrap(), []);
+    assert_eq!(other.enter(node("b"), at(0)).await.unwrap(), []);
     books.s01 = books.store.attach_node(hello("s01"), AutoPools::ByHand, at(0)).await.unwrap().epoch;
     books.local = other.attach_node(hello("local"), AutoPools::ByHand, at(0)).await.unwrap().epoch;
     (books, other)
@@ -155,6 +155,25 @@ async fn a_silent_servers_sessions_are_over_and_its_jobs_pending() {
     let late = other.commit_moves(vec![done(&job)], at(6)).await.unwrap();
     assert_eq!((late.moved.len(), late.stale), (0, vec![job.job]));
     other.attach_node(other_s01, AutoPools::ByHand, at(7)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_node_goes_from_server_to_server_and_a_copy_of_its_disk_does_not() {
+    // The same process: the later session counts, and the first server learns that its own is over. A second process with
+    // the same instance id is refused as long as the server that has the first one speaks.
+    let (books, other) = two().await;
+    let newer = other.attach_node(hello("s01"), AutoPools::ByHand, at(1)).await.unwrap();
+    assert!(newer.epoch > books.s01);
+    let pulse = books.store.live_on(at(2)).await.unwrap();
+    assert_eq!(pulse.here, [], "its session is over");
+    let seats: Vec<_> = pulse.elsewhere.iter().map(|it| (it.node.as_str(), it.server.as_str(), it.epoch)).collect();
+    assert_eq!(seats, [("local", "b", books.local), ("s01", "b", newer.epoch)]);
+
+    let copy = Hello { process: "2".into(), ..hello("s01") };
+    let refused = books.store.attach_node(copy.clone(), AutoPools::ByHand, at(3)).await.unwrap_err();
+    assert!(matches!(&refused, StoreError::Refused(_)) && refused.to_string().contains("STATE_DIR"), "{refused}");
+    books.home.execute("UPDATE servers SET seen = seen - 11000").await;
+    books.store.attach_node(copy, AutoPools::ByHand, at(4)).await.unwrap();
 }
 
 #[tokio::test]

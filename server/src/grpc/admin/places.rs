@@ -6,7 +6,7 @@ use std::sync::Arc;
 use pixelfox_proto::{Fault, FaultKind, NodeId, v1};
 
 use super::AdminService;
-use crate::catalog::{Pool, PoolDraft, PoolSpec, SaveRule};
+use crate::catalog::{NodeElsewhere, Pool, PoolDraft, PoolSpec, SaveRule};
 use crate::grpc::wire;
 use crate::sessions::{Command, Place, Session};
 
@@ -14,6 +14,9 @@ impl AdminService {
     pub(super) async fn check(&self, request: v1::CheckPoolRequest) -> Result<v1::CheckPoolResponse, Fault> {
         let pool = self.rooms.store.get_pool(wire::pool::id(request.id, "id")?).await?;
         let Some(session) = self.rooms.sessions.of(&pool.node) else {
+            if let Some(other) = self.rooms.sessions.elsewhere(&pool.node) {
+                return Err(of_another_server("", &other));
+            }
             let message = format!("node {} of pool {} is not attached, so nobody can try it", pool.node, pool.name);
             return Err(
                 Fault::unavailable(message).with_hint("Start the node, or see ListNodes for when it was last seen")
@@ -60,6 +63,9 @@ impl AdminService {
         if rule == SaveRule::Anyway {
             return Ok(());
         }
+        if let Some(other) = self.rooms.sessions.elsewhere(&node) {
+            return Err(of_another_server("node_id: ", &other));
+        }
         let Some(pool) = before.filter(|pool| !pool.initialize) else {
             let known = self.rooms.store.list_nodes().await?.iter().any(|record| record.node == node);
             return if known { Ok(()) } else { Err(unknown(&node)) };
@@ -92,6 +98,14 @@ impl AdminService {
         Err(Fault::new(FaultKind::FailedPrecondition, format!("base_path: {problem}"))
             .with_hint(format!("Put that right, or save anyway (save_anyway): {what}")))
     }
+}
+
+/// Each server can ask its own nodes only.
+fn of_another_server(field: &str, other: &NodeElsewhere) -> Fault {
+    let NodeElsewhere { node, server, server_url, .. } = other;
+    let message = format!("{field}node {node} is attached to another server, {server}: only that one can ask it");
+    let place = if server_url.is_empty() { server } else { server_url };
+    Fault::new(FaultKind::FailedPrecondition, message).with_hint(format!("Ask {place} the same"))
 }
 
 fn unknown(node: &NodeId) -> Fault {

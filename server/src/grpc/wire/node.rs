@@ -37,10 +37,11 @@ pub(crate) fn hello(event: v1::NodeEvent, address: String) -> Result<Hello, Faul
         node_url: short(hello.node_url),
         public_base_url: short(hello.public_base_url),
         uploads_dir: short(hello.uploads_dir),
+        process: short(hello.process_id),
         address,
     };
     let storage_roots = hello.storage_roots.into_iter().map(short).collect();
-    Ok(Hello { about, process: short(hello.process_id), protocol: hello.protocol, storage_roots })
+    Ok(Hello { about, protocol: hello.protocol, storage_roots })
 }
 
 /// Every later message; `None` for one that says nothing that is known here (a newer node's).
