@@ -2,7 +2,7 @@
 
 use pixelfox_proto::{JobId, Lease, NodeId, SessionEpoch};
 
-use super::{JobFilter, JobKind, Refusal, SettledJob};
+use super::{JobFilter, JobKind, JobState, Refusal, SettledJob};
 
 /// What shall become of jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -48,6 +48,23 @@ pub enum WhichJobs {
     Ids(Vec<JobId>),
     /// Those that fit; never the empty filter.
     Filter(JobFilter),
+}
+
+impl WhichJobs {
+    /// The one job whose children are all meant, where it is a parent.
+    #[must_use]
+    pub fn one_parent(&self) -> Option<JobId> {
+        match self {
+            Self::Ids(ids) => match ids.as_slice() {
+                [one] => Some(*one),
+                _ => None,
+            },
+            Self::Filter(JobFilter { state: None | Some(JobState::Completed), kind, node: None, parent }) => {
+                parent.filter(|_| kind.is_none_or(|kind| kind == JobKind::MoveImage))
+            }
+            Self::Filter(_) => None,
+        }
+    }
 }
 
 /// A change as asked for.

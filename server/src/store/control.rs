@@ -11,7 +11,7 @@ use super::{
     dialect::{int, job_id, json, uint, word},
     endings::{self, Ending},
     jobs::narrow,
-    outbox, requests, slices,
+    outbox, requests,
     statement::{self, Conn},
     tally::Tally,
 };
@@ -225,7 +225,8 @@ async fn flip(conn: &mut Conn, batch: &Batch, parent_sql: &'static str, sql: &'s
 }
 
 const CALL_OFF: &str = "
-UPDATE jobs SET cancelling = 1, cursor_end = cursor, state = 'processing'
+UPDATE jobs SET cancelling = 1, state = 'processing',
+    planned_end = CASE WHEN cursor < cursor_end THEN cursor_end ELSE planned_end END, cursor_end = cursor
 WHERE id = $1 AND finished IS NULL AND cancelling = 0 RETURNING id";
 pub(super) const CANCELLABLE: &str = "
 SELECT j.id FROM json_each($1) AS a CROSS JOIN jobs j ON j.id = CAST(a.value AS BIGINT)
@@ -253,7 +254,6 @@ async fn cancel(conn: &mut Conn, batch: &Batch, now: UnixMillis) -> Result<Done,
     done.settled = endings::end_jobs(conn, open.iter().map(ending).collect(), now).await?;
     if let Some(parent) = batch.parent() {
         statement::query(UNMADE).bind(parent).execute(&mut *conn).await?;
-        statement::query(slices::FORGET).bind(parent).execute(&mut *conn).await?;
         done.settled.extend(endings::end_parents(conn, &[parent], now).await?);
     }
     // a parent that ended at once is told of by its end
@@ -281,7 +281,9 @@ WHERE j.kind = 'move_image' AND j.state IN ('failed', 'cancelled') AND i.job_id 
     AND i.pool_id = j.source_pool_id
 ORDER BY j.id DESC";
 pub(super) const REOPEN: &str = "
-UPDATE jobs SET state = 'pending', failures = 0, not_before = 0, finished = NULL, last_error = '', files_missing = 0
+UPDATE jobs SET failures = 0, not_before = 0, finished = NULL, last_error = '', files_missing = 0,
+    state = CASE WHEN EXISTS (SELECT 1 FROM jobs p WHERE p.id = jobs.parent_id AND p.state = 'paused')
+        THEN 'paused' ELSE 'pending' END
 FROM json_each($1) AS a WHERE jobs.id = CAST(a.value ->> 1 AS BIGINT)";
 pub(super) const LOCK: &str = "
 UPDATE images SET job_id = CAST(a.value ->> 1 AS BIGINT)
@@ -294,8 +296,22 @@ UPDATE jobs SET children_failed = children_failed - CAST(c.value ->> 1 AS BIGINT
     cancelling = 0, finished = NULL, last_error = ''
 FROM json_each($1) AS c WHERE jobs.id = CAST(c.value ->> 0 AS BIGINT)";
 
+/// A parent that was called off before it had made all its children makes the others now, from where it stopped.
+const GO_ON: &str = "
+UPDATE jobs SET children_cancelled = children_cancelled - (children_total - made), cursor_end = planned_end,
+    planned_end = 0, cancelling = 0, finished = NULL, last_error = '',
+    state = CASE WHEN state = 'paused' THEN 'paused' ELSE 'processing' END
+WHERE id = $1 AND planned_end > cursor
+    AND EXISTS (SELECT 1 FROM pools p WHERE p.id = jobs.source_pool_id)
+    AND EXISTS (SELECT 1 FROM pools p WHERE p.id = jobs.target_pool_id)
+RETURNING id";
+
 /// Ended jobs whose image is where they left it, and free, begin anew; their parents are open again.
 async fn retry(conn: &mut Conn, batch: &Batch) -> Result<Done, Trouble> {
+    let gone_on: Vec<i64> = match batch.parent() {
+        Some(parent) => statement::query_scalar(GO_ON).bind(parent).fetch_all(&mut *conn).await?,
+        None => Vec::new(),
+    };
     let jobs = batch.jobs(conn, ENDED_CHILDREN).await?;
     let rows: Vec<EndedRow> = statement::query_as(RETRIABLE).bind(json(&jobs)).fetch_all(&mut *conn).await?;
     // Newest first: of an image's jobs that one.
@@ -304,7 +320,7 @@ async fn retry(conn: &mut Conn, batch: &Batch) -> Result<Done, Trouble> {
         newest.entry(row.image_id).or_insert(row);
     }
     if newest.is_empty() {
-        return Ok(Done::default());
+        return Ok(Done { count: gone_on.len(), jobs: gone_on, settled: Vec::new() });
     }
     let mut parents: BTreeMap<i64, (i64, i64, i64)> = BTreeMap::new();
     for row in newest.values() {
@@ -320,6 +336,7 @@ async fn retry(conn: &mut Conn, batch: &Batch) -> Result<Done, Trouble> {
     let counts: Vec<_> = parents.iter().map(|(parent, (f, c, m))| (parent, f, c, m)).collect();
     statement::query(UNCOUNT).bind(json(&counts)).execute(&mut *conn).await?;
     let count = newest.len() + usize::from(batch.parent().is_some());
-    let jobs = parents.into_keys().chain(newest.into_values().map(|row| row.id)).collect();
+    let parents: BTreeSet<i64> = parents.into_keys().chain(gone_on).collect();
+    let jobs = parents.into_iter().chain(newest.into_values().map(|row| row.id)).collect();
     Ok(Done { jobs, settled: Vec::new(), count })
 }

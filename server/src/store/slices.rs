@@ -1,7 +1,7 @@
 //! Parents that make their children in slices, from a cursor in their own row: one transaction a slice, so that a crash
 //! repeats nothing and forgets nothing, and a pool of a million images costs what one of a thousand does.
 
-use pixelfox_proto::{JobId, PoolId};
+use pixelfox_proto::JobId;
 use sqlx::FromRow;
 
 use super::{
@@ -11,10 +11,11 @@ use super::{
     plan::{Child, CopyRow, Found, gather, make_children},
     rows,
     statement::{self, Conn},
+    undo,
 };
 use crate::{
     catalog::{Slice, UnixMillis},
-    moves::obstacle,
+    moves::{cannot_undo, obstacle},
 };
 
 /// Reasons that a parent's note has at most.
@@ -61,11 +62,13 @@ struct ParentRow {
     target_pool_id: i64,
     cursor: i64,
     cursor_end: i64,
+    undo_of: i64,
+    created: i64,
     newest: i64,
 }
 
 const PARENT: &str = "
-SELECT source_pool_id, target_pool_id, cursor, cursor_end, (SELECT MAX(id) FROM jobs) AS newest FROM jobs
+SELECT source_pool_id, target_pool_id, cursor, cursor_end, undo_of, created, (SELECT MAX(id) FROM jobs) AS newest FROM jobs
 WHERE id = $1 AND cursor < cursor_end AND state = 'processing'";
 
 /// An image whose turn has come, file by file.
@@ -87,6 +90,11 @@ FROM (SELECT id, uuid, pool_id, job_id, deleting, entry FROM images
     LEFT JOIN replicas r ON r.file_id = f.id AND r.pool_id = turn.pool_id
 ORDER BY turn.entry";
 
+/// Moves of a parent that had ended before its undo was planned: so many the undo counts on. (COALESCE as above.)
+pub(super) const PAST: &str = "
+SELECT id FROM jobs WHERE parent_id = $1 AND id > $2 AND id <= $3 AND COALESCE(state, '') = 'completed' AND finished < $4
+ORDER BY id LIMIT $5";
+
 /// A parent moves on: its cursor, what it made, what it left behind and why.
 pub(super) const ADVANCE: &str = "
 UPDATE jobs SET cursor = $2, made = made + $3, made_bytes = made_bytes + $4, left_behind = left_behind + $5,
@@ -104,21 +112,18 @@ async fn make(conn: &mut Conn, parent: JobId, now: UnixMillis) -> Result<Option<
     let id = int(parent.get());
     let row: Option<ParentRow> = statement::query_as(PARENT).bind(id).fetch_optional(&mut *conn).await?;
     let Some(row) = row else { return Ok(None) };
-    let turn = turn(conn, id, &row).await?;
-    let children: Vec<_> = turn.go.iter().map(|found| Child::moving(found, turn.target)).collect();
-    make_children(conn, id, row.newest, &children, now).await?;
-    let made = i64::try_from(children.len()).unwrap_or(i64::MAX);
+    let turn = if row.undo_of == 0 { turn(conn, id, &row, now).await? } else { turn_back(conn, id, &row, now).await? };
     statement::query(ADVANCE)
         .bind(id)
         .bind(turn.cursor)
-        .bind(made)
-        .bind(int(turn.go.iter().map(|found| found.image.bytes).sum()))
+        .bind(turn.made)
+        .bind(turn.made_bytes)
         .bind(turn.stayed)
         .bind(turn.stayed_bytes)
         .bind(turn.reasons.join("; "))
         .execute(&mut *conn)
         .await?;
-    let mut slice = Slice { parent, made: uint(made), settled: Vec::new() };
+    let mut slice = Slice { parent, made: uint(turn.made), settled: Vec::new() };
     if turn.cursor >= row.cursor_end {
         statement::query(THROUGH).bind(id).execute(&mut *conn).await?;
         statement::query(FORGET).bind(id).execute(&mut *conn).await?;
@@ -128,27 +133,23 @@ async fn make(conn: &mut Conn, parent: JobId, now: UnixMillis) -> Result<Option<
     Ok(Some(slice))
 }
 
-/// What the next images of a plan come to.
+/// What the next images of a plan came to.
+#[derive(Default)]
 struct Turn {
-    target: PoolId,
-    go: Vec<Found>,
+    made: i64,
+    made_bytes: i64,
     stayed: i64,
     stayed_bytes: i64,
     reasons: Vec<String>,
     cursor: i64,
 }
 
-async fn turn(conn: &mut Conn, parent: i64, row: &ParentRow) -> Result<Turn, Trouble> {
-    let target = rows::one_pool(conn, row.target_pool_id).await?;
-    let target_name = target.map(|pool| pool.name).unwrap_or_default();
-    let mut turn = Turn {
-        target: pool_id(row.target_pool_id)?,
-        go: Vec::new(),
-        stayed: 0,
-        stayed_bytes: 0,
-        reasons: Vec::new(),
-        cursor: row.cursor_end,
-    };
+/// The next images of a pool.
+async fn turn(conn: &mut Conn, parent: i64, row: &ParentRow, now: UnixMillis) -> Result<Turn, Trouble> {
+    let target = pool_id(row.target_pool_id)?;
+    let target_name = rows::one_pool(conn, row.target_pool_id).await?.map(|pool| pool.name).unwrap_or_default();
+    let mut turn = Turn { cursor: row.cursor_end, ..Turn::default() };
+    let mut go: Vec<Found> = Vec::new();
     let images = statement::query_as(IMAGES).bind(parent).bind(row.source_pool_id).bind(row.cursor);
     let images: Vec<TurnRow> = images.bind(row.cursor_end).bind(i64::from(Slice::IMAGES)).fetch_all(&mut *conn).await?;
     let (mut seen, mut copies) = (0, Vec::new());
@@ -162,17 +163,57 @@ async fn turn(conn: &mut Conn, parent: i64, row: &ParentRow) -> Result<Turn, Tro
         }
     }
     for found in gather(&copies)? {
-        match obstacle(&found.image, turn.target, &target_name) {
-            None => turn.go.push(found),
-            Some(why) => {
-                turn.stayed += 1;
-                turn.stayed_bytes += int(found.image.bytes);
-                turn.reasons.push(format!("image {}: {why}", found.image.id));
-            }
+        match obstacle(&found.image, target, &target_name) {
+            None => go.push(found),
+            Some(why) => turn.stays(found.image.bytes, format!("image {}: {why}", found.image.id)),
         }
     }
-    let noted = "SELECT left_behind FROM jobs WHERE id = $1";
-    let noted: i64 = statement::query_scalar(noted).bind(parent).fetch_one(conn).await?;
-    turn.reasons.truncate(usize::try_from(NOTED - noted).unwrap_or(0));
+    let children: Vec<_> = go.iter().map(|found| Child::moving(found, target)).collect();
+    turn.makes(conn, (parent, row.newest), &children, now).await?;
     Ok(turn)
+}
+
+/// The next moves of another parent, taken back.
+async fn turn_back(conn: &mut Conn, parent: i64, row: &ParentRow, now: UnixMillis) -> Result<Turn, Trouble> {
+    let past = statement::query_scalar(PAST).bind(row.undo_of).bind(row.cursor).bind(row.cursor_end);
+    let past: Vec<i64> = past.bind(row.created).bind(i64::from(Slice::IMAGES)).fetch_all(&mut *conn).await?;
+    let is_full = past.len() == usize::try_from(Slice::IMAGES).unwrap_or(usize::MAX);
+    let cursor = past.last().copied().filter(|_| is_full).unwrap_or(row.cursor_end);
+    let mut turn = Turn { cursor, ..Turn::default() };
+    let moves = undo::look(conn, &past).await?;
+    let mut go = Vec::new();
+    for found in &moves {
+        match cannot_undo(&found.past) {
+            None => go.extend(found.child()),
+            Some(why) => turn.stays(found.bytes, why),
+        }
+    }
+    turn.makes(conn, (parent, row.newest), &go, now).await?;
+    Ok(turn)
+}
+
+impl Turn {
+    fn stays(&mut self, bytes: u64, why: String) {
+        self.stayed += 1;
+        self.stayed_bytes += int(bytes);
+        self.reasons.push(why);
+    }
+
+    /// Makes the children. No job of this parent is newer than `newest`; of the reasons as many are kept as its note has
+    /// room for.
+    async fn makes(
+        &mut self,
+        conn: &mut Conn,
+        (parent, newest): (i64, i64),
+        children: &[Child<'_>],
+        now: UnixMillis,
+    ) -> Result<(), Trouble> {
+        make_children(conn, parent, newest, children, now).await?;
+        self.made = i64::try_from(children.len()).unwrap_or(i64::MAX);
+        self.made_bytes = int(children.iter().map(|child| child.4).sum());
+        let noted = "SELECT left_behind FROM jobs WHERE id = $1";
+        let noted: i64 = statement::query_scalar(noted).bind(parent).fetch_one(conn).await?;
+        self.reasons.truncate(usize::try_from(NOTED - noted).unwrap_or(0));
+        Ok(())
+    }
 }

@@ -103,6 +103,7 @@ mod hot {
         ("plan_pool::LEAVE_OUT", plan_pool::LEAVE_OUT),
         ("slices::DUE", slices::DUE),
         ("slices::IMAGES", slices::IMAGES),
+        ("slices::PAST", slices::PAST),
         ("slices::ADVANCE", slices::ADVANCE),
         ("slices::FORGET", slices::FORGET),
         ("undo::COPIES", undo::COPIES),

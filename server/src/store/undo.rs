@@ -23,8 +23,8 @@ use crate::{
 };
 
 impl Store {
-    /// Plans to take moves back, up to [`MoveAsk::MAX_IMAGES`] of those that are meant, and makes the jobs for it. Where
-    /// more are meant, those that were not taken back before come first.
+    /// Plans to take moves back and makes the jobs for it; where one parent with more than [`MoveAsk::MAX_IMAGES`] is
+    /// meant, in slices as they are needed. Of other jobs up to that many, those first that were not taken back before.
     ///
     /// # Errors
     /// Ids that are unknown, no move among what is meant, a `request_id` that was used for something else. Nothing is
@@ -41,6 +41,10 @@ async fn start(conn: &mut Conn, ask: &UndoAsk, now: UnixMillis) -> Result<MoveBa
     let asked = format!("undo {}", Sha256::of(format!("{:?}", ask.which).as_bytes()));
     if let Some(answer) = requests::earlier(conn, &ask.request_id, &asked).await? {
         return Ok(answer);
+    }
+    if let Some(batch) = start_sliced(conn, &ask.which, now).await? {
+        requests::remember(conn, &ask.request_id, &asked, &batch, now).await?;
+        return Ok(batch);
     }
     let (jobs, more) = meant(conn, &ask.which).await?;
     let moves = look(conn, &jobs).await?;
@@ -70,6 +74,51 @@ async fn start(conn: &mut Conn, ask: &UndoAsk, now: UnixMillis) -> Result<MoveBa
     outbox::audit(conn, now, "undo_moves", &parent.to_string(), &format!("{} images", batch.images)).await?;
     outbox::put_jobs(conn, now, &[parent]).await?;
     Ok(batch)
+}
+
+/// A parent with more moves than are taken back at once.
+#[derive(FromRow)]
+struct LargeRow {
+    source_pool_id: i64,
+    target_pool_id: i64,
+    node_id: String,
+    children_done: i64,
+    bytes_done: i64,
+    newest: i64,
+}
+
+const LARGE: &str = "
+SELECT j.source_pool_id, j.target_pool_id, p.node_id, j.children_done, j.bytes_done,
+    (SELECT MAX(c.id) FROM jobs c WHERE c.parent_id = j.id) AS newest
+FROM jobs j CROSS JOIN pools p ON p.id = j.target_pool_id
+WHERE j.id = $1 AND j.kind IN ('move_pool', 'move_images', 'undo') AND j.source_pool_id > 0 AND j.children_done > $2";
+const SLICED: &str = "
+INSERT INTO jobs (kind, state, node_id, source_pool_id, target_pool_id, bytes_total, children_total, cursor_end, undo_of,
+    created, started)
+VALUES ('undo', 'processing', $1, $2, $3, $4, $5, $6, $7, $8, $8) RETURNING id";
+
+/// Where all the moves of one large parent are meant: a parent with a cursor over them, whose children are made as they
+/// are needed. O(1).
+async fn start_sliced(conn: &mut Conn, which: &WhichJobs, now: UnixMillis) -> Result<Option<MoveBatch>, Trouble> {
+    let Some(of) = which.one_parent() else { return Ok(None) };
+    let of = int(of.get());
+    let large: Option<LargeRow> = statement::query_as(LARGE).bind(of).bind(MOST).fetch_optional(&mut *conn).await?;
+    let Some(large) = large else { return Ok(None) };
+    let parent: i64 = statement::query_scalar(SLICED)
+        .bind(&large.node_id)
+        .bind(large.target_pool_id)
+        .bind(large.source_pool_id)
+        .bind(large.bytes_done)
+        .bind(large.children_done)
+        .bind(large.newest)
+        .bind(of)
+        .bind(now.0)
+        .fetch_one(&mut *conn)
+        .await?;
+    let (images, bytes) = (uint(large.children_done), uint(large.bytes_done));
+    outbox::audit(conn, now, "undo_moves", &parent.to_string(), &format!("{images} images")).await?;
+    outbox::put_jobs(conn, now, &[parent]).await?;
+    Ok(Some(MoveBatch { job: Some(job_id(parent)?), images, bytes, ..MoveBatch::default() }))
 }
 
 const CHILDREN: &str = "
@@ -164,23 +213,24 @@ FROM json_each($1) AS a
     LEFT JOIN replicas o ON o.file_id = f.id AND o.pool_id = j.source_pool_id
 ORDER BY j.id";
 
-struct Found {
-    past: PastMove,
+pub(super) struct Found {
+    pub(super) past: PastMove,
     image: Option<i64>,
     node: String,
     back_to: pixelfox_proto::PoolId,
     files: u64,
-    bytes: u64,
+    pub(super) bytes: u64,
 }
 
 impl Found {
-    fn child(&self) -> Option<Child<'_>> {
+    pub(super) fn child(&self) -> Option<Child<'_>> {
         let past = &self.past;
         Some(Child(self.image?, past.image, &self.node, past.target, self.bytes, self.back_to, 1))
     }
 }
 
-async fn look(conn: &mut Conn, jobs: &[i64]) -> Result<Vec<Found>, Trouble> {
+/// Moves with what is there of them now.
+pub(super) async fn look(conn: &mut Conn, jobs: &[i64]) -> Result<Vec<Found>, Trouble> {
     let rows: Vec<CopyRow> = statement::query_as(COPIES).bind(json(&jobs)).fetch_all(conn).await?;
     rows.chunk_by(|a, b| a.id == b.id).map(found).collect()
 }

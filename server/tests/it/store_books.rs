@@ -9,7 +9,9 @@ use pixelfox_server::{
     },
     store::{AutoPools, Store},
 };
-use sqlx::{ConnectOptions as _, Executor as _, postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
+use sqlx::{
+    AssertSqlSafe, ConnectOptions as _, Executor as _, postgres::PgConnectOptions, sqlite::SqliteConnectOptions,
+};
 use tempfile::TempDir;
 
 use crate::postgres;
@@ -41,15 +43,15 @@ impl Home {
     }
 
     /// Does something to the database that no program of ours does.
-    pub(crate) async fn execute(&self, sql: &'static str) {
+    pub(crate) async fn execute(&self, sql: &str) {
         match self {
             Self::Sqlite(_) => {
                 let options: SqliteConnectOptions = self.url().parse().unwrap();
-                options.connect().await.unwrap().execute(sql).await.unwrap();
+                options.connect().await.unwrap().execute(AssertSqlSafe(sql)).await.unwrap();
             }
             Self::Postgres(url) => {
                 let options: PgConnectOptions = url.parse().unwrap();
-                options.connect().await.unwrap().execute(sql).await.unwrap();
+                options.connect().await.unwrap().execute(AssertSqlSafe(sql)).await.unwrap();
             }
         }
     }

@@ -17,6 +17,7 @@ suite! {
     what_is_committed_goes_on_and_ends_its_parent_cancelled,
     a_failed_job_begins_anew_and_opens_its_parent,
     an_image_that_has_gone_its_way_is_not_moved_again,
+    a_child_that_is_tried_again_under_a_paused_parent_waits_for_it,
     unknown_ids_change_nothing,
     the_same_request_again_answers_the_same,
     a_long_change_goes_on_where_it_stopped,
@@ -301,4 +302,18 @@ async fn a_paused_queue_hands_out_nothing_also_after_a_restart(books: Books) {
     assert!(!books.store.queue_paused().await.unwrap());
     let second = books.lease(1, 2).await.jobs.remove(0);
     assert_eq!((second.attempt, second.failures, receipt(&books, &second).await), (2, 0, 1));
+}
+
+async fn a_child_that_is_tried_again_under_a_paused_parent_waits_for_it(books: Books) {
+    // One of two has failed when the parent is paused: tried again it is paused too, and both go on with the parent.
+    books.uploaded(1..3).await;
+    let parent = books.plan(1..3, 2).await.job.unwrap();
+    let leased = books.store.lease_jobs(limited(&books, 1), at(2)).await.unwrap().jobs.remove(0);
+    fail(&books, &leased).await;
+    changed(&books, JobChange::Pause, &[parent]).await;
+    assert_eq!(changed(&books, JobChange::Retry, &[leased.job]).await, 1);
+    assert_eq!(states(&books, parent).await, [("paused", 2)]);
+    assert_eq!(job(&books, parent).await.state, JobState::Paused);
+    assert_eq!(changed(&books, JobChange::Resume, &[parent]).await, 1 + 2);
+    assert_eq!(books.lease(1, 2).await.jobs.len(), 2);
 }

@@ -2,8 +2,8 @@
 
 use pixelfox_proto::JobId;
 use pixelfox_server::catalog::{
-    Job, JobFilter, JobState, MoveBatch, PageAsk, PlanRule, PoolMoveAsk, PoolPatch, SaveRule, Setback, SetbackKind,
-    SourceFault, TrashOutcome,
+    ChangeAsk, ChangeProgress, Job, JobChange, JobFilter, JobState, MoveBatch, PageAsk, PlanRule, PoolMoveAsk,
+    PoolPatch, SaveRule, Setback, SetbackKind, SourceFault, TrashOutcome, WhichJobs,
 };
 
 use crate::store_books::{Books, SIZE, at, done, image, path, pool, result, suite};
@@ -17,6 +17,7 @@ suite! {
     a_pool_without_anything_to_move_is_done_at_once,
     a_plan_for_a_pool_that_cannot_be,
     a_pool_move_with_failures_says_how_many,
+    a_pool_move_that_was_cancelled_and_is_tried_again_makes_the_children_that_were_never_made,
 }
 
 fn all_of(source: u64, target: u64) -> PoolMoveAsk {
@@ -222,4 +223,44 @@ async fn a_pool_move_with_failures_says_how_many(books: Books) {
     books.store.finish_trash(words, at(4)).await.unwrap();
     let parent = job(&books, &batch).await;
     assert_eq!((parent.state, parent.last_error.as_str()), (JobState::Failed, "1 of 3 failed"));
+}
+
+async fn changed(books: &Books, change: JobChange, parent: JobId) -> u64 {
+    let ask = ChangeAsk { change, which: WhichJobs::Ids(vec![parent]), request_id: String::new() };
+    let mut progress = ChangeProgress::default();
+    while !progress.over {
+        progress = books.store.change_jobs(ask.clone(), progress, at(5)).await.unwrap().progress;
+    }
+    progress.changed
+}
+
+async fn a_pool_move_that_was_cancelled_and_is_tried_again_makes_the_children_that_were_never_made(books: Books) {
+    // 620 images and one that another job has: the plan leaves that one out. A slice is made, 400 have moved, then it is
+    // called off: 100 children and the 120 that were never made are cancelled. Tried again, also after a restart, all of
+    // these go, the one that was left out does not; and once more there is nothing left to try.
+    books.uploaded(1..622).await;
+    let other = books.plan(621..622, 2).await.job.unwrap();
+    let batch = plan(&books, all_of(1, 2)).await;
+    assert_eq!(slices(&books).await, 500);
+    changed(&books, JobChange::Cancel, other).await;
+    let mut order = books.order(1, 2);
+    order.jobs = 400;
+    let leased = books.store.lease_jobs(order, at(2)).await.unwrap().jobs;
+    let committed = books.store.commit_moves(leased.iter().map(done).collect(), at(3)).await.unwrap();
+    let words = committed.trash.iter().map(|order| result(order, TrashOutcome::Trashed)).collect();
+    books.store.finish_trash(words, at(4)).await.unwrap();
+    let parent = batch.job.unwrap();
+    changed(&books, JobChange::Cancel, parent).await;
+    let counts = |job: &Job| (job.state, job.children_done, job.children_cancelled, job.children_total);
+    assert_eq!(counts(&job(&books, &batch).await), (JobState::Cancelled, 400, 220, 620));
+    assert_eq!(slices(&books).await, 0);
+
+    let books = books.reopen().await;
+    assert_eq!(changed(&books, JobChange::Retry, parent).await, 1 + 100);
+    assert_eq!(counts(&job(&books, &batch).await), (JobState::Processing, 400, 0, 620));
+    assert_eq!((slices(&books).await, moved(&books).await), (120, 220));
+    assert_eq!(counts(&job(&books, &batch).await), (JobState::Completed, 620, 0, 620));
+    assert_eq!((books.pool(1).await.usage.images, books.pool(2).await.usage.images), (1, 620));
+    assert_eq!(changed(&books, JobChange::Retry, parent).await, 0);
+    books.assert_counted().await;
 }

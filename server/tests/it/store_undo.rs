@@ -2,7 +2,8 @@
 
 use pixelfox_proto::{Generation, JobId};
 use pixelfox_server::catalog::{
-    JobFilter, JobKind, JobState, LeasedJob, MoveBatch, Setback, SetbackKind, TrashOutcome, UndoAsk, WhichJobs,
+    ChangeAsk, ChangeProgress, JobChange, JobFilter, JobKind, JobState, LeasedJob, MoveBatch, Setback, SetbackKind,
+    TrashOutcome, UndoAsk, WhichJobs,
 };
 
 use crate::store_books::{Books, SIZE, at, done, image, pool, result, suite};
@@ -12,6 +13,9 @@ suite! {
     what_can_not_be_taken_back_is_skipped_with_the_reason,
     an_old_copy_that_is_gone_ends_the_undo_without_a_copy,
     an_undo_is_asked_for_by_id_and_by_filter,
+    what_left_the_trash_after_the_plan_ends_its_job_without_a_copy,
+    a_large_move_is_taken_back_in_slices_and_what_left_the_trash_is_counted_out,
+    a_large_undo_that_was_cancelled_goes_on_where_it_stopped,
 }
 
 fn of(jobs: &[JobId]) -> UndoAsk {
@@ -102,4 +106,114 @@ async fn an_undo_is_asked_for_by_id_and_by_filter(books: Books) {
     assert_eq!(undo(&books, ask).await, rest, "asked again nothing new happens");
     let unknown = books.store.plan_undo(of(&[JobId::try_from(999).unwrap()]), at(5)).await.unwrap_err();
     assert_eq!(unknown.to_string(), "ids: no job 999");
+}
+
+async fn what_left_the_trash_after_the_plan_ends_its_job_without_a_copy(books: Books) {
+    // Planned, then the old copy is off the books before its turn: the lease ends the job, the image stays whole.
+    books.uploaded(1..3).await;
+    let parent = moved(&books, 1..3).await;
+    let back = undo(&books, of(&[parent])).await;
+    books.home.execute("DELETE FROM replicas WHERE file_id = 1 AND pool_id = 1").await;
+    books.store.recount_usage().await.unwrap();
+    let leased = books.lease(2, 1).await;
+    assert_eq!((leased.jobs.len(), leased.settled.len(), leased.settled[0].state), (1, 1, JobState::Failed));
+    assert!(leased.settled[0].cause.contains("not in the trash any more; move the image instead"), "{leased:?}");
+    end(&books, &leased.jobs).await;
+    let job = books.store.get_job(back.job.unwrap()).await.unwrap();
+    assert_eq!((job.state, job.last_error.as_str()), (JobState::Failed, "1 of 2 failed"));
+    assert_eq!(books.store.get_image(image(1)).await.unwrap().pool, pool(2));
+    assert_eq!(books.store.get_image(image(2)).await.unwrap().pool, pool(1));
+    books.assert_counted().await;
+}
+
+/// So many moves have ended under parent 1: a pool of images is in pool 2, the old copies of the first three in the trash
+/// of pool 1, those of all others gone.
+async fn large(books: &Books) -> JobId {
+    const COUNT: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10050) ";
+    books
+        .home
+        .execute(
+            "INSERT INTO jobs (kind, state, source_pool_id, target_pool_id, children_done, children_total, made,
+            bytes_done, bytes_total, created, finished)
+        VALUES ('move_pool', 'completed', 1, 2, 10050, 10050, 10050, 10050000, 10050000, 1, 2)",
+        )
+        .await;
+    for sql in [
+        "INSERT INTO images (uuid, share_token, original_name, name_key, content_type, size, width, height, sha256,
+            user_id, created, pool_id, entry, moved_by)
+        SELECT '00000000-0000-4000-8000-' || SUBSTR(CAST(1000000000000 + i AS TEXT), 2), 's' || CAST(i AS TEXT), 'x',
+            'x', 'image/jpeg', 1000, 1, 1, '12345678901234567890123456789012', 0, 1, 2, i, 1 + i FROM n",
+        "INSERT INTO files (image_id, stored_path, kind, content_type, width, height, size, sha256, generation)
+        SELECT i, 'original/' || CAST(i AS TEXT), 'original', 'image/jpeg', 1, 1, 1000,
+            '12345678901234567890123456789012', 2 FROM n",
+        "INSERT INTO replicas (file_id, pool_id, generation, state, since, verified) SELECT i, 2, 2, 'live', 1, 1 FROM n",
+        "INSERT INTO replicas (file_id, pool_id, generation, state, since) SELECT i, 1, 1, 'trashed', 1 FROM n WHERE i < 4",
+        "INSERT INTO jobs (kind, state, parent_id, image_id, image_uuid, source_pool_id, target_pool_id, committed,
+            created, finished)
+        SELECT 'move_image', 'completed', 1, i,
+            '00000000-0000-4000-8000-' || SUBSTR(CAST(1000000000000 + i AS TEXT), 2), 1, 2, 1, 1, 2 FROM n",
+    ] {
+        books.home.execute(&format!("{COUNT}{sql}")).await;
+    }
+    books.home.execute("UPDATE pools SET entered = 10050 WHERE id = 2").await;
+    books.store.recount_usage().await.unwrap();
+    JobId::try_from(1).unwrap()
+}
+
+/// Makes every slice that is due; says how many and how many children.
+async fn slices(books: &Books) -> (usize, u64) {
+    let (mut count, mut made) = (0, 0);
+    loop {
+        let due = books.store.slices_due(at(5)).await.unwrap();
+        let Some(parent) = due.first() else { return (count, made) };
+        let Some(slice) = books.store.make_slice(*parent, at(5)).await.unwrap() else { return (count, made) };
+        (count, made) = (count + 1, made + slice.made);
+    }
+}
+
+async fn a_large_move_is_taken_back_in_slices_and_what_left_the_trash_is_counted_out(books: Books) {
+    // 10,050 moves in one request, whichever way they are named: 21 slices, three go, the others are counted out with the
+    // reason. The same request again answers the same.
+    let parent = large(&books).await;
+    let ask = UndoAsk { request_id: "all".into(), ..of(&[parent]) };
+    let back = undo(&books, ask.clone()).await;
+    assert_eq!((back.images, back.bytes, back.skipped_total), (10_050, 10_050_000, 0));
+    assert_eq!(undo(&books, ask).await, back);
+    let planned = books.store.get_job(back.job.unwrap()).await.unwrap();
+    assert_eq!((planned.kind, planned.source, planned.target), (JobKind::Undo, Some(pool(2)), Some(pool(1))));
+    assert_eq!((planned.state, planned.children_total), (JobState::Processing, 10_050));
+    let books = books.reopen().await;
+    assert_eq!(slices(&books).await, (21, 3));
+    let jobs = books.lease(2, 1).await.jobs;
+    assert!(jobs.iter().all(|job| job.undo && job.files[0].in_trash == Some(Generation(1))), "{jobs:?}");
+    end(&books, &jobs).await;
+    let job = books.store.get_job(back.job.unwrap()).await.unwrap();
+    assert_eq!((job.state, job.children_done, job.children_total), (JobState::Completed, 3, 3));
+    assert_eq!((job.bytes_done, job.bytes_total, job.left_behind), (3_000, 3_000, 10_047));
+    assert_eq!(job.note.matches("its old copy is not in the trash any more").count(), 5, "{}", job.note);
+    assert_eq!((books.pool(1).await.usage.images, books.pool(2).await.usage.images), (3, 10_047));
+    let filter = JobFilter { parent: Some(parent), ..JobFilter::default() };
+    let again = UndoAsk { which: WhichJobs::Filter(filter), request_id: String::new() };
+    assert_eq!(undo(&books, again).await.images, 10_050, "planned at once, looked at in its turn");
+    assert_eq!(slices(&books).await, (21, 0));
+    books.assert_counted().await;
+}
+
+async fn a_large_undo_that_was_cancelled_goes_on_where_it_stopped(books: Books) {
+    // Called off after its first slice, whose three jobs it takes along; tried again they and the other slices come.
+    let parent = large(&books).await;
+    let back = undo(&books, of(&[parent])).await.job.unwrap();
+    books.store.make_slice(back, at(5)).await.unwrap();
+    for (change, want) in [(JobChange::Cancel, JobState::Cancelled), (JobChange::Retry, JobState::Processing)] {
+        let ask = ChangeAsk { change, which: WhichJobs::Ids(vec![back]), request_id: String::new() };
+        books.store.change_jobs(ask, ChangeProgress::default(), at(6)).await.unwrap();
+        let job = books.store.get_job(back).await.unwrap();
+        assert_eq!((job.state, job.children_total), (want, 10_050 - 497));
+        assert_eq!(job.children_cancelled, if want == JobState::Cancelled { 10_050 - 497 } else { 0 });
+    }
+    assert_eq!(slices(&books).await, (20, 0));
+    end(&books, &books.lease(2, 1).await.jobs).await;
+    let job = books.store.get_job(back).await.unwrap();
+    assert_eq!((job.state, job.children_done, job.children_total), (JobState::Completed, 3, 3));
+    books.assert_counted().await;
 }

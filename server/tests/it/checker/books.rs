@@ -66,11 +66,17 @@ const NEVER: &[(&str, &str)] = &[
         "SELECT uuid FROM images i WHERE NOT EXISTS (SELECT 1 FROM files f WHERE f.image_id = i.id)",
     ),
     (
-        "job {} has {} children that ended, and counts {}",
-        "SELECT CAST(p.id AS TEXT), CAST(COUNT(c.id) AS TEXT),
-            CAST(p.children_done + p.children_failed AS TEXT)
-        FROM jobs p JOIN jobs c ON c.parent_id = p.id AND c.state IN ('completed', 'failed')
-        GROUP BY p.id, p.children_done, p.children_failed HAVING COUNT(c.id) <> p.children_done + p.children_failed",
+        "job {} counts {} children that are done, {} failed and {} cancelled, and has {}, {}, {}; {} were never made",
+        "SELECT CAST(id AS TEXT), CAST(children_done AS TEXT), CAST(children_failed AS TEXT),
+            CAST(children_cancelled AS TEXT), CAST(done AS TEXT), CAST(failed AS TEXT), CAST(cancelled AS TEXT),
+            CAST(unmade AS TEXT)
+        FROM (SELECT p.id, p.children_done, p.children_failed, p.children_cancelled,
+                CASE WHEN p.kind = 'delete_images' THEN 0 ELSE p.children_total - p.made END AS unmade,
+                (SELECT COUNT(*) FROM jobs c WHERE c.parent_id = p.id AND c.state = 'completed') AS done,
+                (SELECT COUNT(*) FROM jobs c WHERE c.parent_id = p.id AND c.state = 'failed') AS failed,
+                (SELECT COUNT(*) FROM jobs c WHERE c.parent_id = p.id AND c.state = 'cancelled') AS cancelled
+            FROM jobs p WHERE p.kind IN ('move_pool', 'move_images', 'delete_images', 'undo')) AS parents
+        WHERE children_done <> done OR children_failed <> failed OR children_cancelled <> cancelled + unmade",
     ),
     (
         "job {} ended without its end's time",

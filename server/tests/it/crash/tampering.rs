@@ -84,6 +84,16 @@ async fn the_checker_sees_whatever_is_wrong() {
             "images",
         ),
         (
+            "UPDATE jobs SET children_done = children_done + 1 WHERE parent_id IS NULL",
+            "UPDATE jobs SET children_done = children_done - 1 WHERE parent_id IS NULL",
+            "children that are done",
+        ),
+        (
+            "UPDATE jobs SET children_cancelled = children_cancelled + 1 WHERE parent_id IS NULL",
+            "UPDATE jobs SET children_cancelled = children_cancelled - 1 WHERE parent_id IS NULL",
+            "were never made",
+        ),
+        (
             "UPDATE jobs SET state = 'pending' WHERE id = (SELECT MAX(id) FROM jobs)",
             "UPDATE jobs SET state = 'completed' WHERE state = 'pending'",
             "is still pending",
