@@ -38,6 +38,10 @@ pub use self::view::{Person, View};
 pub use self::visit::{Fields, Note, Outcome, Visit};
 pub use self::words::Language;
 
+/// Metadata of each call to the Admin service by which the pages say who is signed in. Only a service in the same process
+/// believes it.
+pub const ACCOUNT: &str = "x-pixelfox-account";
+
 /// Answers `/admin` and everything below it while nobody can log in.
 pub fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new().route("/admin", any(not_yet)).route("/admin/{*page}", any(not_yet))

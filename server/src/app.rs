@@ -19,6 +19,7 @@ use tower::BoxError;
 use tracing::{info, warn};
 
 use crate::{
+    accounts::{AccountError, Accounts},
     books::{Books, BooksSpec},
     catalog::{PoolDraft, SettingsPatch},
     clock,
@@ -43,6 +44,9 @@ pub enum AppError {
     /// No secret for the way between the two in this process.
     #[error("the system gives no random bytes: {0}")]
     Random(getrandom::Error),
+    /// The first account.
+    #[error("could not make the first account: {0}")]
+    Account(#[from] AccountError),
     /// The writer of the books.
     #[error("{0}: this process ends")]
     Dead(String),
@@ -54,6 +58,7 @@ pub enum AppError {
 /// A running server.
 pub struct App {
     address: SocketAddr,
+    first_password: Option<String>,
     books: Books,
     store: Store,
     stop_node: CancellationToken,
@@ -70,6 +75,7 @@ impl App {
     pub async fn start(config: ServerConfig, listener: TcpListener, plane: Plane) -> Result<Self, AppError> {
         let address = listener.local_addr().unwrap_or(config.node.listen);
         let store = open_books(&config).await?;
+        let first_password = Accounts::new(store.clone()).first(&config.first_account).await?;
         let books = Books::start(BooksSpec {
             store: store.clone(),
             node: config.node.node_id.clone(),
@@ -92,13 +98,18 @@ impl App {
         #[expect(clippy::disallowed_methods, reason = "the app owns both tasks and joins them in `shutdown`")]
         let (node, port) =
             (tokio::spawn(node.run(stop_node.clone())), tokio::spawn(listen::serve(listener, routes, plane, stopped)));
-        Ok(Self { address, books, store, stop_node, stop_port, node, port })
+        Ok(Self { address, first_password, books, store, stop_node, stop_port, node, port })
     }
 
     /// Where it listens.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The password that was generated for the first account: to be shown once, by whoever started this.
+    pub const fn take_first_password(&mut self) -> Option<String> {
+        self.first_password.take()
     }
 
     /// Returns when the process must end because its books can't be written any more, with why. Cancel safe.

@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
+use crate::accounts::Accounts;
 use crate::config::SweepTimes;
 use crate::dispatch::Dispatch;
 use crate::events::{Events, Watcher};
@@ -67,7 +68,8 @@ impl Books {
         settle.nobody_is_attached(&node).await?;
         let dispatch = Dispatch::start(store.clone(), Arc::clone(&sessions), settle.clone(), Arc::clone(&wake));
         let upkeep = Upkeep::start(store.clone(), Arc::clone(&sessions), events.clone(), settle.clone(), sweep);
-        let rooms = Rooms { store, sessions, settle, events, wake, readers: TaskTracker::new() };
+        let accounts = Accounts::new(store.clone());
+        let rooms = Rooms { store, accounts, sessions, settle, events, wake, readers: TaskTracker::new() };
         Ok(Self { rooms, dispatch, upkeep, replication_secret, admin_token })
     }
 

@@ -6,6 +6,8 @@ use clap::{Parser, Subcommand};
 use pixelfox_node::config::{self, Variable, parse_duration, parse_size};
 use pixelfox_proto::{Claims, PoolId};
 
+use crate::catalog::{AccountName, Refusal};
+
 /// PixelFox coordinator with an embedded storage node.
 #[derive(Debug, Parser)]
 #[command(name = "server", version, about, long_about = None, after_help = environment())]
@@ -22,6 +24,8 @@ pub enum Command {
     Dev(DevArgs),
     /// Print an upload token for one pool, signed with UPLOAD_TOKEN_SECRET (or the file of UPLOAD_TOKEN_SECRET_FILE).
     UploadToken(UploadTokenArgs),
+    /// Set the password of an account of the pages, also while the server runs. Whoever is signed in with it is not any more.
+    AdminPassword(AdminPasswordArgs),
     /// Say everything that is wrong with the environment, and exit with 1 where something is.
     CheckConfig,
 }
@@ -77,6 +81,24 @@ impl UploadTokenArgs {
         let (user_id, pool_id, max_bytes) = (self.user, self.pool.get(), self.max_bytes);
         Claims { user_id, pool_id, max_bytes, exp: now.saturating_add(seconds), via: None }
     }
+}
+
+/// Options of `server admin-password`.
+#[derive(Clone, Debug, Parser)]
+pub struct AdminPasswordArgs {
+    /// Whose; without it, ADMIN_USER, else `admin`.
+    #[arg(long, value_parser = account_name)]
+    pub user: Option<AccountName>,
+    /// Make the account: there must be none of that name.
+    #[arg(long)]
+    pub new: bool,
+    /// Take the password from the first line of the input, instead of generating and printing one.
+    #[arg(long)]
+    pub stdin: bool,
+}
+
+fn account_name(text: &str) -> Result<AccountName, String> {
+    text.parse().map_err(|refusal: Refusal| refusal.message)
 }
 
 fn pool_id(text: &str) -> Result<PoolId, String> {

@@ -7,11 +7,15 @@ use pixelfox_node::{
     secret::SecretPair,
 };
 
+use crate::catalog::{AccountName, Refusal};
+
 /// Below where the process starts.
 const DEFAULT_DATABASE: &str = "sqlite://data/pixelfox.db";
 
 /// The variables that only the server reads.
 pub const VARIABLES: &[Variable] = &[
+    ("ADMIN_USER", "admin", "name of the first account of the pages"),
+    ("ADMIN_PASSWORD", "generated, printed once", "its password, at the first start only; or ADMIN_PASSWORD_FILE"),
     ("ADMIN_TOKEN", "none: the Admin service is closed", "for grpcurl and scripts; or ADMIN_TOKEN_FILE"),
     (
         "DATABASE_URL",
@@ -40,6 +44,29 @@ impl Default for SweepTimes {
     }
 }
 
+/// Bytes of a password at most.
+pub const MAX_PASSWORD_BYTES: usize = 1024;
+
+/// The account that there is when nobody has made one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FirstAccount {
+    /// `ADMIN_USER`.
+    pub name: AccountName,
+    /// `ADMIN_PASSWORD`; `None`: one is generated.
+    pub password: Option<SecretPair>,
+    /// What becomes of an account of that name that is there already.
+    pub later: LaterStarts,
+}
+
+/// What a start does with the first account's password where the account is there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LaterStarts {
+    /// Nothing: it may have been changed.
+    LeaveIt,
+    /// It is set again, as `dev` does with what it says in its table.
+    SetAgain,
+}
+
 /// What the coordinator needs to know before it starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerConfig {
@@ -47,6 +74,8 @@ pub struct ServerConfig {
     pub node: NodeConfig,
     /// Opens the Admin service.
     pub admin_token: Option<SecretPair>,
+    /// `ADMIN_USER`, `ADMIN_PASSWORD`.
+    pub first_account: FirstAccount,
     /// `DATABASE_URL`: where the books are. It may carry a password.
     pub database_url: String,
     /// First value of the setting `public_uploads`.
@@ -64,13 +93,17 @@ impl ServerConfig {
         let mut config = Self {
             node: NodeConfig::read(env, Some(local)),
             admin_token: env.secret("ADMIN_TOKEN").map(|token| SecretPair::new(token, None)),
-            database_url: database(env),
+            first_account: first_account(env),
+            database_url: database_url(env),
             public_uploads: env.flag("PUBLIC_UPLOADS", false),
             auto_pools: env.flag("AUTO_POOLS", false),
             sweep: sweep(env),
         };
         let closed = "the Admin service is closed to grpcurl and scripts";
         config::weak_secret(env, "ADMIN_TOKEN", config.admin_token.as_ref(), &config.node.public_domain, closed);
+        if let password @ Some(_) = config.first_account.password.as_ref() {
+            config::weak_secret(env, "ADMIN_PASSWORD", password, &config.node.public_domain, "");
+        }
         let names = [config::VARIABLES, config::AGENT_VARIABLES, VARIABLES].concat();
         env.warn_of_misspelt(&names.iter().map(|(name, _, _)| *name).collect::<Vec<_>>());
         config.node.warnings.extend(env.take_warnings());
@@ -121,8 +154,26 @@ fn sweep(env: &mut Env<'_>) -> SweepTimes {
     }
 }
 
-/// The URL, checked as far as it can be without opening it. Never quoted: it may carry a password.
-fn database(env: &mut Env<'_>) -> String {
+fn first_account(env: &mut Env<'_>) -> FirstAccount {
+    let password = env.secret("ADMIN_PASSWORD");
+    if password.as_ref().is_some_and(|password| password.len() > MAX_PASSWORD_BYTES) {
+        env.problem("ADMIN_PASSWORD", format!("has more than {MAX_PASSWORD_BYTES} bytes"));
+    }
+    let password = password.map(|password| SecretPair::new(password, None));
+    FirstAccount { name: admin_user(env), password, later: LaterStarts::LeaveIt }
+}
+
+/// `ADMIN_USER`: whose password it is where no name is given.
+pub fn admin_user(env: &mut Env<'_>) -> AccountName {
+    let name = env.text("ADMIN_USER").unwrap_or_else(|| "admin".to_owned());
+    name.parse().unwrap_or_else(|refusal: Refusal| {
+        env.problem("ADMIN_USER", refusal.message);
+        "admin".parse().expect("a well-formed name")
+    })
+}
+
+/// `DATABASE_URL`, checked as far as it can be without opening it. Never quoted: it may carry a password.
+pub fn database_url(env: &mut Env<'_>) -> String {
     let url = env.text("DATABASE_URL").unwrap_or_else(|| DEFAULT_DATABASE.to_owned());
     match url.split_once(':').map_or("", |(scheme, _)| scheme) {
         "sqlite" => {

@@ -3,6 +3,8 @@
 #[macro_use]
 extern crate pixelfox_node;
 
+pub mod access;
+pub mod accounts;
 pub mod app;
 pub mod books;
 pub mod catalog;

@@ -1,6 +1,9 @@
 //! `server`: the coordinator with its embedded node, from the environment or as a whole dev cluster.
 
-use std::{io::IsTerminal as _, process::ExitCode};
+use std::{
+    io::{BufRead as _, IsTerminal as _, Read as _},
+    process::ExitCode,
+};
 
 use clap::Parser as _;
 use pixelfox_node::{
@@ -10,10 +13,13 @@ use pixelfox_node::{
     sys, telemetry,
 };
 use pixelfox_server::{
+    accounts::{self, Accounts},
     app::App,
-    cli::{Cli, Command, DevArgs, UploadTokenArgs},
-    config::ServerConfig,
+    catalog::{AccountRule, Actor},
+    cli::{AdminPasswordArgs, Cli, Command, DevArgs, UploadTokenArgs},
+    config::{self, MAX_PASSWORD_BYTES, ServerConfig},
     dev::{self, Cluster, DevError, Spec},
+    store::Store,
 };
 
 fn main() -> ExitCode {
@@ -21,6 +27,7 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Some(Command::Dev(args)) => dev(args),
         Some(Command::UploadToken(args)) => upload_token(&args),
+        Some(Command::AdminPassword(args)) => admin_password(args),
         Some(Command::CheckConfig) => {
             let mut env = Env::process();
             let config = ServerConfig::read(&mut env);
@@ -50,7 +57,12 @@ fn serve(config: ServerConfig) -> ExitCode {
     telemetry::warn_of(&config.node.warnings);
     run_process(async move |plane| {
         let listener = bind(config.node.listen).await?;
-        let app = App::start(config, listener, plane).await?;
+        let name = config.first_account.name.clone();
+        let mut app = App::start(config, listener, plane).await?;
+        if let Some(password) = app.take_first_password() {
+            println!("First account of the pages: {name}, password {password}");
+            println!("This is shown once. `server admin-password` sets another one.");
+        }
         tokio::select! {
             () = wait_for_signal() => app.shutdown().await,
             dead = app.dead() => return Err(dead), // no orderly end: that needs the books
@@ -76,6 +88,46 @@ fn upload_token(args: &UploadTokenArgs) -> ExitCode {
         }
         Err(problems) => refuse(&problems),
     }
+}
+
+/// Works beside a server that runs on the same books. Where the password was generated, it alone goes to stdout.
+fn admin_password(args: AdminPasswordArgs) -> ExitCode {
+    let mut env = Env::process();
+    let (url, user) = (config::database_url(&mut env), config::admin_user(&mut env));
+    let url = match env.finish(url) {
+        Ok(url) => url,
+        Err(problems) => return refuse(&problems),
+    };
+    let (name, rule) = (args.user.unwrap_or(user), if args.new { AccountRule::New } else { AccountRule::Existing });
+    let set = || -> Result<(), Box<dyn std::error::Error>> {
+        let password = if args.stdin { first_line()? } else { accounts::generated_password()? };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let store = Store::open_beside(&url).await?.by(Actor::Console);
+            let set = Accounts::new(store.clone()).set_password(name.clone(), password.clone(), rule).await;
+            store.close().await;
+            set
+        })?;
+        if !args.stdin {
+            println!("{password}");
+        }
+        eprintln!("The password of {name} is set; whoever was signed in with it is not any more.");
+        Ok(())
+    };
+    match set() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let causes = std::iter::successors(Some(&*error), |error| error.source()).map(ToString::to_string);
+            eprintln!("{}", causes.collect::<Vec<_>>().join(": "));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn first_line() -> std::io::Result<String> {
+    let mut line = String::new();
+    std::io::stdin().lock().take(MAX_PASSWORD_BYTES as u64 + 2).read_line(&mut line)?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 fn dev(args: DevArgs) -> ExitCode {

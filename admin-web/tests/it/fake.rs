@@ -126,4 +126,8 @@ fake! {
     create_api_key: CreateApiKeyRequest => ApiKey;
     revoke_api_key: RevokeApiKeyRequest => RevokeApiKeyResponse;
     verify_images: VerifyImagesRequest => VerifyImagesResponse;
+    sign_in: SignInRequest => SignInResponse;
+    get_session: GetSessionRequest => Session;
+    sign_out: SignOutRequest => SignOutResponse;
+    list_audit: ListAuditRequest => ListAuditResponse;
 }

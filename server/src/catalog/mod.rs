@@ -1,6 +1,8 @@
 //! What the coordinator knows, as plain values: pools, nodes, images, replicas, jobs, orders, settings. Pure: no
 //! database, no clock, no wire type.
 
+mod account;
+mod actor;
 mod checks;
 mod control;
 mod deletes;
@@ -21,6 +23,8 @@ mod time;
 mod trash;
 mod upload;
 
+pub use account::{Account, AccountRule, AuditEntry, AuditFilter, NewSession, PasswordHash, Session};
+pub use actor::{AccountName, Actor};
 pub use checks::{CheckAsk, CheckOrder, CheckOutcome, CheckResult, CheckView, Checked, Found};
 pub use control::{ChangeAsk, ChangeProgress, Changed, HeldJob, JobChange, WhichJobs};
 pub use deletes::{DeleteAsk, Deleting};

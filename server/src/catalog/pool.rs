@@ -160,7 +160,7 @@ impl Pool {
 }
 
 /// A pool as somebody wrote it, unchecked. Field names are those of the wire, so that an error can name them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct PoolDraft {
     /// See [`Pool::name`].
     pub name: String,

@@ -3,7 +3,7 @@
 use super::Refusal;
 
 /// Settings as they are. Source: `Settings` of admin.proto.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Settings {
     /// The page uploads straight to a storage node.
     pub direct_upload_enabled: bool,

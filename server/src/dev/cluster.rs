@@ -21,7 +21,7 @@ use tokio::{net::TcpListener, time::timeout};
 use super::DevSecrets;
 use crate::{
     app::{App, AppError},
-    config::ServerConfig,
+    config::{LaterStarts, ServerConfig},
 };
 
 /// How long a node may take to attach and to show its pool.
@@ -217,6 +217,7 @@ fn variables(name: &str, data_dir: &Path, address: SocketAddr, secrets: &DevSecr
         ("REPLICATION_SECRET", secrets.get("REPLICATION_SECRET").into()),
         ("UPLOAD_TOKEN_SECRET", secrets.get("UPLOAD_TOKEN_SECRET").into()),
         ("ADMIN_TOKEN", secrets.get("ADMIN_TOKEN").into()),
+        ("ADMIN_PASSWORD", secrets.get("ADMIN_PASSWORD").into()),
         ("DATABASE_URL", OsString::from(format!("sqlite://{}", data_dir.join("pixelfox.db").display()))),
         ("PUBLIC_UPLOADS", "1".into()),
         ("AUTO_POOLS", "1".into()),
@@ -230,7 +231,8 @@ fn lookup(variables: &[(&'static str, OsString)], name: &str) -> Option<OsString
 fn server_config(data_dir: &Path, address: SocketAddr, secrets: &DevSecrets) -> Result<ServerConfig, Problems> {
     let variables = variables("local", data_dir, address, secrets);
     let mut env = Env::new(|name| lookup(&variables, name));
-    let config = ServerConfig::read(&mut env);
+    let mut config = ServerConfig::read(&mut env);
+    config.first_account.later = LaterStarts::SetAgain;
     env.finish(config)
 }
 

@@ -17,6 +17,7 @@ pub fn table(cluster: &Cluster, stdout_is_terminal: bool) -> String {
         row(node, format!("http://{address}   (pool {pool})"));
     }
     row("token", secrets.shown("ADMIN_TOKEN", stdout_is_terminal));
+    row("pages", format!("admin, password {}", secrets.shown("ADMIN_PASSWORD", stdout_is_terminal)));
     row("uploads", "$UPLOAD_TOKEN, for pool Default and 24 h; each start makes a new one".into());
     row("secrets", file.clone());
     text.push_str(&format!(

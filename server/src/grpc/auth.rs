@@ -5,8 +5,12 @@ use pixelfox_node::secret::SecretPair;
 use pixelfox_proto::{Fault, NodeId};
 use tonic::Request;
 
+use crate::catalog::Actor;
+
 /// Metadata that names a node before its Hello.
 const NODE_ID: &str = "x-node-id";
+/// Metadata by which the pages of this process say who is signed in.
+const ACCOUNT: &str = pixelfox_admin_web::ACCOUNT;
 
 /// Nodes, by the secret that all of them share.
 #[derive(Clone, Debug)]
@@ -40,11 +44,17 @@ pub(super) enum OperatorsOnly {
 }
 
 impl OperatorsOnly {
-    /// Passes a request that has the token.
-    pub(super) fn check<T>(&self, request: &Request<T>) -> Result<(), Fault> {
+    /// Passes a request that has the token, and says whose doing it is. Only the pages may name an account.
+    pub(super) fn check<T>(&self, request: &Request<T>) -> Result<Actor, Fault> {
         match self {
-            Self::InProcess => Ok(()),
-            Self::ByToken(Some(token)) if token.authorizes(request.metadata().as_ref()) => Ok(()),
+            Self::InProcess => match request.metadata().get(ACCOUNT) {
+                None => Ok(Actor::Server),
+                Some(name) => {
+                    let name = name.to_str().ok().and_then(|name| name.parse().ok());
+                    name.map(Actor::Account).ok_or_else(|| Fault::bad_request(format!("{ACCOUNT}: no account's name")))
+                }
+            },
+            Self::ByToken(Some(token)) if token.authorizes(request.metadata().as_ref()) => Ok(Actor::Token),
             Self::ByToken(Some(_)) => {
                 let from = address(request);
                 tracing::warn!(client = %from, "[Admin] Unauthorized attempt from {from}");
@@ -89,12 +99,26 @@ mod tests {
     }
 
     #[test]
+    fn only_the_pages_of_this_process_may_say_who_is_signed_in() {
+        // On a port the same metadata means nothing: who has the token is `token`.
+        let named = |name: &str| {
+            let mut request = bearer("right");
+            request.metadata_mut().insert(ACCOUNT, name.parse().unwrap());
+            request
+        };
+        let token = OperatorsOnly::ByToken(Some(SecretPair::new("right", None)));
+        assert_eq!(token.check(&named("anna")), Ok(Actor::Token));
+        assert_eq!(OperatorsOnly::InProcess.check(&named("anna")), Ok(Actor::Account("anna".parse().unwrap())));
+        assert!(OperatorsOnly::InProcess.check(&named("token")).is_err(), "no account may be called that");
+    }
+
+    #[test]
     fn without_an_admin_token_only_this_process_may() {
         // The cure is in the refusal.
         let refused = OperatorsOnly::ByToken(None).check(&bearer("")).unwrap_err();
         assert!(refused.hint().unwrap_or_default().contains("Set ADMIN_TOKEN"), "{refused}");
         let token = OperatorsOnly::ByToken(Some(SecretPair::new("right", None)));
         assert!(token.check(&bearer("wrong")).is_err() && token.check(&bearer("right")).is_ok());
-        assert_eq!(OperatorsOnly::InProcess.check(&Request::new(())), Ok(()));
+        assert_eq!(OperatorsOnly::InProcess.check(&Request::new(())), Ok(Actor::Server));
     }
 }

@@ -20,6 +20,7 @@ pub use self::coordinator::CoordinatorService;
 pub use self::trailer::Trailing;
 
 use self::auth::{NodesOnly, OperatorsOnly};
+use crate::accounts::Accounts;
 use crate::events::Events;
 use crate::sessions::Sessions;
 use crate::settle::Settle;
@@ -40,6 +41,8 @@ pub type AdminServing = Trailing<AdminServer<AdminService>>;
 pub struct Rooms {
     /// The books.
     pub store: Store,
+    /// Who may use the pages.
+    pub accounts: Accounts,
     /// Who is attached.
     pub sessions: Arc<Sessions>,
     /// The way of a node's word into the books.

@@ -49,7 +49,7 @@ impl Settle {
         let mut ended = false;
         let outcome = loop {
             crash_point!("change.before_commit");
-            match self.rooms.store.change_jobs(ask.clone(), progress, clock::now()).await {
+            match self.books().change_jobs(ask.clone(), progress, clock::now()).await {
                 Ok(changed) => {
                     crash_point!("change.after_commit");
                     progress = changed.progress;
@@ -95,14 +95,14 @@ impl Settle {
     async fn set_queue_now(&self, state: QueueState) -> Result<(), StoreError> {
         let (outcome, message) = match state {
             QueueState::Paused => {
-                let returned = self.rooms.store.pause_queue(clock::now()).await;
+                let returned = self.books().pause_queue(clock::now()).await;
                 for job in returned.iter().flatten() {
                     let message = format!("[JobQueue] Job {} waits: queue paused", job.job);
                     self.rooms.events.publish(&Event { subject: Subject::Job(job.job), message });
                 }
                 (returned.map(drop), "[JobQueue] Queue paused")
             }
-            QueueState::Runs => (self.rooms.store.resume_queue(clock::now()).await, "[JobQueue] Queue resumed"),
+            QueueState::Runs => (self.books().resume_queue(clock::now()).await, "[JobQueue] Queue resumed"),
         };
         self.heed_changes().await;
         if outcome.is_ok() {

@@ -20,7 +20,7 @@ impl Settle {
 
     async fn delete_now(&self, ask: DeleteAsk) -> Result<MoveBatch, StoreError> {
         crash_point!("delete.before_commit");
-        let deleting = self.rooms.store.delete_images(ask, clock::now()).await;
+        let deleting = self.books().delete_images(ask, clock::now()).await;
         crash_point!("delete.after_commit");
         if matches!(deleting, Err(StoreError::Refused(_))) {
             return deleting.map(|deleting| deleting.batch);

@@ -29,7 +29,7 @@ use self::flights::Flights;
 pub use self::restores::Unrestorable;
 pub use self::sweep::{Sweeper, Swept};
 use self::verdict::{FileEnd, Verdict};
-use crate::catalog::{CheckResult, JobState, LeasedJob, LostSession, SettledJob, TrashResult};
+use crate::catalog::{Actor, CheckResult, JobState, LeasedJob, LostSession, SettledJob, TrashResult};
 use crate::clock;
 use crate::events::{Event, Events, Subject};
 use crate::progress::{Counts, Progress};
@@ -68,6 +68,8 @@ struct Rooms {
 #[derive(Clone, Debug)]
 pub struct Settle {
     rooms: Arc<Rooms>,
+    /// Whose changes those of this handle are.
+    by: Actor,
     moves: mpsc::Sender<Verdict>,
     trash: mpsc::Sender<trash::Word>,
     checks: mpsc::Sender<Vec<CheckResult>>,
@@ -102,7 +104,18 @@ impl Settle {
         tasks.spawn(trash::run(Arc::clone(&rooms), words, stop.clone()));
         tasks.spawn(purge::run(Arc::clone(&rooms), trash.clone(), stop.clone()));
         tasks.spawn(checks::run(Arc::clone(&rooms), checked, trash.clone(), stop.clone()));
-        Self { rooms, moves, trash, checks, tasks, stop }
+        Self { rooms, by: Actor::Server, moves, trash, checks, tasks, stop }
+    }
+
+    /// The same; what a person changes through this handle is this one's doing.
+    #[must_use]
+    pub fn by(&self, actor: Actor) -> Self {
+        Self { by: actor, ..self.clone() }
+    }
+
+    /// The books, for a person's change.
+    fn books(&self) -> Store {
+        self.rooms.store.by(self.by.clone())
     }
 
     /// Writes down what has been heard so far, then ends. What can't be written is done again after the next start.

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::{
     Commit, Trouble,
-    statement::{Conn, script},
+    statement::{Conn, Link, script},
 };
 
 /// How long a lost connection is waited for before those who want to write are told.
@@ -32,7 +32,8 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xa
 /// What the writer holds.
 pub(super) enum Database {
     /// The one writer of a file. The lock keeps every other process out.
-    Sqlite { conn: Conn, lock: File },
+    /// Without a lock beside such a process, for one intent of a person.
+    Sqlite { conn: Conn, lock: Option<File> },
     /// One of possibly several processes. `None`: the connection was lost.
     Postgres { options: Box<PgConnectOptions>, conn: Option<Conn> },
 }
@@ -59,7 +60,7 @@ impl Database {
             Self::Postgres { options, conn } => {
                 let begun = match conn.take() {
                     Some(held) => begin(held).await,
-                    None => begin(Conn::Postgres(connect(options).await?)).await,
+                    None => begin(Link::Postgres(connect(options).await?).into()).await,
                 };
                 Ok(conn.insert(begun?))
             }
@@ -69,8 +70,8 @@ impl Database {
     /// Durable from then on. After an error it is not known whether it is.
     pub(super) async fn commit(&mut self) -> Result<(), sqlx::Error> {
         let Some(conn) = self.conn() else { return Err(sqlx::Error::WorkerCrashed) };
-        let end = match conn {
-            Conn::Postgres(_) => answer(COMMIT_WAIT, script(conn, "COMMIT")).await,
+        let end = match conn.link {
+            Link::Postgres(_) => answer(COMMIT_WAIT, script(conn, "COMMIT")).await,
             _ => script(conn, "COMMIT").await,
         };
         if end.is_err() {
@@ -113,8 +114,8 @@ impl Database {
     /// Undoes it. A connection on which that fails is not used again, where another can be had.
     pub(super) async fn roll_back(&mut self) {
         let Some(conn) = self.conn() else { return };
-        let end = match conn {
-            Conn::Postgres(_) => answer(CONNECT_WAIT, script(conn, "ROLLBACK")).await,
+        let end = match conn.link {
+            Link::Postgres(_) => answer(CONNECT_WAIT, script(conn, "ROLLBACK")).await,
             _ => script(conn, "ROLLBACK").await, // SQLite may have rolled back by itself
         };
         if end.is_err() {
@@ -125,13 +126,13 @@ impl Database {
     /// Ends the connection in order.
     pub(super) async fn close(self) {
         let (conn, lock) = match self {
-            Self::Sqlite { conn, lock } => (Some(conn), Some(lock)),
+            Self::Sqlite { conn, lock } => (Some(conn), lock),
             Self::Postgres { conn, .. } => (conn, None),
         };
-        let end = match conn {
-            Some(Conn::Sqlite(conn)) => conn.close().await,
-            Some(Conn::Postgres(conn)) => conn.close().await,
-            Some(Conn::SqliteReader(_) | Conn::PostgresReader(_)) | None => Ok(()),
+        let end = match conn.map(|conn| conn.link) {
+            Some(Link::Sqlite(conn)) => conn.close().await,
+            Some(Link::Postgres(conn)) => conn.close().await,
+            Some(Link::SqliteReader(_) | Link::PostgresReader(_)) | None => Ok(()),
         };
         if let Err(error) = end {
             tracing::warn!("could not close the database: {error}");
@@ -200,10 +201,10 @@ impl Readers {
         Fut: Future<Output = Result<T, Trouble>>,
     {
         match self {
-            Self::Sqlite(pool) => work(Box::new(Conn::SqliteReader(pool.acquire().await?))).await,
+            Self::Sqlite(pool) => work(Box::new(Link::SqliteReader(pool.acquire().await?).into())).await,
             Self::Postgres(readers) => {
                 let pool = readers.pool();
-                let conn = Box::new(Conn::PostgresReader(pool.acquire().await?));
+                let conn = Box::new(Link::PostgresReader(pool.acquire().await?).into());
                 let done = answer(INTENT_WAIT, async { Ok(work(conn).await) }).await;
                 done.unwrap_or_else(|silence| {
                     readers.renew(&pool);

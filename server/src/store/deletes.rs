@@ -21,6 +21,9 @@ use crate::catalog::{
 /// Unknown ids that an error names at most.
 const NAMED_UNKNOWN: usize = 10;
 
+/// Images that the audit names at most.
+const NAMED: usize = 100;
+
 impl Store {
     /// Deletes images: hides them, calls their moves off, condemns every copy, and makes a job for each that ends when
     /// none is left. Those that are being deleted, or were, are skipped with the reason.
@@ -61,7 +64,9 @@ async fn delete(conn: &mut Conn, ask: &DeleteAsk, now: UnixMillis) -> Result<Del
         outbox::put(conn, now, Topic::Image, &uuids).await?;
     }
     outbox::put_jobs(conn, now, &[parent]).await?;
-    let detail = format!("{} images", uuids.len());
+    let named = uuids.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = if uuids.len() > NAMED { " and others, see the job's children" } else { "" };
+    let detail = format!("{} images: {named}{more}", uuids.len());
     outbox::audit(conn, now, "delete_images", &parent.to_string(), &detail).await?;
     requests::remember(conn, &ask.request_id, &asked, &deleting.batch, now).await?;
     Ok(deleting)

@@ -8,7 +8,7 @@ use super::{
     Store, StoreError, Topic, Trouble,
     dialect::{int, uint},
     outbox,
-    pools::existing,
+    pools::{self, existing},
     rows,
     statement::{self, Conn},
 };
@@ -115,7 +115,7 @@ async fn delete(conn: &mut Conn, id: PoolId, now: UnixMillis) -> Result<Pool, Tr
         .execute(&mut *conn)
         .await?;
     statement::query("DELETE FROM pools WHERE id = $1").bind(row).execute(conn).await?;
-    outbox::audit(conn, now, "delete_pool", &id.to_string(), &pool.name).await?;
+    pools::changed(conn, now, "delete_pool", Some(&pool), None).await?;
     outbox::put(conn, now, Topic::Pool, &[id.to_string()]).await?;
     Ok(pool)
 }

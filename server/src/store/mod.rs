@@ -5,6 +5,8 @@ use pixelfox_proto::{Fault, FaultKind};
 
 use crate::catalog::{Refusal, RefusalKind};
 
+mod accounts;
+mod audit;
 mod checks;
 mod commit;
 mod control;

@@ -13,12 +13,13 @@ use tokio_util::task::TaskTracker;
 
 use super::{
     StoreError, Trouble,
-    database::Readers,
+    database::{Database, Readers},
     postgres::{self, Shared},
     sqlite,
     statement::Conn,
     writer::{self, Errand, WAITING_INTENTS, Work},
 };
+use crate::catalog::Actor;
 
 /// Connections that read.
 pub(super) const READERS: u32 = 4;
@@ -27,6 +28,8 @@ pub(super) const READERS: u32 = 4;
 #[derive(Clone, Debug)]
 pub struct Store {
     inner: Arc<Inner>,
+    /// Whose intents those of this handle are.
+    by: Actor,
     pub(super) shared: Option<Shared>,
 }
 
@@ -60,20 +63,38 @@ impl Store {
             let (database, readers) = sqlite::open(url).await?;
             (database, readers, None)
         };
+        Ok(Self::of(database, readers, shared))
+    }
+
+    /// Opens the database as it is, beside the server that may be running on it: for one intent of a person at the
+    /// console. Makes nothing and changes no tables.
+    ///
+    /// # Errors
+    /// There is none, or its tables are those of another program.
+    pub async fn open_beside(url: &str) -> Result<Self, StoreError> {
+        let store = if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            let (database, readers, shared) = postgres::open_beside(url).await?;
+            Self::of(database, readers, Some(shared))
+        } else {
+            let (database, readers) = sqlite::open_beside(url).await?;
+            Self::of(database, readers, None)
+        };
+        Ok(store)
+    }
+
+    fn of(database: Database, readers: Readers, shared: Option<Shared>) -> Self {
         let (writer, intents) = mpsc::channel(WAITING_INTENTS);
         let (tasks, patience) = (TaskTracker::new(), database.patience());
         tasks.spawn(writer::run(database, intents));
         tasks.close();
-        Ok(Self {
-            inner: Arc::new(Inner {
-                life: AtomicI64::new(0),
-                patience,
-                writer: Mutex::new(Some(writer)),
-                readers,
-                tasks,
-            }),
-            shared,
-        })
+        let inner = Inner { life: AtomicI64::new(0), patience, writer: Mutex::new(Some(writer)), readers, tasks };
+        Self { inner: Arc::new(inner), by: Actor::Server, shared }
+    }
+
+    /// The same books; what is changed through this handle is this one's doing.
+    #[must_use]
+    pub fn by(&self, actor: Actor) -> Self {
+        Self { by: actor, ..self.clone() }
     }
 
     pub(super) fn life(&self) -> &AtomicI64 {
@@ -109,7 +130,7 @@ impl Store {
         F: for<'c> FnOnce(&'c mut Conn) -> Work<'c, T> + Send + 'static,
     {
         let writer = self.inner.writer.lock().clone().ok_or(StoreError::Closed)?;
-        writer::ask(&writer, doing, work).await
+        writer::ask(&writer, self.by.clone(), doing, work).await
     }
 
     /// Statements of a reader, each on its own.
@@ -130,6 +151,26 @@ pub(super) fn without_password(url: &str) -> String {
         _ => url.to_owned(),
     }
 }
+
+/// Whether a database's tables are this program's: `applied` are the migrations that it has had.
+///
+/// # Errors
+/// It is of a newer program, or of an older one and no server of this program has been started on it yet.
+pub(super) fn require_tables(url: &str, migrations: &Migrator, applied: &[i64]) -> Result<(), StoreError> {
+    let known: Vec<i64> = migrations.iter().map(|migration| migration.version).collect();
+    let newest = known.iter().copied().max().unwrap_or(0);
+    if let Some(found) = applied.iter().copied().find(|version| !known.contains(version)) {
+        return Err(StoreError::Newer { url: without_password(url), found, known: newest });
+    }
+    if known.iter().all(|version| applied.contains(version)) {
+        return Ok(());
+    }
+    let why = "is of an older program, or empty: start the server of this version on it once, then try again";
+    Err(StoreError::Url { url: without_password(url), why })
+}
+
+/// Which migrations it has had.
+pub(super) const APPLIED: &str = "SELECT version FROM _sqlx_migrations WHERE success ORDER BY version";
 
 /// What a failed migration means.
 pub(super) fn migration_error(url: &str, migrations: &Migrator, error: MigrateError) -> StoreError {

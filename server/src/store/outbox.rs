@@ -1,5 +1,6 @@
-//! What happened, written in the same transaction as the thing itself and published afterwards; and who changed what.
+//! What happened, written in the same transaction as the thing itself and published afterwards.
 
+pub(super) use super::audit::note as audit;
 use super::{
     Store, StoreError, Trouble,
     dialect::{checked, int, json, uint, word},
@@ -136,22 +137,4 @@ pub(super) async fn put_jobs(conn: &mut Conn, now: UnixMillis, jobs: &[i64]) -> 
     }
     let subjects: Vec<String> = jobs.iter().map(ToString::to_string).collect();
     put(conn, now, Topic::Job, &subjects).await
-}
-
-/// Notes who changed what.
-pub(super) async fn audit(
-    conn: &mut Conn,
-    now: UnixMillis,
-    action: &'static str,
-    subject: &str,
-    detail: &str,
-) -> Result<(), Trouble> {
-    statement::query("INSERT INTO audit (at, action, subject, detail) VALUES ($1, $2, $3, $4)")
-        .bind(now.0)
-        .bind(action)
-        .bind(subject)
-        .bind(detail)
-        .execute(conn)
-        .await?;
-    Ok(())
 }

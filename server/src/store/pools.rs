@@ -4,6 +4,7 @@ use pixelfox_proto::PoolId;
 
 use super::{
     Store, StoreError, Topic, Trouble,
+    audit::{self, Change},
     dialect::{int, json, pool_id},
     outbox, rows,
     statement::{self, Conn, Statement},
@@ -140,9 +141,10 @@ pub(super) async fn create(
     let insert = bind(statement::query_as::<(i64,)>(INSERT), &spec).bind(identity).bind(now.0);
     let (id,) = insert.fetch_one(&mut *conn).await?;
     had_pool(conn, &spec).await?;
-    outbox::audit(conn, now, "create_pool", &id.to_string(), &spec.name).await?;
     outbox::put(conn, now, Topic::Pool, &[id.to_string()]).await?;
-    Ok(PoolSaved::Created(existing(conn, pool_id(id)?).await?))
+    let pool = existing(conn, pool_id(id)?).await?;
+    changed(conn, now, "create_pool", None, Some(&pool)).await?;
+    Ok(PoolSaved::Created(pool))
 }
 
 async fn update(
@@ -175,9 +177,24 @@ async fn update(
             AND state IN ('pending', 'paused', 'failed', 'cancelled')";
         statement::query(FOLLOW).bind(spec.node.as_str()).bind(id).execute(&mut *conn).await?;
     }
-    outbox::audit(conn, now, "update_pool", &id.to_string(), &spec.name).await?;
     outbox::put(conn, now, Topic::Pool, &[id.to_string()]).await?;
-    existing(conn, pool.id).await
+    let new = existing(conn, pool.id).await?;
+    changed(conn, now, "update_pool", Some(pool), Some(&new)).await?;
+    Ok(new)
+}
+
+/// Notes in the audit what became of a pool.
+pub(super) async fn changed(
+    conn: &mut Conn,
+    now: UnixMillis,
+    action: &'static str,
+    was: Option<&Pool>,
+    became: Option<&Pool>,
+) -> Result<(), Trouble> {
+    let Some(pool) = became.or(was) else { return Ok(()) };
+    let (subject, detail) = (pool.id.to_string(), &pool.name);
+    let (was, became) = audit::difference(was.map(Pool::draft).as_ref(), became.map(Pool::draft).as_ref());
+    audit::change(conn, now, Change { action, subject: &subject, detail, was: &was, became: &became }).await
 }
 
 const INSERT: &str = "
@@ -217,6 +234,9 @@ async fn yield_default(conn: &mut Conn, to: i64, now: UnixMillis) -> Result<(), 
     let old: Vec<i64> = statement::query_scalar(SQL).bind(to).fetch_all(&mut *conn).await?;
     for id in old {
         outbox::put(conn, now, Topic::Pool, &[id.to_string()]).await?;
+        let (was, became) = (r#"{"is_default":true}"#, r#"{"is_default":false}"#);
+        let subject = &id.to_string();
+        audit::change(conn, now, Change { action: "update_pool", subject, was, became, ..Change::default() }).await?;
     }
     Ok(())
 }

@@ -11,8 +11,8 @@ use sqlx::{
 use super::{
     Commit, StoreError,
     database::{Database, Readers, ServerReaders, connect},
-    open::{READERS, migration_error, without_password},
-    statement::Conn,
+    open::{APPLIED, READERS, migration_error, require_tables, without_password},
+    statement::Link,
 };
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
@@ -48,6 +48,22 @@ pub(super) struct Shared {
 
 /// Connects and brings the tables up to date; one process at a time does that, by the migrator's own lock.
 pub(super) async fn open(url: &str) -> Result<(Database, Readers, Shared), StoreError> {
+    open_with(url, Tables::BringUpToDate).await
+}
+
+/// Connects to a database whose tables are this program's.
+pub(super) async fn open_beside(url: &str) -> Result<(Database, Readers, Shared), StoreError> {
+    open_with(url, Tables::LeaveAlone).await
+}
+
+/// What becomes of the tables.
+#[derive(Clone, Copy, PartialEq)]
+enum Tables {
+    BringUpToDate,
+    LeaveAlone,
+}
+
+async fn open_with(url: &str, tables: Tables) -> Result<(Database, Readers, Shared), StoreError> {
     let options: PgConnectOptions = url.parse().map_err(|_| StoreError::Url {
         url: without_password(url),
         why: "is not understood; give one like postgres://user:password@host:5432/database",
@@ -59,11 +75,19 @@ pub(super) async fn open(url: &str) -> Result<(Database, Readers, Shared), Store
     let shared = Shared { options: options.clone(), tag };
     let lost = |cause: sqlx::Error| StoreError::Unreachable { why: cause.to_string(), commit: Commit::NotSent };
     let mut conn = connect(&writes).await.map_err(lost)?;
-    check(&mut conn).await?;
-    MIGRATIONS.run_direct(None, &mut conn, false).await.map_err(|error| migration_error(url, &MIGRATIONS, error))?;
+    if tables == Tables::LeaveAlone {
+        let applied = sqlx::query_scalar(APPLIED).fetch_all(&mut conn).await.unwrap_or_default();
+        require_tables(url, &MIGRATIONS, &applied)?;
+    } else {
+        check(&mut conn).await?;
+        MIGRATIONS
+            .run_direct(None, &mut conn, false)
+            .await
+            .map_err(|error| migration_error(url, &MIGRATIONS, error))?;
+    }
     let settings = PgPoolOptions::new().max_connections(READERS).acquire_timeout(ACQUIRE_WAIT);
     let readers = ServerReaders::new(settings, options);
-    let database = Database::Postgres { options: Box::new(writes), conn: Some(Conn::Postgres(conn)) };
+    let database = Database::Postgres { options: Box::new(writes), conn: Some(Link::Postgres(conn).into()) };
     Ok((database, Readers::Postgres(Box::new(readers)), shared))
 }
 

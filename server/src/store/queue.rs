@@ -1,7 +1,9 @@
 //! The queue as a whole: paused or not, durably.
 
 use super::{
-    Store, StoreError, Topic, Trouble, lease, outbox,
+    Store, StoreError, Topic, Trouble,
+    audit::{self, Change},
+    lease, outbox,
     statement::{self, Conn},
 };
 use crate::catalog::{ReturnedJob, UnixMillis};
@@ -60,8 +62,10 @@ async fn set(conn: &mut Conn, paused: bool, now: UnixMillis) -> Result<bool, Tro
         return Ok(false);
     }
     statement::query(SET).bind(paused).execute(&mut *conn).await?;
-    let action = if paused { "pause_queue" } else { "resume_queue" };
-    outbox::audit(conn, now, action, "queue", "").await?;
+    const RUNS: &str = r#"{"paused":false}"#;
+    const PAUSED: &str = r#"{"paused":true}"#;
+    let (action, was, became) = if paused { ("pause_queue", RUNS, PAUSED) } else { ("resume_queue", PAUSED, RUNS) };
+    audit::change(conn, now, Change { action, subject: "queue", was, became, detail: "" }).await?;
     outbox::put(conn, now, Topic::Settings, &[]).await?;
     Ok(true)
 }

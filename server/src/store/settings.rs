@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::{
     Store, StoreError, Topic, Trouble,
+    audit::{self, Change},
     dialect::{int, json, small, uint},
     outbox,
     statement::{self, Conn},
@@ -85,7 +86,9 @@ async fn change(conn: &mut Conn, patch: SettingsPatch, now: UnixMillis) -> Resul
     .execute(&mut *conn)
     .await?;
     if new.revision != old.revision {
-        outbox::audit(conn, now, "update_settings", "settings", &json(&rows)).await?;
+        let (was, became) = audit::difference(Some(&old), Some(&new));
+        let change = Change { action: "update_settings", subject: "settings", was: &was, became: &became, detail: "" };
+        audit::change(conn, now, change).await?;
         outbox::put(conn, now, Topic::Settings, &[]).await?;
     }
     Ok(new)

@@ -18,7 +18,7 @@ use super::{
     StoreError,
     database::{Database, Readers},
     open::{self, READERS, migration_error},
-    statement::Conn,
+    statement::Link,
 };
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -32,25 +32,47 @@ pub(super) async fn open(url: &str) -> Result<(Database, Readers), StoreError> {
         fs::create_dir_all(directory).map_err(|cause| place("make the directory", directory, cause))?;
     }
     let lock = lock(&path).await?;
-    let database = |doing| move |cause| StoreError::Database { doing, cause };
-    let options = SqliteConnectOptions::new()
-        .filename(&path)
+    let options = options(&path);
+    let mut conn = options.clone().create_if_missing(true).connect().await.map_err(failed("be opened"))?;
+    MIGRATIONS.run_direct(None, &mut conn, false).await.map_err(|error| migration_error(url, &MIGRATIONS, error))?;
+    let readers = readers(options, READERS).await?;
+    Ok((Database::Sqlite { conn: Link::Sqlite(conn).into(), lock: Some(lock) }, readers))
+}
+
+/// Opens the file as it is, beside the server that has it open. Its transactions and those of the server wait for each
+/// other, as the file's own locks have it.
+pub(super) async fn open_beside(url: &str) -> Result<(Database, Readers), StoreError> {
+    let path = path_of(url)?;
+    let options = options(&path);
+    if !path.is_file() {
+        let cause = io::Error::new(io::ErrorKind::NotFound, "there is none yet: start the server once");
+        return Err(place("open the database", &path, cause));
+    }
+    let mut conn = options.clone().connect().await.map_err(failed("be opened"))?;
+    let applied = sqlx::query_scalar(open::APPLIED).fetch_all(&mut conn).await.unwrap_or_default();
+    open::require_tables(url, &MIGRATIONS, &applied)?;
+    let readers = readers(options, 1).await?;
+    Ok((Database::Sqlite { conn: Link::Sqlite(conn).into(), lock: None }, readers))
+}
+
+fn failed(doing: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
+    move |cause| StoreError::Database { doing, cause }
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
         .foreign_keys(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(Duration::from_secs(5))
         .statement_cache_capacity(256)
-        .disable_statement_logging();
-    let mut conn = options.clone().create_if_missing(true).connect().await.map_err(database("be opened"))?;
-    MIGRATIONS.run_direct(None, &mut conn, false).await.map_err(|error| migration_error(url, &MIGRATIONS, error))?;
-    let readers = SqlitePoolOptions::new()
-        .max_connections(READERS)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .connect_with(options.read_only(true))
-        .await
-        .map_err(database("be opened for reading"))?;
-    Ok((Database::Sqlite { conn: Conn::Sqlite(conn), lock }, Readers::Sqlite(readers)))
+        .disable_statement_logging()
+}
+
+async fn readers(options: SqliteConnectOptions, count: u32) -> Result<Readers, StoreError> {
+    let pool = SqlitePoolOptions::new().max_connections(count).idle_timeout(None).max_lifetime(None);
+    pool.connect_with(options.read_only(true)).await.map(Readers::Sqlite).map_err(failed("be opened for reading"))
 }
 
 fn place(doing: &'static str, path: &Path, cause: io::Error) -> StoreError {

@@ -12,9 +12,16 @@ use sqlx::{
 };
 
 use super::dialect;
+use crate::catalog::Actor;
 
-/// A connection to either database.
-pub(super) enum Conn {
+/// A connection to either database, and for whom it works.
+pub(super) struct Conn {
+    pub(super) link: Link,
+    by: Actor,
+}
+
+/// Which connection it is.
+pub(super) enum Link {
     /// SQLite's one writer.
     Sqlite(SqliteConnection),
     /// One of SQLite's readers.
@@ -30,13 +37,29 @@ enum Inner<'c> {
     Postgres(&'c mut PgConnection),
 }
 
+impl From<Link> for Conn {
+    fn from(link: Link) -> Self {
+        Self { link, by: Actor::Server }
+    }
+}
+
 impl Conn {
+    /// From here on its statements are this one's.
+    pub(super) fn work_for(&mut self, actor: Actor) {
+        self.by = actor;
+    }
+
+    /// For whom it works.
+    pub(super) const fn by(&self) -> &Actor {
+        &self.by
+    }
+
     fn inner(&mut self) -> Inner<'_> {
-        match self {
-            Self::Sqlite(conn) => Inner::Sqlite(conn),
-            Self::SqliteReader(conn) => Inner::Sqlite(conn),
-            Self::Postgres(conn) => Inner::Postgres(conn),
-            Self::PostgresReader(conn) => Inner::Postgres(conn),
+        match &mut self.link {
+            Link::Sqlite(conn) => Inner::Sqlite(conn),
+            Link::SqliteReader(conn) => Inner::Sqlite(conn),
+            Link::Postgres(conn) => Inner::Postgres(conn),
+            Link::PostgresReader(conn) => Inner::Postgres(conn),
         }
     }
 }

@@ -12,11 +12,15 @@ mod postgres;
 /// Statements that run for every upload, lease, commit or look of the dispatcher.
 mod hot {
     use super::super::{
-        checks, commit, control, deletes, endings, held, images, jobs, lease, plan, plan_pool, purge, queue, requests,
-        rows, slices, split, trash, undo, uploads,
+        accounts, checks, commit, control, deletes, endings, held, images, jobs, lease, plan, plan_pool, purge, queue,
+        requests, rows, slices, split, trash, undo, uploads,
     };
 
     pub(super) const STATEMENTS: &[(&str, &str)] = &[
+        ("accounts::SESSION", accounts::SESSION),
+        ("accounts::END", accounts::END),
+        ("accounts::OVER", accounts::OVER),
+        ("accounts::SURPLUS", accounts::SURPLUS),
         ("lease::RETRIES", lease::RETRIES),
         ("lease::FRESH", lease::FRESH),
         ("lease::OF_NODE", lease::OF_NODE),
@@ -253,7 +257,7 @@ async fn no_hot_statement_reads_a_whole_table_in_postgresql() {
 async fn plan_of_writer(store: &Store, sql: &str) -> String {
     let sql = sql.to_owned();
     let plan = store.write("explain", move |conn| {
-        let statement::Conn::Postgres(conn) = conn else { panic!("the writer to PostgreSQL") };
+        let statement::Link::Postgres(conn) = &mut conn.link else { panic!("the writer to PostgreSQL") };
         Box::pin(async move { Ok(kept_plan(conn, &sql).await?) })
     });
     plan.await.expect("explains")
@@ -261,7 +265,7 @@ async fn plan_of_writer(store: &Store, sql: &str) -> String {
 
 async fn plan_of_reader(store: &Store, sql: &str) -> String {
     let explain = async |mut conn: Box<statement::Conn>| {
-        let statement::Conn::PostgresReader(conn) = conn.as_mut() else { panic!("a reader of PostgreSQL") };
+        let statement::Link::PostgresReader(conn) = &mut conn.link else { panic!("a reader of PostgreSQL") };
         Ok(kept_plan(conn, sql).await?)
     };
     store.read("explain", explain).await.expect("explains")

@@ -10,6 +10,7 @@ use super::{
     database::{Database, answer, is_lost},
     statement::{Conn, script},
 };
+use crate::catalog::Actor;
 
 /// Intents that wait at most; further callers wait for room.
 pub(super) const WAITING_INTENTS: usize = 1024;
@@ -66,6 +67,7 @@ impl End {
 }
 
 struct Asked<F, T> {
+    by: Actor,
     doing: &'static str,
     work: Option<F>,
     result: Option<Result<T, Trouble>>,
@@ -80,6 +82,7 @@ where
     fn run<'c>(&'c mut self, conn: &'c mut Conn) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'c>> {
         Box::pin(async move {
             let Some(work) = self.work.take() else { return Outcome::Undo };
+            conn.work_for(self.by.clone());
             let result = work(conn).await;
             let outcome = match &result {
                 Ok(_) => Outcome::Keep,
@@ -105,6 +108,7 @@ where
 /// Hands an intent to the writer and waits for the end of its transaction.
 pub(super) async fn ask<T, F>(
     writer: &mpsc::Sender<Box<dyn Errand>>,
+    by: Actor,
     doing: &'static str,
     work: F,
 ) -> Result<T, StoreError>
@@ -113,7 +117,7 @@ where
     F: for<'c> FnOnce(&'c mut Conn) -> Work<'c, T> + Send + 'static,
 {
     let (reply, answer) = oneshot::channel();
-    let errand = Box::new(Asked { doing, work: Some(work), result: None, reply });
+    let errand = Box::new(Asked { by, doing, work: Some(work), result: None, reply });
     writer.send(errand).await.map_err(|_| StoreError::Closed)?;
     answer.await.map_err(|_| StoreError::Closed)?
 }

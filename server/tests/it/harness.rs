@@ -110,6 +110,7 @@ impl TestCluster {
             ("S01", self.storage_node("s01")),
             ("S01_POOL", self.pool_dir(2).display().to_string()),
             ("ADMIN_TOKEN", secrets.get("ADMIN_TOKEN").to_owned()),
+            ("ADMIN_PASSWORD", secrets.get("ADMIN_PASSWORD").to_owned()),
             ("REPLICATION_SECRET", secrets.get("REPLICATION_SECRET").to_owned()),
             ("UPLOAD_TOKEN", self.upload_token(1)),
         ]

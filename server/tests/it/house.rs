@@ -50,6 +50,7 @@ const SERVER_FLOORS: &[(&str, u8)] = &[
     ("http", 6),
     ("dispatch", 5),
     ("settle", 4),
+    ("accounts", 4),
     ("upkeep", 5),
     ("sessions", 3),
     ("store", 2),
@@ -57,10 +58,11 @@ const SERVER_FLOORS: &[(&str, u8)] = &[
     ("progress", 2),
     ("schedule", 1),
     ("moves", 1),
+    ("access", 1),
     ("placement", 1),
     ("clock", 1),
     ("catalog", 0),
-    ("config", 0),
+    ("config", 1),
 ];
 /// Uses between rooms of one floor that the architecture knows: user, used.
 const NEIGHBOURS: &[(&str, &str)] = &[];
@@ -77,6 +79,7 @@ const PURE: &[&str] = &[
     "server/src/catalog",
     "server/src/schedule",
     "server/src/moves",
+    "server/src/access",
     "server/src/placement.rs",
 ];
 const IMPURE: &[&str] = &[

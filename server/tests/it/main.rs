@@ -2,6 +2,7 @@
 //! further one links everything again.
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails where it stands")]
 
+mod accounts;
 mod admin;
 mod attach;
 mod checker;
@@ -22,6 +23,7 @@ mod processes;
 mod programs;
 mod servers;
 mod starts;
+mod store_accounts;
 mod store_books;
 mod store_checks;
 mod store_control;

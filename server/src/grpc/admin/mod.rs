@@ -1,5 +1,7 @@
 //! `pixelfox.v1.Admin`: everything that an operator can do. One file per noun; what is not built yet says so by name.
 
+mod accounts;
+mod audit;
 mod control;
 mod images;
 mod jobs;

@@ -15,8 +15,13 @@ use crate::settle::QueueState;
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 impl AdminService {
-    fn may<T>(&self, request: &Request<T>) -> Result<(), Status> {
-        Ok(self.operators_only.check(request)?)
+    /// The service as whoever asks: what is changed through it is that one's doing.
+    fn may<T>(&self, request: &Request<T>) -> Result<Self, Status> {
+        let actor = self.operators_only.check(request)?;
+        let mut this = self.clone();
+        this.rooms.store = this.rooms.store.by(actor.clone());
+        this.rooms.settle = this.rooms.settle.by(actor);
+        Ok(this)
     }
 
     /// A method that a later version has: its name, and what does until then.
@@ -30,109 +35,109 @@ impl AdminService {
 #[tonic::async_trait]
 impl Admin for AdminService {
     async fn get_overview(&self, request: Request<v1::GetOverviewRequest>) -> Result<Response<v1::Overview>, Status> {
-        self.may(&request)?;
-        Ok(Response::new(self.overview().await?))
+        let this = self.may(&request)?;
+        Ok(Response::new(this.overview().await?))
     }
 
     async fn list_pools(
         &self,
         request: Request<v1::ListPoolsRequest>,
     ) -> Result<Response<v1::ListPoolsResponse>, Status> {
-        self.may(&request)?;
-        Ok(Response::new(self.pools().await?))
+        let this = self.may(&request)?;
+        Ok(Response::new(this.pools().await?))
     }
 
     async fn get_pool(&self, request: Request<v1::GetPoolRequest>) -> Result<Response<v1::Pool>, Status> {
-        self.may(&request)?;
-        Ok(Response::new(self.pool(request.into_inner()).await?))
+        let this = self.may(&request)?;
+        Ok(Response::new(this.pool(request.into_inner()).await?))
     }
 
     async fn create_pool(&self, request: Request<v1::CreatePoolRequest>) -> Result<Response<v1::Pool>, Status> {
-        self.may(&request)?;
-        Ok(self.make_pool(request.into_inner()).await?)
+        let this = self.may(&request)?;
+        Ok(this.make_pool(request.into_inner()).await?)
     }
 
     async fn update_pool(&self, request: Request<v1::UpdatePoolRequest>) -> Result<Response<v1::Pool>, Status> {
-        self.may(&request)?;
-        Ok(Response::new(self.change_pool(request.into_inner()).await?))
+        let this = self.may(&request)?;
+        Ok(Response::new(this.change_pool(request.into_inner()).await?))
     }
 
     async fn list_nodes(
         &self,
         request: Request<v1::ListNodesRequest>,
     ) -> Result<Response<v1::ListNodesResponse>, Status> {
-        self.may(&request)?;
-        Ok(Response::new(self.nodes().await?))
+        let this = self.may(&request)?;
+        Ok(Response::new(this.nodes().await?))
     }
 
     async fn list_images(
         &self,
         request: Request<v1::ListImagesRequest>,
     ) -> Result<Response<v1::ListImagesResponse>, Status> {
-        self.may(&request)?;
-        Ok(Response::new(self.images(request.into_inner()).await?))
+        let this = self.may(&request)?;
+        Ok(Response::new(this.images(request.into_inner()).await?))
     }
 
     async fn get_image(&self, request: Request<v1::GetImageRequest>) -> Result<Response<v1::Image>, Status> {
-        self.may(&request)?;
-        Ok(Response::new(self.image(request.get_ref()).await?))
+        let this = self.may(&request)?;
+        Ok(Response::new(this.image(request.get_ref()).await?))
     }
 
     async fn move_images(&self, request: Request<v1::MoveImagesRequest>) -> Result<Response<v1::JobBatch>, Status> {
-        self.may(&request)?;
-        Ok(Response::new(self.move_these(request.into_inner()).await?))
+        let this = self.may(&request)?;
+        Ok(Response::new(this.move_these(request.into_inner()).await?))
     }
 
     async fn list_jobs(&self, request: Request<v1::ListJobsRequest>) -> Result<Response<v1::ListJobsResponse>, Status> {
-        self.may(&request)?;
-        Ok(Response::new(self.jobs(request.into_inner()).await?))
+        let this = self.may(&request)?;
+        Ok(Response::new(this.jobs(request.into_inner()).await?))
     }
 
     async fn get_job(&self, request: Request<v1::GetJobRequest>) -> Result<Response<v1::Job>, Status> {
-        self.may(&request)?;
-        Ok(Response::new(self.job(request.into_inner()).await?))
+        let this = self.may(&request)?;
+        Ok(Response::new(this.job(request.into_inner()).await?))
     }
 
     async fn get_settings(&self, request: Request<v1::GetSettingsRequest>) -> Result<Response<v1::Settings>, Status> {
-        self.may(&request)?;
-        Ok(Response::new(self.settings().await?))
+        let this = self.may(&request)?;
+        Ok(Response::new(this.settings().await?))
     }
 
     async fn update_settings(
         &self,
         request: Request<v1::UpdateSettingsRequest>,
     ) -> Result<Response<v1::Settings>, Status> {
-        self.may(&request)?;
-        Ok(Response::new(self.change_settings(request.into_inner()).await?))
+        let this = self.may(&request)?;
+        Ok(Response::new(this.change_settings(request.into_inner()).await?))
     }
 
     async fn delete_pool(
         &self,
         request: Request<v1::DeletePoolRequest>,
     ) -> Result<Response<v1::DeletePoolResponse>, Status> {
-        self.may(&request)?;
-        Ok(Response::new(self.drop_pool(request.into_inner()).await?))
+        let this = self.may(&request)?;
+        Ok(Response::new(this.drop_pool(request.into_inner()).await?))
     }
 
     async fn check_pool(
         &self,
         request: Request<v1::CheckPoolRequest>,
     ) -> Result<Response<v1::CheckPoolResponse>, Status> {
-        self.may(&request)?;
-        Ok(Response::new(self.check(request.into_inner()).await?))
+        let this = self.may(&request)?;
+        Ok(Response::new(this.check(request.into_inner()).await?))
     }
 
     async fn recalculate_usage(
         &self,
         request: Request<v1::RecalculateUsageRequest>,
     ) -> Result<Response<v1::RecalculateUsageResponse>, Status> {
-        self.may(&request)?;
-        Ok(Response::new(self.recount(request.into_inner()).await?))
+        let this = self.may(&request)?;
+        Ok(Response::new(this.recount(request.into_inner()).await?))
     }
 
     async fn delete_images(&self, request: Request<v1::DeleteImagesRequest>) -> Result<Response<v1::JobBatch>, Status> {
-        self.may(&request)?;
-        Ok(Response::new(self.delete_these(request.into_inner()).await?))
+        let this = self.may(&request)?;
+        Ok(Response::new(this.delete_these(request.into_inner()).await?))
     }
 
     async fn verify_images(
@@ -144,55 +149,55 @@ impl Admin for AdminService {
     }
 
     async fn move_pool(&self, request: Request<v1::MovePoolRequest>) -> Result<Response<v1::JobBatch>, Status> {
-        self.may(&request)?;
-        Ok(Response::new(self.move_all(request.into_inner()).await?))
+        let this = self.may(&request)?;
+        Ok(Response::new(this.move_all(request.into_inner()).await?))
     }
 
     async fn undo_moves(&self, request: Request<v1::ChangeJobsRequest>) -> Result<Response<v1::JobBatch>, Status> {
-        self.may(&request)?;
-        Ok(Response::new(self.undo(request.into_inner()).await?))
+        let this = self.may(&request)?;
+        Ok(Response::new(this.undo(request.into_inner()).await?))
     }
 
     async fn retry_jobs(
         &self,
         request: Request<v1::ChangeJobsRequest>,
     ) -> Result<Response<v1::ChangeJobsResponse>, Status> {
-        self.may(&request)?;
-        Ok(Response::new(self.change_jobs(JobChange::Retry, request.into_inner()).await?))
+        let this = self.may(&request)?;
+        Ok(Response::new(this.change_jobs(JobChange::Retry, request.into_inner()).await?))
     }
 
     async fn cancel_jobs(
         &self,
         request: Request<v1::ChangeJobsRequest>,
     ) -> Result<Response<v1::ChangeJobsResponse>, Status> {
-        self.may(&request)?;
-        Ok(Response::new(self.change_jobs(JobChange::Cancel, request.into_inner()).await?))
+        let this = self.may(&request)?;
+        Ok(Response::new(this.change_jobs(JobChange::Cancel, request.into_inner()).await?))
     }
 
     async fn pause_jobs(
         &self,
         request: Request<v1::ChangeJobsRequest>,
     ) -> Result<Response<v1::ChangeJobsResponse>, Status> {
-        self.may(&request)?;
-        Ok(Response::new(self.change_jobs(JobChange::Pause, request.into_inner()).await?))
+        let this = self.may(&request)?;
+        Ok(Response::new(this.change_jobs(JobChange::Pause, request.into_inner()).await?))
     }
 
     async fn resume_jobs(
         &self,
         request: Request<v1::ChangeJobsRequest>,
     ) -> Result<Response<v1::ChangeJobsResponse>, Status> {
-        self.may(&request)?;
-        Ok(Response::new(self.change_jobs(JobChange::Resume, request.into_inner()).await?))
+        let this = self.may(&request)?;
+        Ok(Response::new(this.change_jobs(JobChange::Resume, request.into_inner()).await?))
     }
 
     async fn pause_queue(&self, request: Request<v1::PauseQueueRequest>) -> Result<Response<v1::QueueState>, Status> {
-        self.may(&request)?;
-        Ok(Response::new(self.set_queue(QueueState::Paused).await?))
+        let this = self.may(&request)?;
+        Ok(Response::new(this.set_queue(QueueState::Paused).await?))
     }
 
     async fn resume_queue(&self, request: Request<v1::ResumeQueueRequest>) -> Result<Response<v1::QueueState>, Status> {
-        self.may(&request)?;
-        Ok(Response::new(self.set_queue(QueueState::Runs).await?))
+        let this = self.may(&request)?;
+        Ok(Response::new(this.set_queue(QueueState::Runs).await?))
     }
 
     async fn list_api_keys(
@@ -222,7 +227,30 @@ impl Admin for AdminService {
     type WatchStream = Answers<v1::Event>;
 
     async fn watch(&self, request: Request<v1::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
-        self.may(&request)?;
-        Ok(Response::new(Box::pin(self.feed(request.get_ref())?)))
+        let this = self.may(&request)?;
+        Ok(Response::new(Box::pin(this.feed(request.get_ref())?)))
+    }
+
+    async fn sign_in(&self, request: Request<v1::SignInRequest>) -> Result<Response<v1::SignInResponse>, Status> {
+        let this = self.may(&request)?;
+        Ok(Response::new(this.let_in(request.into_inner()).await?))
+    }
+
+    async fn get_session(&self, request: Request<v1::GetSessionRequest>) -> Result<Response<v1::Session>, Status> {
+        let this = self.may(&request)?;
+        Ok(Response::new(this.session(request.get_ref()).await?))
+    }
+
+    async fn sign_out(&self, request: Request<v1::SignOutRequest>) -> Result<Response<v1::SignOutResponse>, Status> {
+        let this = self.may(&request)?;
+        Ok(Response::new(this.let_out(request.get_ref()).await?))
+    }
+
+    async fn list_audit(
+        &self,
+        request: Request<v1::ListAuditRequest>,
+    ) -> Result<Response<v1::ListAuditResponse>, Status> {
+        let this = self.may(&request)?;
+        Ok(Response::new(this.audit(request.into_inner()).await?))
     }
 }

@@ -1,6 +1,7 @@
 //! Wire types to domain values and back, whole objects. Inward checks, outward can't fail. No other room of this
 //! crate names a generated type.
 
+pub(super) mod account;
 pub(super) mod image;
 pub(super) mod job;
 pub(super) mod node;
