@@ -31,7 +31,7 @@ impl Settle {
     /// # Errors
     /// What the books say.
     pub async fn check_copies(&self, ask: CheckAsk) -> Result<std::collections::BTreeMap<PoolId, u64>, StoreError> {
-        let asked = self.rooms.store.ask_checks(ask, clock::now()).await?;
+        let asked = self.books().ask_checks(ask, clock::now()).await?;
         let copies: u64 = asked.values().sum();
         tracing::info!(copies, "[Verify] {copies} copies are to be read");
         self.look_for_checks();

@@ -22,6 +22,7 @@ use super::auth::OperatorsOnly;
 
 /// The service.
 #[derive(Clone, Debug)]
+#[must_use = "a method goes on with what `may` gives: else nobody stands behind what it changes"]
 pub struct AdminService {
     rooms: Rooms,
     operators_only: OperatorsOnly,

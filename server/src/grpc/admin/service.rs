@@ -144,8 +144,8 @@ impl Admin for AdminService {
         &self,
         request: Request<v1::VerifyImagesRequest>,
     ) -> Result<Response<v1::VerifyImagesResponse>, Status> {
-        self.may(&request)?;
-        Ok(Response::new(self.verify_these(request.get_ref()).await?))
+        let this = self.may(&request)?;
+        Ok(Response::new(this.verify_these(request.get_ref()).await?))
     }
 
     async fn move_pool(&self, request: Request<v1::MovePoolRequest>) -> Result<Response<v1::JobBatch>, Status> {
