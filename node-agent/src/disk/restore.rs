@@ -78,8 +78,8 @@ impl Committer {
         named: &Stored,
         trashed: Option<&Stored>,
     ) -> Result<Restored, DiskError> {
-        let Restore { path, generation, new_generation, .. } = restore;
-        let Some(mark) = self.raise(named, path.as_str(), *new_generation)? else { return Ok(Restored::Mismatch) };
+        let Restore { path, generation, .. } = restore;
+        let Some(mark) = self.raise(named, path.as_str(), restore)? else { return Ok(Restored::Mismatch) };
         self.touch(path.parent());
         if trashed.is_some_and(|trashed| trashed.existing().is_same_file(&named.existing())) {
             // Durable first, so that the entry is never the only name and gone.
@@ -91,10 +91,10 @@ impl Committer {
     }
 
     fn link_trashed(&mut self, restore: &Restore, trashed: &Stored) -> Result<Restored, DiskError> {
-        let Restore { path, generation, new_generation, .. } = restore;
+        let Restore { path, generation, .. } = restore;
         let (trash, place) = trash_place(path, *generation);
         crash_point!("restore.before_mark");
-        let Some(mark) = self.raise(trashed, &place, *new_generation)? else { return Ok(Restored::Mismatch) };
+        let Some(mark) = self.raise(trashed, &place, restore)? else { return Ok(Restored::Mismatch) };
         crash_point!("restore.after_mark_sync");
         if self.shared.marks.kind == MarkKind::Files {
             self.write_mark(trashed.file(), path.as_str(), &mark)?;
@@ -117,10 +117,12 @@ impl Committer {
         Ok(Restored::Restored(Box::new(mark)))
     }
 
-    /// Gives a file's mark another generation, durably. `None`: it has no mark.
-    fn raise(&mut self, stored: &Stored, place: &str, to: Generation) -> Result<Option<Mark>, DiskError> {
+    /// Gives a file's mark its new generation, durably; bytes that were read for this order and are right are in doubt no
+    /// more. `None`: it has no mark.
+    fn raise(&mut self, stored: &Stored, place: &str, restore: &Restore) -> Result<Option<Mark>, DiskError> {
         let Some(mark) = stored.mark() else { return Ok(None) };
-        let raised = Mark { generation: to, ..mark.clone() };
+        let is_suspect = mark.is_suspect && restore.checked.is_none();
+        let raised = Mark { generation: restore.new_generation, is_suspect, ..mark.clone() };
         if raised != *mark {
             self.write_mark(stored.file(), place, &raised)?;
             crash_point!("raise.after_mark");

@@ -77,6 +77,15 @@ impl JobKind {
     }
 }
 
+/// What a pending move finds at its target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AtTarget {
+    /// An old copy there is on its way into the trash or out of it: the job waits for that.
+    pub is_unsettled: bool,
+    /// Bytes that take new room there: not what comes back out of its trash, nor what has room reserved already.
+    pub new_bytes: u64,
+}
+
 /// A job on record.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Job {

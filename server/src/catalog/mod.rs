@@ -30,7 +30,7 @@ pub use control::{ChangeAsk, ChangeProgress, Changed, HeldJob, JobChange, WhichJ
 pub use deletes::{DeleteAsk, Deleting};
 pub use holdings::PoolHoldings;
 pub use image::{File, Image, ImageFilter, ImageTotals};
-pub use job::{Job, JobFilter, JobKind, JobState};
+pub use job::{AtTarget, Job, JobFilter, JobKind, JobState};
 pub use node::{Attached, Hello, NodeElsewhere, NodeRecord, PoolReport, Pulse};
 pub use orders::{
     Committed, FileDone, FileOutcome, Lane, LeaseOrder, Leased, LeasedFile, LeasedJob, Located, LostSession, MoveAsk,

@@ -1,11 +1,11 @@
 //! Which jobs are leased next. Pure: does not depend on the order of its input.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
-use pixelfox_proto::{JobId, NodeId, PoolId};
+use pixelfox_proto::{NodeId, PoolId};
 
 use super::{NodeView, PoolView, Snapshot};
-use crate::catalog::{Job, JobKind, JobState, Lane, LeaseOrder, Reach, UnixMillis};
+use crate::catalog::{AtTarget, Job, JobKind, JobState, Lane, LeaseOrder, Reach, UnixMillis};
 
 /// Jobs of one command at most: one slot carries so many.
 pub const JOBS_PER_COMMAND: u32 = 32;
@@ -134,10 +134,10 @@ pub fn next_wake(snapshot: &Snapshot) -> Option<UnixMillis> {
 }
 
 /// Why a pending job does not run yet, as people read it: `queue paused`, `node s09 is not attached`,
-/// `pool img1 is full`, `next try in 25 s`. Empty where it may, or where it is not pending. `unsettled`: jobs whose target
-/// has an old copy on its way into the trash or out of it.
+/// `pool img1 is full`, `next try in 25 s`. Empty where it may, or where it is not pending. `at_target`: what it finds
+/// there, where it is known.
 #[must_use]
-pub fn waiting_for(job: &Job, snapshot: &Snapshot, unsettled: &HashSet<JobId>) -> String {
+pub fn waiting_for(job: &Job, snapshot: &Snapshot, at_target: Option<AtTarget>) -> String {
     let (JobState::Pending, Some(node), Some(source)) = (job.state, job.node.clone(), job.source) else {
         return String::new();
     };
@@ -154,10 +154,11 @@ pub fn waiting_for(job: &Job, snapshot: &Snapshot, unsettled: &HashSet<JobId>) -
     };
     let Way { node, target, reach, .. } = way;
     let NodeView { slots, running, .. } = *node;
+    let new_bytes = at_target.map_or(job.bytes_total, |found| found.new_bytes);
     let next_try = job.not_before.filter(|at| *at > snapshot.now);
     match () {
-        () if target.room_bytes() < job.bytes_total => full(target),
-        () if unsettled.contains(&job.id) => {
+        () if target.room_bytes() < new_bytes => full(target),
+        () if at_target.is_some_and(|found| found.is_unsettled) => {
             format!("an old copy in pool {} is still on its way to the trash", target.name)
         }
         () if let Some(at) = next_try => format!("next try in {} s", at.seconds_since(snapshot.now).max(1)),

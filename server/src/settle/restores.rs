@@ -68,7 +68,9 @@ impl Settle {
             taken.to_push = to_push.into_iter().map(|(job, file, _)| (job, file)).collect();
         }
         if !damaged.is_empty() {
-            let key = |(job, file, _): &(LeasedJob, LeasedFile, Unrestored)| (job.job, file.path.clone());
+            let key = |(job, file, _): &(LeasedJob, LeasedFile, Unrestored)| {
+                (job.job, job.lease, job.epoch, file.path.clone())
+            };
             let sound = self.rooms.store.sound_sources(&damaged.iter().map(key).collect::<Vec<_>>()).await?;
             for (job, file, _) in damaged {
                 if sound.contains(&(job.job, file.path.clone())) {

@@ -1,6 +1,6 @@
-//! Who holds what: jobs under way before their commit, leases that are void, jobs that an old copy keeps waiting.
+//! Who holds what: jobs under way before their commit, leases that are void, what jobs find at their targets.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use pixelfox_proto::{JobId, Lease, SessionEpoch};
 
@@ -9,7 +9,7 @@ use super::{
     dialect::{checked, job_id, json, small, uint, word},
     statement,
 };
-use crate::catalog::{HeldJob, JobKind};
+use crate::catalog::{AtTarget, HeldJob, JobKind};
 
 pub(super) const HELD: &str = "
 SELECT id, kind, node_id, lease, epoch, CASE WHEN by_target = 1 THEN target_epoch ELSE epoch END, failures FROM jobs
@@ -20,13 +20,16 @@ FROM json_each($1) AS a
     LEFT JOIN jobs j ON j.id = CAST(a.value ->> 0 AS BIGINT) AND j.state = 'processing'
         AND j.lease = CAST(a.value ->> 1 AS BIGINT)
 WHERE j.id IS NULL";
-pub(super) const UNSETTLED: &str = "
-SELECT DISTINCT j.id
+pub(super) const AT_TARGET: &str = "
+SELECT j.id, CAST(MAX(CASE WHEN t.state IN ('condemned', 'purging') THEN 1 ELSE 0 END) AS BIGINT) AS unsettled,
+    CAST(SUM(CASE WHEN s.state = 'live' AND COALESCE(t.state, '') NOT IN ('live', 'trashed', 'writing') THEN f.size ELSE 0 END)
+        AS BIGINT) AS new_bytes
 FROM json_each($1) AS a
     CROSS JOIN jobs j ON j.id = CAST(a.value AS BIGINT)
     CROSS JOIN files f ON f.image_id = j.image_id
-    CROSS JOIN replicas r ON r.file_id = f.id AND r.pool_id = j.target_pool_id
-WHERE r.state IN ('condemned', 'purging')";
+    LEFT JOIN replicas s ON s.file_id = f.id AND s.pool_id = j.source_pool_id
+    LEFT JOIN replicas t ON t.file_id = f.id AND t.pool_id = j.target_pool_id
+GROUP BY j.id";
 
 type HeldRow = (i64, String, String, i64, i64, i64, i64);
 
@@ -67,15 +70,19 @@ impl Store {
         .await
     }
 
-    /// Those of these jobs whose target has an old copy on its way into the trash or out of it.
+    /// What these jobs find at their targets.
     ///
     /// # Errors
     /// The database fails.
-    pub async fn unsettled_jobs(&self, jobs: &[JobId]) -> Result<HashSet<JobId>, StoreError> {
+    pub async fn at_targets(&self, jobs: &[JobId]) -> Result<HashMap<JobId, AtTarget>, StoreError> {
         let ids: Vec<u64> = jobs.iter().map(|job| job.get()).collect();
-        self.read("look for old copies at targets", async |mut conn| {
-            let rows: Vec<i64> = statement::query_scalar(UNSETTLED).bind(json(&ids)).fetch_all(&mut conn).await?;
-            rows.into_iter().map(job_id).collect()
+        self.read("look for what is at targets", async |mut conn| {
+            let rows: Vec<(i64, i64, i64)> =
+                statement::query_as(AT_TARGET).bind(json(&ids)).fetch_all(&mut conn).await?;
+            let found = |(job, unsettled, new_bytes): (i64, i64, i64)| {
+                Ok((job_id(job)?, AtTarget { is_unsettled: unsettled > 0, new_bytes: uint(new_bytes) }))
+            };
+            rows.into_iter().map(found).collect()
         })
         .await
     }

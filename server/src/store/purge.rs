@@ -36,17 +36,23 @@ impl Store {
         self.write("purge old copies", move |conn| Box::pin(async move { begin(conn, order, now).await })).await
     }
 
-    /// Files that the target could not bring back from its trash, of jobs that still hold their lease: those whose
+    /// Files that the target could not bring back from its trash, of jobs that this lease and session hold: those whose
     /// source copy is known to be right, so that the copy in the trash may be given up for it.
     ///
     /// # Errors
     /// The database fails.
-    pub async fn sound_sources(&self, files: &[(JobId, StoredPath)]) -> Result<Vec<(JobId, StoredPath)>, StoreError> {
-        let words: Vec<_> = files.iter().enumerate().map(|(n, (job, path))| (job.get(), path.as_str(), n)).collect();
+    pub async fn sound_sources(
+        &self,
+        files: &[(JobId, Lease, SessionEpoch, StoredPath)],
+    ) -> Result<Vec<(JobId, StoredPath)>, StoreError> {
+        let word = |(n, (job, lease, epoch, path)): (usize, &(JobId, Lease, SessionEpoch, StoredPath))| {
+            (job.get(), path.to_string(), n, lease.0, epoch.0)
+        };
+        let words: Vec<_> = files.iter().enumerate().map(word).collect();
         self.read("look for sound copies", async |mut conn| {
             let sound: Vec<i64> = statement::query_scalar(SOUND).bind(json(&words)).fetch_all(&mut conn).await?;
             let files = files.iter().enumerate().filter(|(n, _)| sound.contains(&i64::try_from(*n).unwrap_or(-1)));
-            Ok(files.map(|(_, file)| file.clone()).collect())
+            Ok(files.map(|(_, (job, _, _, path))| (*job, path.clone())).collect())
         })
         .await
     }
@@ -109,7 +115,8 @@ SELECT CAST(a.value ->> 2 AS BIGINT) FROM json_each($1) AS a
     CROSS JOIN jobs j ON j.id = CAST(a.value ->> 0 AS BIGINT)
     CROSS JOIN files f ON f.stored_path = (a.value ->> 1)
     CROSS JOIN replicas r ON r.file_id = f.id AND r.pool_id = j.source_pool_id
-WHERE r.state = 'live' AND r.verified > 0";
+WHERE r.state = 'live' AND r.verified > 0 AND j.state = 'processing' AND j.committed = 0
+    AND j.lease = CAST(a.value ->> 3 AS BIGINT) AND j.epoch = CAST(a.value ->> 4 AS BIGINT)";
 
 pub(super) const FROM_TRASH: &str = "
 SELECT r.file_id, r.pool_id, f.size FROM json_each($1) AS a

@@ -40,7 +40,7 @@ mod hot {
         ("control::UNCOUNT", control::UNCOUNT),
         ("held::HELD", held::HELD),
         ("held::RELEASED", held::RELEASED),
-        ("held::UNSETTLED", held::UNSETTLED),
+        ("held::AT_TARGET", held::AT_TARGET),
         ("lease::LEASE", lease::LEASE),
         ("lease::GENERATION", lease::GENERATION),
         ("lease::WRITING", lease::WRITING),

@@ -217,7 +217,9 @@ async fn what_the_trash_does_not_have_takes_new_room(books: Books) {
         assert_eq!((usage.reserved_bytes, usage.trash_bytes), (SIZE, 2 * SIZE));
     }
     let key = vec![(job.job, job.files[0].path.clone())];
-    assert_eq!(books.store.sound_sources(&key).await.unwrap(), key, "its source is known to be right");
+    let sound = async |lease| books.store.sound_sources(&word(lease)).await.unwrap();
+    assert_eq!(sound(job.lease).await, key, "its source is known to be right");
+    assert_eq!(sound(late).await, [], "another attempt holds the job");
     books.assert_counted().await;
     books.store.commit_moves(vec![done(job)], at(50)).await.unwrap();
     books.assert_counted().await;

@@ -34,9 +34,9 @@ impl AdminService {
             return Ok(jobs.into_iter().map(|job| self.with_progress(job, String::new())).collect());
         }
         let (_, seen) = dispatch::snapshot(&self.rooms.store, &self.rooms.sessions).await?;
-        let unsettled = self.rooms.store.unsettled_jobs(&pending).await?;
+        let at_targets = self.rooms.store.at_targets(&pending).await?;
         let shown = |job: Job| {
-            let waiting_for = schedule::waiting_for(&job, &seen, &unsettled);
+            let waiting_for = schedule::waiting_for(&job, &seen, at_targets.get(&job.id).copied());
             self.with_progress(job, waiting_for)
         };
         Ok(jobs.into_iter().map(shown).collect())

@@ -151,7 +151,7 @@ fn job() -> Job {
 
 #[test]
 fn why_a_job_waits() {
-    type Change = fn(&mut Snapshot, &mut Job, &mut HashSet<JobId>);
+    type Change = fn(&mut Snapshot, &mut Job, &mut Option<AtTarget>);
     let rows: &[(Change, &str)] = &[
         (|_, _, _| (), ""),
         (|_, j, _| j.state = JobState::Processing, ""),
@@ -172,7 +172,16 @@ fn why_a_job_waits() {
         (|s, _, _| s.pools[0].active = false, ""),
         (|s, _, _| s.pools[1].limit_room_bytes = Some(0), "pool img2 is full"),
         (|_, j, _| j.bytes_total = 1001, "pool img2 is full"),
-        (|_, j, all| all.extend([j.id]), "an old copy in pool img2 is still on its way to the trash"),
+        (
+            |_, _, found| *found = Some(AtTarget { is_unsettled: true, new_bytes: 0 }),
+            "an old copy in pool img2 is still on its way to the trash",
+        ),
+        (
+            |_, j, found| (j.bytes_total, *found) = (1001, Some(AtTarget { new_bytes: 1001, ..AtTarget::default() })),
+            "pool img2 is full",
+        ),
+        // what comes out of the target's trash takes no room
+        (|_, j, found| (j.bytes_total, *found) = (1001, Some(AtTarget::default())), ""),
         (|_, j, _| j.not_before = Some(UnixMillis(1_025_000)), "next try in 25 s"),
         (|_, j, _| j.not_before = Some(UnixMillis(1_000_001)), "next try in 1 s"),
         (|_, j, _| j.not_before = Some(UnixMillis(999_999)), ""),
@@ -189,9 +198,9 @@ fn why_a_job_waits() {
         ),
     ];
     for (change, want) in rows {
-        let (mut snapshot, mut job, mut unsettled) = (snapshot(), job(), HashSet::new());
-        change(&mut snapshot, &mut job, &mut unsettled);
-        assert_eq!(waiting_for(&job, &snapshot, &unsettled), *want);
+        let (mut snapshot, mut job, mut found) = (snapshot(), job(), None);
+        change(&mut snapshot, &mut job, &mut found);
+        assert_eq!(waiting_for(&job, &snapshot, found), *want);
     }
 }
 
