@@ -120,6 +120,7 @@ fake! {
     resume_jobs: ChangeJobsRequest => ChangeJobsResponse;
     pause_queue: PauseQueueRequest => QueueState;
     resume_queue: ResumeQueueRequest => QueueState;
+    get_queue: GetQueueRequest => Queue;
     get_settings: GetSettingsRequest => Settings;
     update_settings: UpdateSettingsRequest => Settings;
     list_api_keys: ListApiKeysRequest => ListApiKeysResponse;

@@ -2,7 +2,7 @@
 
 use pixelfox_proto::{JobId, Lease, NodeId, SessionEpoch};
 
-use super::{JobFilter, JobKind, JobState, Refusal, SettledJob};
+use super::{JobFilter, JobKind, JobState, Level, Refusal, SettledJob};
 
 /// What shall become of jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -59,9 +59,15 @@ impl WhichJobs {
                 [one] => Some(*one),
                 _ => None,
             },
-            Self::Filter(JobFilter { state: None | Some(JobState::Completed), kind, node: None, parent }) => {
-                parent.filter(|_| kind.is_none_or(|kind| kind == JobKind::MoveImage))
-            }
+            Self::Filter(JobFilter {
+                state: None | Some(JobState::Completed),
+                kind,
+                node: None,
+                parent,
+                image: None,
+                pool: None,
+                level: Level::All,
+            }) => parent.filter(|_| kind.is_none_or(|kind| kind == JobKind::MoveImage)),
             Self::Filter(_) => None,
         }
     }
@@ -88,7 +94,9 @@ impl ChangeAsk {
     /// Both, neither, or too many ids.
     pub fn which(mut ids: Vec<JobId>, filter: JobFilter) -> Result<WhichJobs, Refusal> {
         match (ids.is_empty(), filter == JobFilter::default()) {
-            (true, true) => Err(Refusal::invalid("ids: name jobs, or give state, kind, node_id or parent_id")),
+            (true, true) => Err(Refusal::invalid(
+                "ids: name jobs, or give state, kind, node_id, parent_id, image_uuid, pool_id or top_level",
+            )),
             (false, false) => Err(Refusal::invalid("ids: name jobs or give a filter, not both")),
             (true, false) => Ok(WhichJobs::Filter(filter)),
             (false, true) if ids.len() > Self::MAX_IDS => {

@@ -1,8 +1,8 @@
 //! Images and their files. Pure.
 
-use pixelfox_proto::{Generation, ImageId, PoolId, Sha256, ShareToken, StoredPath};
+use pixelfox_proto::{Generation, ImageId, NodeId, PoolId, Sha256, ShareToken, StoredPath};
 
-use super::{ReplicaState, UnixMillis};
+use super::{ImageOrder, ReplicaState, UnixMillis};
 
 /// An image on record. Its files move as one set.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,13 +73,40 @@ impl Image {
     }
 }
 
+/// From here to there, both in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    /// `None`: from the first on.
+    pub from: Option<i64>,
+    /// `None`: to the last.
+    pub to: Option<i64>,
+}
+
+impl Span {
+    /// Whether it says anything.
+    #[must_use]
+    pub const fn is_all(self) -> bool {
+        self.from.is_none() && self.to.is_none()
+    }
+}
+
 /// Which images a list shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImageFilter {
     /// Only those of this pool.
     pub pool: Option<PoolId>,
-    /// Part of the name in any case, or a UUID, or a share token; empty: all.
+    /// Only those in pools of this node.
+    pub node: Option<NodeId>,
+    /// Part of the name in any case, or a UUID, a share token, a share link, a file's URL; empty: all.
     pub query: String,
+    /// Bytes of the original.
+    pub size: Span,
+    /// When it was uploaded, Unix milliseconds.
+    pub created: Span,
+    /// Only those with a copy in this state in their pool.
+    pub state: Option<ReplicaState>,
+    /// Sorted by.
+    pub order: ImageOrder,
 }
 
 /// How much there is in all.

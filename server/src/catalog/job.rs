@@ -143,6 +143,16 @@ pub struct Job {
     pub not_before: Option<UnixMillis>,
 }
 
+/// Jobs that people asked for, or all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Level {
+    /// Children as well.
+    #[default]
+    All,
+    /// Only jobs that no other job made.
+    Top,
+}
+
 /// Which jobs a list shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct JobFilter {
@@ -154,4 +164,19 @@ pub struct JobFilter {
     pub node: Option<NodeId>,
     /// Only the children of this one.
     pub parent: Option<JobId>,
+    /// Only those of this image.
+    pub image: Option<ImageId>,
+    /// Only those from or to this pool.
+    pub pool: Option<PoolId>,
+    /// Which generation.
+    pub level: Level,
+}
+
+/// How many jobs there are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JobTotals {
+    /// In each state.
+    pub states: Vec<(JobState, u64)>,
+    /// Of each kind.
+    pub kinds: Vec<(JobKind, u64)>,
 }

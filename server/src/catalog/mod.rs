@@ -9,6 +9,7 @@ mod deletes;
 mod holdings;
 mod image;
 mod job;
+mod lists;
 mod node;
 mod orders;
 mod page;
@@ -29,8 +30,9 @@ pub use checks::{CheckAsk, CheckOrder, CheckOutcome, CheckResult, CheckView, Che
 pub use control::{ChangeAsk, ChangeProgress, Changed, HeldJob, JobChange, WhichJobs};
 pub use deletes::{DeleteAsk, Deleting};
 pub use holdings::PoolHoldings;
-pub use image::{File, Image, ImageFilter, ImageTotals};
-pub use job::{AtTarget, Job, JobFilter, JobKind, JobState};
+pub use image::{File, Image, ImageFilter, ImageTotals, Span};
+pub use job::{AtTarget, Job, JobFilter, JobKind, JobState, JobTotals, Level};
+pub use lists::{Bounds, ImageOrder, Listed, Place, SortKey, Total};
 pub use node::{Attached, Hello, NodeElsewhere, NodeRecord, PoolReport, Pulse};
 pub use orders::{
     Committed, FileDone, FileOutcome, Lane, LeaseOrder, Leased, LeasedFile, LeasedJob, Located, LostSession, MoveAsk,

@@ -85,7 +85,7 @@ impl std::fmt::Display for PageToken {
 }
 
 /// FNV-1a, 64 bits: tells lists apart, keeps no secret.
-fn fingerprint(list: &str) -> u64 {
+pub(super) fn fingerprint(list: &str) -> u64 {
     list.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 

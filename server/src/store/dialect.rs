@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::Trouble;
 
 /// A statement's text as PostgreSQL wants it: what is written for SQLite is taken by both but for the unfolding of a
-/// batch and `CROSS JOIN … ON`, by which SQLite is told the order of a join. A column of a batch is text
+/// batch, `instr`, and `CROSS JOIN … ON`, by which SQLite is told the order of a join. A column of a batch is text
 /// (`a.value ->> 0`); a number is `CAST(a.value ->> 0 AS BIGINT)`, for both.
 pub(super) fn postgres(text: &str) -> String {
     let mut unfolded = String::with_capacity(text.len() + 32);
@@ -21,7 +21,7 @@ pub(super) fn postgres(text: &str) -> String {
         rest = after;
     }
     unfolded.push_str(rest);
-    unfolded.replace("CROSS JOIN", "JOIN")
+    unfolded.replace("CROSS JOIN", "JOIN").replace("instr(", "strpos(")
 }
 
 /// A count or size as the database has it. What does not fit becomes the largest.

@@ -1,4 +1,4 @@
-//! Images in the books: where a path is served from, lists and totals.
+//! Images in the books: where a path is served from, one by one, totals. Lists of them are in [`super::image_list`].
 
 use std::collections::HashMap;
 
@@ -7,12 +7,10 @@ use sqlx::FromRow;
 
 use super::{
     Store, StoreError, Trouble,
-    dialect::{checked, int, json, pool_id, sha256, small, uint, word},
-    statement::{self, Conn, Statement},
+    dialect::{checked, json, pool_id, sha256, small, uint, word},
+    statement::{self, Conn},
 };
-use crate::catalog::{
-    File, Image, ImageFilter, ImageTotals, Located, Page, PageAsk, PageToken, Refusal, ReplicaState, UnixMillis,
-};
+use crate::catalog::{File, Image, ImageTotals, Located, Refusal, ReplicaState, UnixMillis};
 
 impl Store {
     /// Where this path is served from now, or `None`: nowhere. Where its own copies are gone, another file of the same
@@ -27,34 +25,6 @@ impl Store {
             let Some((pool, node, base, path)) = row else { return Ok(None) };
             let node = checked(node.parse(), "pools.node_id")?;
             Ok(Some(Located { pool: pool_id(pool)?, node, url: format!("{base}/uploads/{path}") }))
-        })
-        .await
-    }
-
-    /// A page of images, newest first.
-    ///
-    /// # Errors
-    /// A page token of another list.
-    pub async fn list_images(&self, filter: ImageFilter, ask: PageAsk) -> Result<Page<Image>, StoreError> {
-        let pool = filter.pool.map_or(0, |pool| pool.get());
-        let query = filter.query.trim().to_lowercase();
-        let list = format!("images pool={pool} query={query}");
-        let start = PageToken::start(&list, &ask.token)?;
-        let search = Search { pool: int(pool), words: filter.query.trim().to_owned() };
-        self.read("list images", async |mut conn| {
-            let total = search.total(&mut conn).await?;
-            let limit = i64::from(ask.limit());
-            let mut sql = search.select(IMAGE_COLUMNS);
-            sql.push(" AND i.id < ").push_bind(start);
-            sql.push(" ORDER BY i.id DESC LIMIT ").push_bind(limit + 1);
-            let mut rows: Vec<ImageRow> = sql.fetch_all(&mut conn).await?;
-            let more = rows.len() > usize::try_from(limit).unwrap_or(usize::MAX);
-            if more {
-                rows.pop();
-            }
-            let last = rows.last().filter(|_| more).map(|row| PageToken::after(&list, row.id).to_string());
-            let items = with_files(&mut conn, rows).await?;
-            Ok(Page { items, next_page_token: last.unwrap_or_default(), total })
         })
         .await
     }
@@ -136,67 +106,9 @@ const IMAGE_COLUMNS: &str = "
 SELECT i.id, i.uuid, i.share_token, i.original_name, i.content_type, i.size, i.width, i.height, i.sha256, i.user_id,
     i.created, i.pool_id, p.public_base_url";
 
-/// A list's filter as conditions.
-struct Search {
-    pool: i64,
-    words: String,
-}
-
-impl Search {
-    fn select<T>(&self, columns: &'static str) -> Statement<T> {
-        let mut sql = statement::query_as(columns);
-        sql.push(" FROM images i JOIN pools p ON p.id = i.pool_id WHERE i.deleting = 0");
-        if self.pool != 0 {
-            sql.push(" AND i.pool_id = ").push_bind(self.pool);
-        }
-        if let Ok(id) = self.words.to_lowercase().parse::<ImageId>() {
-            sql.push(" AND i.uuid = ").push_bind(id.to_string());
-        } else if !self.words.is_empty() {
-            sql.push(" AND (i.name_key LIKE ").push_bind(pattern(&self.words)).push(" ESCAPE '\\'");
-            if let Ok(share) = self.words.parse::<ShareToken>() {
-                sql.push(" OR i.share_token = ").push_bind(share.to_string());
-            }
-            sql.push(")");
-        }
-        sql
-    }
-
-    /// How many fit. From the pools' counters where nothing is searched for.
-    async fn total(&self, conn: &mut Conn) -> Result<u64, Trouble> {
-        let count: i64 = match (self.words.is_empty(), self.pool) {
-            (true, 0) => {
-                statement::query_scalar("SELECT CAST(COALESCE(SUM(images), 0) AS BIGINT) FROM pools")
-                    .fetch_one(conn)
-                    .await?
-            }
-            (true, pool) => {
-                statement::query_scalar("SELECT CAST(COALESCE(SUM(images), 0) AS BIGINT) FROM pools WHERE id = $1")
-                    .bind(pool)
-                    .fetch_one(conn)
-                    .await?
-            }
-            (false, _) => self.select::<(i64,)>("SELECT COUNT(*)").fetch_one(conn).await?.0,
-        };
-        Ok(uint(count))
-    }
-}
-
-/// The words anywhere in a name, as they are.
-fn pattern(words: &str) -> String {
-    let mut pattern = String::from("%");
-    for c in words.to_lowercase().chars() {
-        if matches!(c, '%' | '_' | '\\') {
-            pattern.push('\\');
-        }
-        pattern.push(c);
-    }
-    pattern.push('%');
-    pattern
-}
-
 #[derive(FromRow)]
-struct ImageRow {
-    id: i64,
+pub(super) struct ImageRow {
+    pub(super) id: i64,
     uuid: String,
     share_token: String,
     original_name: String,
@@ -234,7 +146,7 @@ FROM json_each($1) AS a
     JOIN pools p ON p.id = r.pool_id
 ORDER BY f.image_id, f.kind <> 'original', r.state <> 'live', f.id, r.state = 'lost', r.pool_id <> i.pool_id, p.id";
 
-async fn with_files(conn: &mut Conn, rows: Vec<ImageRow>) -> Result<Vec<Image>, Trouble> {
+pub(super) async fn with_files(conn: &mut Conn, rows: Vec<ImageRow>) -> Result<Vec<Image>, Trouble> {
     let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
     let copies: Vec<FileRow> = statement::query_as(FILES).bind(json(&ids)).fetch_all(conn).await?;
     let mut files: HashMap<i64, Vec<File>> = HashMap::with_capacity(ids.len());
@@ -279,15 +191,5 @@ impl TryFrom<FileRow> for File {
             generation: Generation(uint(row.generation)),
             state: word(ReplicaState::parse(&row.state), "replicas.state", &row.state)?,
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_search_takes_its_words_as_they_are() {
-        assert_eq!(pattern("50%_Ö\\"), "%50\\%\\_ö\\\\%");
     }
 }

@@ -1,4 +1,4 @@
-//! Jobs in the books: lanes, setbacks, lists.
+//! Jobs in the books: lanes, setbacks, one by one, totals. Lists of them are in [`super::job_list`].
 
 use pixelfox_proto::{JobId, StoredPath};
 use sqlx::FromRow;
@@ -14,8 +14,8 @@ use super::{
     tally::Tally,
 };
 use crate::catalog::{
-    Bucket, Job, JobFilter, JobKind, JobState, Lane, Page, PageAsk, PageToken, Refusal, Setback, SetbackKind,
-    SettledJob, SourceFault, UnixMillis,
+    Bucket, Job, JobFilter, JobKind, JobState, JobTotals, Lane, Level, Refusal, Setback, SetbackKind, SettledJob,
+    SourceFault, UnixMillis,
 };
 
 impl Store {
@@ -39,34 +39,6 @@ impl Store {
     /// The database fails.
     pub async fn set_back(&self, setbacks: Vec<Setback>, now: UnixMillis) -> Result<Vec<SettledJob>, StoreError> {
         self.write("set jobs back", move |conn| Box::pin(async move { set_back(conn, setbacks, now).await })).await
-    }
-
-    /// A page of jobs, newest first.
-    ///
-    /// # Errors
-    /// A page token of another list.
-    pub async fn list_jobs(&self, filter: JobFilter, ask: PageAsk) -> Result<Page<Job>, StoreError> {
-        let list = format!("jobs {filter:?}");
-        let start = PageToken::start(&list, &ask.token)?;
-        self.read("list jobs", async |mut conn| {
-            let mut count = statement::query_as("SELECT COUNT(*) FROM jobs WHERE true");
-            narrow(&mut count, &filter);
-            let (total,): (i64,) = count.fetch_one(&mut conn).await?;
-            let limit = i64::from(ask.limit());
-            let mut sql = statement::query_as("SELECT * FROM jobs WHERE id < ");
-            sql.push_bind(start);
-            narrow(&mut sql, &filter);
-            sql.push(" ORDER BY id DESC LIMIT ").push_bind(limit + 1);
-            let mut rows: Vec<JobRow> = sql.fetch_all(&mut conn).await?;
-            let more = rows.len() > usize::try_from(limit).unwrap_or(usize::MAX);
-            if more {
-                rows.pop();
-            }
-            let last = rows.last().filter(|_| more).map(|row| PageToken::after(&list, row.id).to_string());
-            let items = rows.into_iter().map(Job::try_from).collect::<Result<_, _>>()?;
-            Ok(Page { items, next_page_token: last.unwrap_or_default(), total: uint(total) })
-        })
-        .await
     }
 
     /// One job.
@@ -97,17 +69,24 @@ impl Store {
         .await
     }
 
-    /// How many jobs are in each state.
+    /// How many jobs are in each state, and how many of each kind. Reads two whole indexes.
     ///
     /// # Errors
     /// The database fails.
-    pub async fn job_totals(&self) -> Result<Vec<(JobState, u64)>, StoreError> {
-        const SQL: &str = "SELECT state, COUNT(*) FROM jobs GROUP BY state ORDER BY state";
+    pub async fn job_totals(&self) -> Result<JobTotals, StoreError> {
+        const STATES: &str = "SELECT state, COUNT(*) FROM jobs GROUP BY state ORDER BY state";
+        const KINDS: &str = "SELECT kind, COUNT(*) FROM jobs GROUP BY kind ORDER BY kind";
         self.read("count jobs", async |mut conn| {
-            let rows: Vec<(String, i64)> = statement::query_as(SQL).fetch_all(&mut conn).await?;
-            let pair =
+            let states: Vec<(String, i64)> = statement::query_as(STATES).fetch_all(&mut conn).await?;
+            let kinds: Vec<(String, i64)> = statement::query_as(KINDS).fetch_all(&mut conn).await?;
+            let state =
                 |(name, count): (String, i64)| Ok((word(JobState::parse(&name), "jobs.state", &name)?, uint(count)));
-            rows.into_iter().map(pair).collect()
+            let kind =
+                |(name, count): (String, i64)| Ok((word(JobKind::parse(&name), "jobs.kind", &name)?, uint(count)));
+            Ok(JobTotals {
+                states: states.into_iter().map(state).collect::<Result<_, Trouble>>()?,
+                kinds: kinds.into_iter().map(kind).collect::<Result<_, Trouble>>()?,
+            })
         })
         .await
     }
@@ -125,6 +104,16 @@ pub(super) fn narrow<T>(sql: &mut Statement<T>, filter: &JobFilter) {
     }
     if let Some(node) = &filter.node {
         sql.push(" AND node_id = ").push_bind(node.to_string());
+    }
+    if let Some(image) = &filter.image {
+        sql.push(" AND image_id = (SELECT i.id FROM images i WHERE i.uuid = ").push_bind(image.to_string()).push(")");
+    }
+    if let Some(pool) = filter.pool {
+        let pool = int(pool.get());
+        sql.push(" AND (source_pool_id = ").push_bind(pool).push(" OR target_pool_id = ").push_bind(pool).push(")");
+    }
+    if filter.level == Level::Top {
+        sql.push(" AND parent_id IS NULL");
     }
 }
 

@@ -17,7 +17,10 @@ mod endings;
 mod fit;
 mod held;
 mod holdings;
+mod image_list;
+mod image_walk;
 mod images;
+mod job_list;
 mod jobs;
 mod lease;
 mod listen;
@@ -45,6 +48,10 @@ mod undo;
 mod uploads;
 mod writer;
 
+#[cfg(test)]
+mod list_plans;
+#[cfg(test)]
+mod list_tests;
 #[cfg(test)]
 mod tests;
 

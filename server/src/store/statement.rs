@@ -222,6 +222,15 @@ impl<T> Statement<T> {
     }
 }
 
+#[cfg(test)]
+impl<T> Statement<T> {
+    /// The database's word on how it would run it.
+    pub(super) fn explained<Step>(self, explain: &'static str) -> Statement<Step> {
+        let text = Cow::Owned(format!("{explain} {}", self.text));
+        Statement { text, postgres: None, values: self.values, rows: PhantomData }
+    }
+}
+
 impl<T: Row> Statement<T> {
     /// All rows.
     pub(super) async fn fetch_all(self, conn: &mut Conn) -> Result<Vec<T>, sqlx::Error> {

@@ -7,7 +7,7 @@ use crate::catalog::{Refusal, UnixMillis};
 
 #[expect(dead_code, reason = "the tests of the whole server use more of it")]
 #[path = "../../tests/it/postgres.rs"]
-mod postgres;
+pub(super) mod postgres;
 
 /// Statements that run for every upload, lease, commit or look of the dispatcher.
 mod hot {
@@ -205,7 +205,7 @@ async fn row(store: Store, name: &'static str, then: Then) -> Result<(), StoreEr
 }
 
 /// A cluster of four pools with 20,000 images, half of them in the first pool, of which every tenth is on its way.
-const FILLED: &[&str] = &[
+pub(super) const FILLED: &[&str] = &[
     "INSERT INTO pools (name, node_id, base_path, identity, upload_api_url, public_base_url, max_size, is_active, is_default,
         priority, storage_type, storage_tier, description, legacy_pool_id, legacy_node, created)
      SELECT 'img' || n, 's0' || n, '/p' || n, 'identity ' || n, '', '', 0, 1, 0, 10, 'local', 'hot', '', 0, 0, 0

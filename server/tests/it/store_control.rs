@@ -284,7 +284,7 @@ async fn a_long_change_goes_on_where_it_stopped(books: Books) {
     let ChangeAsk { change: what, which, request_id } = ask;
     assert_eq!(change(&books, what, which, &request_id).await.unwrap(), 1200);
     let totals = books.store.job_totals().await.unwrap();
-    assert_eq!(totals, [(JobState::Cancelled, 1201)]);
+    assert_eq!(totals.states, [(JobState::Cancelled, 1201)]);
     books.assert_counted().await;
 }
 

@@ -3,7 +3,7 @@
 use pixelfox_proto::{Generation, Lease, SessionEpoch};
 use pixelfox_server::catalog::{
     FileOutcome, JobFilter, JobKind, JobState, LostSession, MoveAsk, PageAsk, PlanRule, ReplicaState, Setback,
-    SetbackKind, SourceFault, TrashOrigin, TrashOutcome,
+    SetbackKind, SourceFault, Total, TrashOrigin, TrashOutcome,
 };
 
 use crate::store_books::{Books, SIZE, ask, at, done, image, node, path, pool, result, suite};
@@ -337,7 +337,7 @@ async fn a_request_id_is_answered_once(books: Books) {
     let other = books.store.plan_move_images(named(1..2), at(2)).await.unwrap_err();
     assert!(other.to_string().contains("used for another request"), "{other}");
     let parents = JobFilter { kind: Some(JobKind::MoveImages), ..JobFilter::default() };
-    assert_eq!(books.store.list_jobs(parents, PageAsk::default()).await.unwrap().total, 1);
+    assert_eq!(books.store.list_jobs(parents, PageAsk::default()).await.unwrap().total.count(), 1);
 }
 
 async fn late_words_on_the_trash_do_nothing(books: Books) {
@@ -383,7 +383,7 @@ async fn jobs_are_listed_newest_first_and_paged(books: Books) {
     let (mut seen, mut token) = (Vec::new(), String::new());
     loop {
         let page = books.store.list_jobs(filter.clone(), PageAsk { size: 3, token }).await.unwrap();
-        assert_eq!(page.total, 7);
+        assert_eq!(page.total, Total::Exact(7));
         seen.extend(page.items.iter().map(|job| job.image.unwrap()));
         token = page.next_page_token;
         if token.is_empty() {
@@ -394,7 +394,8 @@ async fn jobs_are_listed_newest_first_and_paged(books: Books) {
     }
     assert_eq!(seen, (1..8).rev().map(image).collect::<Vec<_>>());
     let totals = books.store.job_totals().await.unwrap();
-    assert_eq!(totals, [(JobState::Pending, 7), (JobState::Processing, 1)]);
+    assert_eq!(totals.states, [(JobState::Pending, 7), (JobState::Processing, 1)]);
+    assert_eq!(totals.kinds, [(JobKind::MoveImage, 7), (JobKind::MoveImages, 1)]);
     let unknown = books.store.get_job(pixelfox_proto::JobId::try_from(99).unwrap()).await.unwrap_err();
     assert_eq!(unknown.to_string(), "no job 99");
 }

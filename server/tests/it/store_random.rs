@@ -7,7 +7,7 @@ use pixelfox_server::{
     catalog::{
         ChangeAsk, ChangeProgress, DeleteAsk, Image, ImageFilter, JobChange, JobFilter, JobKind, JobState, LeasedJob,
         LostSession, PageAsk, PlanRule, PoolMoveAsk, PurgeOrder, ReplicaState, Setback, SetbackKind, SourceFault,
-        TrashOrder, TrashOutcome, TrashTask, UploadDecision, WhichJobs,
+        Total, TrashOrder, TrashOutcome, TrashTask, UploadDecision, WhichJobs,
     },
     store::{AutoPools, Store},
 };
@@ -257,7 +257,7 @@ impl World {
     async fn assert_true(&self) {
         let images = self.books.store.list_images(ImageFilter::default(), everything()).await.unwrap();
         assert_eq!(images.items.len() as u64 + self.deleted.len() as u64, self.uploaded);
-        assert_eq!(images.total, images.items.len() as u64);
+        assert_eq!(images.total, Total::Exact(images.items.len() as u64));
         for image in images.items {
             let file = &image.files[0];
             assert_eq!(file.pool, image.pool, "image {}", image.id);
@@ -305,7 +305,7 @@ impl World {
             self.due().await;
             let words = self.orders.drain(..).map(|order| result(&order, done_with(&order))).collect();
             self.books.store.finish_trash(words, at(self.now)).await.unwrap();
-            let open = self.books.store.job_totals().await.unwrap();
+            let open = self.books.store.job_totals().await.unwrap().states;
             if open
                 .iter()
                 .all(|(state, _)| matches!(state, JobState::Completed | JobState::Failed | JobState::Cancelled))

@@ -1,6 +1,7 @@
 //! Jobs and the queue held up, let go on, ended and tried again.
 
 use pixelfox_proto::{Fault, v1};
+use tokio::time::Instant;
 
 use super::AdminService;
 use crate::catalog::JobChange;
@@ -20,5 +21,12 @@ impl AdminService {
     pub(super) async fn set_queue(&self, state: QueueState) -> Result<v1::QueueState, Fault> {
         self.rooms.settle.set_queue(state).await?;
         Ok(v1::QueueState { paused: state == QueueState::Paused })
+    }
+
+    /// Counts a second old at most in small books, some seconds in large ones.
+    pub(super) async fn queue(&self) -> Result<v1::Queue, Fault> {
+        let paused = self.rooms.store.queue_paused().await?;
+        let counted = self.counts.of(&self.rooms.store).await?;
+        Ok(wire::job::queue(paused, counted.totals, counted.at, self.rooms.settle.progress().rate(Instant::now())))
     }
 }

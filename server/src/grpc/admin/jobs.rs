@@ -17,7 +17,8 @@ impl AdminService {
         Ok(v1::ListJobsResponse {
             jobs: self.shown_jobs(page.items).await?,
             next_page_token: page.next_page_token,
-            total: page.total,
+            total: page.total.count(),
+            total_is_at_least: page.total.is_at_least(),
         })
     }
 

@@ -3,6 +3,7 @@
 mod accounts;
 mod audit;
 mod control;
+mod counts;
 mod images;
 mod jobs;
 mod moves;
@@ -27,10 +28,16 @@ pub struct AdminService {
     rooms: Rooms,
     operators_only: OperatorsOnly,
     watchers: Arc<Semaphore>,
+    counts: counts::Counts,
 }
 
 impl AdminService {
     pub(super) fn new(rooms: Rooms, operators_only: OperatorsOnly) -> Self {
-        Self { rooms, operators_only, watchers: Arc::new(Semaphore::new(watch::WATCHERS)) }
+        Self {
+            rooms,
+            operators_only,
+            watchers: Arc::new(Semaphore::new(watch::WATCHERS)),
+            counts: counts::Counts::default(),
+        }
     }
 }

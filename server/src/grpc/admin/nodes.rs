@@ -20,9 +20,10 @@ impl AdminService {
 
     pub(super) async fn overview(&self) -> Result<v1::Overview, Fault> {
         let store = &self.rooms.store;
-        let (totals, jobs, nodes) = (store.image_totals().await?, store.job_totals().await?, store.list_nodes().await?);
+        let (totals, jobs, nodes) =
+            (store.image_totals().await?, self.counts.of(store).await?, store.list_nodes().await?);
         let jobs_by_state: HashMap<String, u64> =
-            jobs.into_iter().map(|(state, count)| (state.as_str().to_owned(), count)).collect();
+            jobs.totals.states.into_iter().map(|(state, count)| (state.as_str().to_owned(), count)).collect();
         let online = self.rooms.sessions.all().len() + self.rooms.sessions.others().len();
         Ok(v1::Overview {
             images: totals.images,

@@ -200,6 +200,11 @@ impl Admin for AdminService {
         Ok(Response::new(this.set_queue(QueueState::Runs).await?))
     }
 
+    async fn get_queue(&self, request: Request<v1::GetQueueRequest>) -> Result<Response<v1::Queue>, Status> {
+        self.may(&request)?;
+        Ok(Response::new(self.queue().await?))
+    }
+
     async fn list_api_keys(
         &self,
         request: Request<v1::ListApiKeysRequest>,

@@ -1,23 +1,47 @@
 //! Images on the wire.
 
-use pixelfox_proto::{Fault, ImageId, PoolId, v1};
+use pixelfox_proto::{Fault, ImageId, NodeId, PoolId, v1};
+use prost_types::Timestamp;
 
-use super::timestamp;
-use crate::catalog::{CheckAsk, File, Image, ImageFilter, Page, PageAsk};
+use super::{timestamp, word};
+use crate::catalog::{CheckAsk, File, Image, ImageFilter, ImageOrder, Listed, PageAsk, ReplicaState, Span};
 
 /// The longest search in bytes: no name is longer, and SQLite refuses long patterns.
 const QUERY_BYTES: usize = 1024;
+/// States of copies that images are looked for by.
+const FAULTY: &[ReplicaState] = &[ReplicaState::Lost, ReplicaState::Suspect];
 
 /// Which images, and which page of them.
 ///
 /// # Errors
-/// A search for what no name can have.
+/// A search for what no name can have; a node, a state, an order, a time that there can't be.
 pub(crate) fn ask(request: v1::ListImagesRequest) -> Result<(ImageFilter, PageAsk), Fault> {
     if request.query.len() > QUERY_BYTES || request.query.chars().any(char::is_control) {
         return Err(Fault::bad_request(format!("query: must be text on one line of at most {QUERY_BYTES} bytes")));
     }
-    let filter = ImageFilter { pool: PoolId::try_from(request.pool_id).ok(), query: request.query };
+    let bytes = |size: u64| (size > 0).then(|| i64::try_from(size).unwrap_or(i64::MAX));
+    let filter = ImageFilter {
+        pool: PoolId::try_from(request.pool_id).ok(),
+        node: if request.node_id.is_empty() { None } else { Some(NodeId::try_from(request.node_id)?) },
+        query: request.query,
+        size: Span { from: bytes(request.size_from), to: bytes(request.size_to) },
+        created: Span {
+            from: request.created_from.map(|at| millis(at, "created_from")).transpose()?,
+            to: request.created_before.map(|at| millis(at, "created_before")).transpose()?.map(|at| at - 1),
+        },
+        state: word(&request.state, "state", ReplicaState::parse, FAULTY, ReplicaState::as_str)?,
+        order: word(&request.order, "order", ImageOrder::parse, ImageOrder::ALL, ImageOrder::as_str)?
+            .unwrap_or_default(),
+    };
     Ok((filter, PageAsk { size: request.page_size, token: request.page_token }))
+}
+
+/// Years 1 to 9999, as Unix milliseconds.
+fn millis(at: Timestamp, field: &str) -> Result<i64, Fault> {
+    if !(-62_135_596_800..=253_402_300_799).contains(&at.seconds) || !(0..1_000_000_000).contains(&at.nanos) {
+        return Err(Fault::bad_request(format!("{field}: must be a time from the year 1 to 9999")));
+    }
+    Ok(at.seconds * 1000 + i64::from(at.nanos / 1_000_000))
 }
 
 /// A UUID from a request.
@@ -47,11 +71,12 @@ pub(crate) fn check_ask(request: &v1::VerifyImagesRequest) -> Result<CheckAsk, F
 }
 
 /// A page of images.
-pub(crate) fn page(page: Page<Image>) -> v1::ListImagesResponse {
+pub(crate) fn page(page: Listed<Image>) -> v1::ListImagesResponse {
     v1::ListImagesResponse {
         images: page.items.into_iter().map(image).collect(),
         next_page_token: page.next_page_token,
-        total: page.total,
+        total: page.total.count(),
+        total_is_at_least: page.total.is_at_least(),
     }
 }
 

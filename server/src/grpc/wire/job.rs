@@ -1,11 +1,11 @@
 //! Jobs and plans of moves on the wire.
 
-use pixelfox_proto::{Fault, JobId, NodeId, v1};
+use pixelfox_proto::{Fault, ImageId, JobId, NodeId, PoolId, v1};
 
-use super::{image, pool, timestamp};
+use super::{image, pool, timestamp, word};
 use crate::catalog::{
-    ChangeAsk, DeleteAsk, Job, JobChange, JobFilter, JobKind, JobState, MoveAsk, MoveBatch, PageAsk, PlanRule,
-    PoolMoveAsk, UndoAsk,
+    ChangeAsk, DeleteAsk, Job, JobChange, JobFilter, JobKind, JobState, JobTotals, Level, MoveAsk, MoveBatch, PageAsk,
+    PlanRule, PoolMoveAsk, UndoAsk, UnixMillis,
 };
 use crate::progress::Figures;
 
@@ -17,7 +17,12 @@ const REQUEST_ID_BYTES: usize = 128;
 /// # Errors
 /// A state, kind or node that there can't be.
 pub(crate) fn ask(request: v1::ListJobsRequest) -> Result<(JobFilter, PageAsk), Fault> {
-    let filter = filter(&request.state, &request.kind, request.node_id, request.parent_id)?;
+    let filter = JobFilter {
+        image: some_image(&request.image_uuid)?,
+        pool: PoolId::try_from(request.pool_id).ok(),
+        level: if request.top_level { Level::Top } else { Level::All },
+        ..filter(&request.state, &request.kind, request.node_id, request.parent_id)?
+    };
     Ok((filter, PageAsk { size: request.page_size, token: request.page_token }))
 }
 
@@ -27,7 +32,12 @@ pub(crate) fn ask(request: v1::ListJobsRequest) -> Result<(JobFilter, PageAsk), 
 /// A state, kind, node or id that there can't be; ids and a filter, or neither; a request id that is too long.
 pub(crate) fn change(change: JobChange, request: v1::ChangeJobsRequest) -> Result<ChangeAsk, Fault> {
     request_id(&request.request_id)?;
-    let filter = filter(&request.state, &request.kind, request.node_id, request.parent_id)?;
+    let filter = JobFilter {
+        image: some_image(&request.image_uuid)?,
+        pool: PoolId::try_from(request.pool_id).ok(),
+        level: if request.top_level { Level::Top } else { Level::All },
+        ..filter(&request.state, &request.kind, request.node_id, request.parent_id)?
+    };
     let ids = request
         .ids
         .into_iter()
@@ -43,7 +53,12 @@ fn filter(state: &str, kind: &str, node: String, parent: u64) -> Result<JobFilte
         kind: word(kind, "kind", JobKind::parse, JobKind::ALL, JobKind::as_str)?,
         node: if node.is_empty() { None } else { Some(NodeId::try_from(node)?) },
         parent: JobId::try_from(parent).ok(),
+        ..JobFilter::default()
     })
+}
+
+fn some_image(uuid: &str) -> Result<Option<ImageId>, Fault> {
+    if uuid.is_empty() { Ok(None) } else { image::id(uuid).map(Some) }
 }
 
 fn request_id(given: &str) -> Result<(), Fault> {
@@ -51,22 +66,6 @@ fn request_id(given: &str) -> Result<(), Fault> {
         return Err(Fault::bad_request(format!("request_id: at most {REQUEST_ID_BYTES} bytes")));
     }
     Ok(())
-}
-
-/// One of a list of words, `None` where it is empty.
-fn word<T: Copy>(
-    given: &str,
-    field: &str,
-    parse: impl Fn(&str) -> Option<T>,
-    all: &[T],
-    name: impl Fn(T) -> &'static str,
-) -> Result<Option<T>, Fault> {
-    if given.is_empty() {
-        return Ok(None);
-    }
-    let known = || all.iter().map(|it| name(*it)).collect::<Vec<_>>().join(", ");
-    let unknown = || Fault::bad_request(format!("{field}: `{}` is none of {}", given.escape_debug(), known()));
-    parse(given).map(Some).ok_or_else(unknown)
 }
 
 /// A job id from a request.
@@ -156,6 +155,17 @@ pub(crate) fn batch(batch: MoveBatch) -> v1::JobBatch {
         skipped_total: batch.skipped_total,
         seconds_expected: 0.0,
         target_room: None,
+    }
+}
+
+/// The queue as a whole.
+pub(crate) fn queue(paused: bool, totals: JobTotals, at: UnixMillis, bytes_per_second: f64) -> v1::Queue {
+    v1::Queue {
+        paused,
+        jobs_by_state: totals.states.into_iter().map(|(state, count)| (state.as_str().to_owned(), count)).collect(),
+        jobs_by_kind: totals.kinds.into_iter().map(|(kind, count)| (kind.as_str().to_owned(), count)).collect(),
+        counted: Some(timestamp(at)),
+        bytes_per_second,
     }
 }
 

@@ -10,6 +10,7 @@ pub(super) mod settings;
 pub(super) mod upload;
 pub(super) mod watch;
 
+use pixelfox_proto::Fault;
 use prost_types::Timestamp;
 
 use crate::catalog::UnixMillis;
@@ -18,6 +19,22 @@ use crate::catalog::UnixMillis;
 fn timestamp(at: UnixMillis) -> Timestamp {
     let nanos = i32::try_from(at.0.rem_euclid(1000) * 1_000_000).unwrap_or(0);
     Timestamp { seconds: at.0.div_euclid(1000), nanos }
+}
+
+/// One of a list of words, `None` where it is empty.
+fn word<T: Copy>(
+    given: &str,
+    field: &str,
+    parse: impl Fn(&str) -> Option<T>,
+    all: &[T],
+    name: impl Fn(T) -> &'static str,
+) -> Result<Option<T>, Fault> {
+    if given.is_empty() {
+        return Ok(None);
+    }
+    let known = || all.iter().map(|it| name(*it)).collect::<Vec<_>>().join(", ");
+    let unknown = || Fault::bad_request(format!("{field}: `{}` is none of {}", given.escape_debug(), known()));
+    parse(given).map(Some).ok_or_else(unknown)
 }
 
 #[cfg(test)]
