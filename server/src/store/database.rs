@@ -4,7 +4,7 @@ use std::{fs::File, io, time::Duration};
 
 use parking_lot::Mutex;
 use sqlx::{
-    ConnectOptions as _, Connection as _, PgPool, SqlitePool,
+    AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, PgPool, SqlitePool,
     postgres::{PgConnectOptions, PgDatabaseError, PgPoolOptions},
 };
 use tokio::time::timeout;
@@ -35,7 +35,7 @@ pub(super) enum Database {
     /// Without a lock beside such a process, for one intent of a person.
     Sqlite { conn: Conn, lock: Option<File> },
     /// One of possibly several processes. `None`: the connection was lost.
-    Postgres { options: Box<PgConnectOptions>, conn: Option<Conn> },
+    Postgres { way: Box<Way>, conn: Option<Conn> },
 }
 
 /// Waits for a server's answer, as long as `patience` allows.
@@ -57,10 +57,10 @@ impl Database {
                 script(conn, "BEGIN IMMEDIATE").await?;
                 Ok(conn)
             }
-            Self::Postgres { options, conn } => {
+            Self::Postgres { way, conn } => {
                 let begun = match conn.take() {
                     Some(held) => begin(held).await,
-                    None => begin(Link::Postgres(connect(options).await?).into()).await,
+                    None => begin(Link::Postgres(way.connect().await?).into()).await,
                 };
                 Ok(conn.insert(begun?))
             }
@@ -154,9 +154,38 @@ async fn begin(mut conn: Conn) -> Result<Conn, sqlx::Error> {
     Ok(conn)
 }
 
-/// A new connection, or why there is none in time.
-pub(super) async fn connect(options: &PgConnectOptions) -> Result<sqlx::PgConnection, sqlx::Error> {
-    answer(CONNECT_WAIT, options.connect()).await
+/// How a connection to a server is had.
+#[derive(Clone, Debug)]
+pub(super) struct Way {
+    pub(super) options: PgConnectOptions,
+    /// What is set on each, in SQL: a pooler between passes that on, and no parameters of the start.
+    pub(super) session: String,
+}
+
+impl Way {
+    /// A new connection, or why there is none in time.
+    pub(super) async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
+        let connecting = async {
+            let mut conn = self.options.connect().await?;
+            self.set_up(&mut conn).await?;
+            Ok(conn)
+        };
+        answer(CONNECT_WAIT, connecting).await
+    }
+
+    async fn set_up(&self, conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+        sqlx::raw_sql(AssertSqlSafe(self.session.clone())).execute(conn).await.map(drop)
+    }
+
+    /// Connections of this kind, made when one is needed.
+    fn pool(&self, settings: PgPoolOptions) -> PgPool {
+        let way = self.clone();
+        let settings = settings.after_connect(move |conn, _| {
+            let way = way.clone();
+            Box::pin(async move { way.set_up(conn).await })
+        });
+        settings.connect_lazy_with(self.options.clone())
+    }
 }
 
 /// Connections that read.
@@ -173,12 +202,12 @@ pub(super) enum Readers {
 pub(super) struct ServerReaders {
     pool: Mutex<PgPool>,
     settings: PgPoolOptions,
-    options: PgConnectOptions,
+    way: Way,
 }
 
 impl ServerReaders {
-    pub(super) fn new(settings: PgPoolOptions, options: PgConnectOptions) -> Self {
-        Self { pool: Mutex::new(settings.clone().connect_lazy_with(options.clone())), settings, options }
+    pub(super) fn new(settings: PgPoolOptions, way: Way) -> Self {
+        Self { pool: Mutex::new(way.pool(settings.clone())), settings, way }
     }
 
     pub(super) fn pool(&self) -> PgPool {
@@ -188,7 +217,7 @@ impl ServerReaders {
     fn renew(&self, silent: &PgPool) {
         let mut pool = self.pool.lock();
         if std::ptr::eq(pool.options(), silent.options()) {
-            *pool = self.settings.clone().connect_lazy_with(self.options.clone());
+            *pool = self.way.pool(self.settings.clone());
         }
     }
 }

@@ -6,7 +6,7 @@ use pixelfox_proto::ImageId;
 use super::{
     Store, StoreError, Trouble,
     dialect::{int, uint},
-    rows::JobRow,
+    rows::{JobRow, job_columns},
     statement::{self, Conn, Statement, Value},
 };
 use crate::catalog::{Bounds, Job, JobFilter, Level, Listed, PageAsk, Place, SortKey, Total};
@@ -168,7 +168,7 @@ impl Along {
     }
 
     pub(super) fn page(&self, below: i64, end: Option<i64>, limit: usize) -> Statement<JobRow> {
-        let mut sql = statement::query_as("SELECT * FROM jobs WHERE ");
+        let mut sql = statement::query_as(concat!("SELECT ", job_columns!(), " FROM jobs j WHERE "));
         self.push_range(&mut sql, below, end);
         self.push_others(&mut sql);
         self.push_sorted(&mut sql);

@@ -9,7 +9,7 @@ use super::{
     dialect::{checked, int, json, pool_id, small, some_pool, uint, word},
     endings::{self, Ending},
     outbox,
-    rows::JobRow,
+    rows::{JobRow, job_columns},
     statement::{self, Conn, Statement},
     tally::Tally,
 };
@@ -47,7 +47,8 @@ impl Store {
     /// There is none with this id.
     pub async fn get_job(&self, id: JobId) -> Result<Job, StoreError> {
         self.read("read a job", async |mut conn| {
-            let query = statement::query_as("SELECT * FROM jobs WHERE id = $1").bind(int(id.get()));
+            const SQL: &str = concat!("SELECT ", job_columns!(), " FROM jobs j WHERE j.id = $1");
+            let query = statement::query_as(SQL).bind(int(id.get()));
             let row: Option<JobRow> = query.fetch_optional(&mut conn).await?;
             row.ok_or_else(|| Refusal::not_found(format!("no job {id}")))?.try_into()
         })
@@ -59,8 +60,11 @@ impl Store {
     /// # Errors
     /// The database fails.
     pub async fn get_jobs(&self, ids: &[JobId]) -> Result<Vec<Job>, StoreError> {
-        const SQL: &str =
-            "SELECT j.* FROM json_each($1) AS a CROSS JOIN jobs j ON j.id = CAST(a.value ->> 0 AS BIGINT)";
+        const SQL: &str = concat!(
+            "SELECT ",
+            job_columns!(),
+            " FROM json_each($1) AS a CROSS JOIN jobs j ON j.id = CAST(a.value ->> 0 AS BIGINT)"
+        );
         let ids: Vec<[u64; 1]> = ids.iter().map(|id| [id.get()]).collect();
         self.read("read jobs", async |mut conn| {
             let rows: Vec<JobRow> = statement::query_as(SQL).bind(json(&ids)).fetch_all(&mut conn).await?;

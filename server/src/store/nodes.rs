@@ -63,9 +63,10 @@ impl Store {
     /// # Errors
     /// The database fails.
     pub async fn list_nodes(&self) -> Result<Vec<NodeRecord>, StoreError> {
+        const SQL: &str = "SELECT node_id, instance_id, epoch, version, slots, address, node_url, attached, last_seen
+            FROM nodes ORDER BY node_id";
         self.read("list the nodes", async |mut conn| {
-            let rows: Vec<NodeRow> =
-                statement::query_as("SELECT * FROM nodes ORDER BY node_id").fetch_all(&mut conn).await?;
+            let rows: Vec<NodeRow> = statement::query_as(SQL).fetch_all(&mut conn).await?;
             rows.into_iter().map(NodeRecord::try_from).collect()
         })
         .await

@@ -10,7 +10,7 @@ use sqlx::{
 
 use super::{
     Commit, StoreError,
-    database::{Database, Readers, ServerReaders, connect},
+    database::{Database, Readers, ServerReaders, Way},
     open::{APPLIED, READERS, migration_error, require_tables, without_password},
     statement::Link,
 };
@@ -69,12 +69,14 @@ async fn open_with(url: &str, tables: Tables) -> Result<(Database, Readers, Shar
         why: "is not understood; give one like postgres://user:password@host:5432/database",
     })?;
     let options = options.application_name("pixelfox").statement_cache_capacity(256).disable_statement_logging();
-    let options = options.options(SESSION);
+    let options = options.extra_float_digits(None);
     let tag = uuid::Uuid::new_v4().simple().to_string();
-    let writes = options.clone().options(WRITER).options([("pixelfox.process", tag.as_str())]);
-    let shared = Shared { options: options.clone(), tag };
+    let process = ("pixelfox.process", tag.as_str());
+    let writes = Way { options: options.clone(), session: settings(SESSION.iter().chain(&WRITER).chain([&process])) };
+    let reads = Way { options: options.clone(), session: settings(SESSION.iter()) };
+    let shared = Shared { options, tag };
     let lost = |cause: sqlx::Error| StoreError::Unreachable { why: cause.to_string(), commit: Commit::NotSent };
-    let mut conn = connect(&writes).await.map_err(lost)?;
+    let mut conn = writes.connect().await.map_err(lost)?;
     if tables == Tables::LeaveAlone {
         let applied = sqlx::query_scalar(APPLIED).fetch_all(&mut conn).await.unwrap_or_default();
         require_tables(url, &MIGRATIONS, &applied)?;
@@ -85,10 +87,15 @@ async fn open_with(url: &str, tables: Tables) -> Result<(Database, Readers, Shar
             .await
             .map_err(|error| migration_error(url, &MIGRATIONS, error))?;
     }
-    let settings = PgPoolOptions::new().max_connections(READERS).acquire_timeout(ACQUIRE_WAIT);
-    let readers = ServerReaders::new(settings, options);
-    let database = Database::Postgres { options: Box::new(writes), conn: Some(Link::Postgres(conn).into()) };
+    let pool = PgPoolOptions::new().max_connections(READERS).acquire_timeout(ACQUIRE_WAIT);
+    let readers = ServerReaders::new(pool, reads);
+    let database = Database::Postgres { way: Box::new(writes), conn: Some(Link::Postgres(conn).into()) };
     Ok((database, Readers::Postgres(Box::new(readers)), shared))
+}
+
+/// As SQL. The values are this program's own.
+fn settings<'a>(all: impl Iterator<Item = &'a (&'a str, &'a str)>) -> String {
+    all.map(|(name, value)| format!("SET {name} = '{value}';")).collect()
 }
 
 /// Commits must be durable: a delete may follow each. What the server does with them is its operator's to decide.

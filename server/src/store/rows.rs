@@ -11,7 +11,26 @@ use crate::catalog::{
     Bucket, Job, JobKind, JobState, Pool, PoolUsage, ReplicaState, StorageTier, StorageType, UnixMillis,
 };
 
-/// Every column of a pool.
+// Columns are named wherever rows are read whole: a newer server may add some while this one runs, and a statement that
+// was prepared before may not give other columns than then.
+macro_rules! pool_columns {
+    () => {
+        "id, name, node_id, base_path, identity, upload_api_url, public_base_url, max_size, is_active, is_default, priority,
+        storage_type, storage_tier, description, legacy_pool_id, legacy_node, initialize, revision, created, used_bytes,
+        used_files, reserved_bytes, trash_bytes, trash_files, images"
+    };
+}
+macro_rules! job_columns {
+    () => {
+        "j.id, j.kind, j.state, j.parent_id, j.node_id, j.image_uuid, j.source_pool_id, j.target_pool_id, j.attempt,
+        j.failures, j.epoch, j.not_before, j.committed, j.bytes_done, j.bytes_total, j.files_missing, j.children_done,
+        j.children_failed, j.children_cancelled, j.children_total, j.left_behind, j.note, j.last_error, j.created,
+        j.started, j.finished"
+    };
+}
+pub(super) use job_columns;
+
+/// The columns of a pool that count.
 #[derive(FromRow)]
 pub(super) struct PoolRow {
     id: i64,
@@ -84,14 +103,15 @@ impl TryFrom<PoolRow> for Pool {
 
 /// Every pool, by id.
 pub(super) async fn all_pools(conn: &mut Conn) -> Result<Vec<Pool>, Trouble> {
-    let rows: Vec<PoolRow> = statement::query_as("SELECT * FROM pools ORDER BY id").fetch_all(conn).await?;
+    let rows: Vec<PoolRow> =
+        statement::query_as(concat!("SELECT ", pool_columns!(), " FROM pools ORDER BY id")).fetch_all(conn).await?;
     rows.into_iter().map(Pool::try_from).collect()
 }
 
 /// One pool.
 pub(super) async fn one_pool(conn: &mut Conn, id: i64) -> Result<Option<Pool>, Trouble> {
-    let row: Option<PoolRow> =
-        statement::query_as("SELECT * FROM pools WHERE id = $1").bind(id).fetch_optional(conn).await?;
+    const SQL: &str = concat!("SELECT ", pool_columns!(), " FROM pools WHERE id = $1");
+    let row: Option<PoolRow> = statement::query_as(SQL).bind(id).fetch_optional(conn).await?;
     row.map(Pool::try_from).transpose()
 }
 

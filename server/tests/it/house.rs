@@ -238,6 +238,8 @@ fn pure_rooms_are_pure() {
 fn each_outside_thing_is_touched_in_one_room() {
     const RULES: &[(&str, &[&str])] = &[
         ("sqlx::", &["server/src/store/"]),
+        // columns are named: a newer server may add some
+        ("SELECT *", &[]),
         ("tokio::fs", &[]),
         (
             "std::fs",

@@ -58,23 +58,17 @@ impl Office {
         sweep: SweepTimes,
     ) -> Self {
         let url = format!("sqlite://{}", dir.path().join("pixelfox.db").display());
-        Self::open_on(&url, "local", dir, secret, token, sweep).await
+        Self::open_on((&url, "local"), dir, [secret, token], sweep).await
     }
 
     /// One of several on a database that they share, by its name to the others.
     pub(crate) async fn open_one_of(name: &str, database: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        Self::open_on(database, name, dir, Some(SECRET), Some(TOKEN), SweepTimes::default()).await
+        Self::open_on((database, name), dir, [Some(SECRET), Some(TOKEN)], SweepTimes::default()).await
     }
 
-    async fn open_on(
-        database: &str,
-        name: &str,
-        dir: tempfile::TempDir,
-        secret: Option<&str>,
-        token: Option<&str>,
-        sweep: SweepTimes,
-    ) -> Self {
+    async fn open_on(at: (&str, &str), dir: tempfile::TempDir, words: [Option<&str>; 2], sweep: SweepTimes) -> Self {
+        let ((database, name), [secret, token]) = (at, words);
         let store = Store::open(database).await.unwrap();
         let pair = |word: &str| SecretPair::new(word, None);
         let spec = BooksSpec {

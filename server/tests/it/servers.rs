@@ -9,12 +9,14 @@ use pixelfox_proto::v1::{
 use sqlx::{ConnectOptions as _, postgres::PgConnectOptions};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep, timeout};
+use tonic::Code;
 
 use crate::{
     harness::{Admin, admin_at, http_client, png},
-    postgres,
+    postgres::{self, Cluster, Fsync},
     processes::upload,
     programs::{ADMIN_TOKEN, Running, TOKEN_SECRET, environment, free_ports},
+    store_lost::Proxy,
 };
 
 /// Silence of a server is noticed after 30 s.
@@ -202,6 +204,41 @@ async fn a_server_that_is_killed_in_the_middle_of_a_move_is_replaced_by_the_othe
     shared.run("a");
     shared.wait_for_all("b").await;
     shared.wait_for_all("a").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_its_database_a_server_says_why_at_every_door_and_goes_on_when_it_is_back() {
+    // The way to the database is cut: a share link is answered 503, Admin and Coordinator calls UNAVAILABLE, each with the
+    // reason. Then it is there again.
+    let cluster = Cluster::start(Fsync::Off);
+    let (database, mut proxy) = (cluster.database().await, Proxy::to(&cluster).await);
+    let (folder, [port]) = (TempDir::new().unwrap(), free_ports());
+    let mut environment = environment("a", port, port, folder.path());
+    environment.insert("DATABASE_URL", proxy.url(&database));
+    let server = Running::start("server", &[], &environment, folder.path());
+    server.says(&["attached"]).await;
+    let mut admin = admin_at(&format!("127.0.0.1:{port}"), ADMIN_TOKEN);
+    let share = format!("http://127.0.0.1:{port}/i/000000000001");
+    assert_eq!(http_client().get(&share).send().await.unwrap().status(), 404);
+    proxy.cut().await;
+    let answer = http_client().get(&share).send().await.unwrap();
+    let (status, body) = (answer.status(), answer.text().await.unwrap());
+    assert_eq!(status, 503, "{body}");
+    assert!(body.contains("the database can't be used now: "), "{body}");
+    let pools = admin.list_pools(ListPoolsRequest {}).await.unwrap_err();
+    let settings =
+        admin.update_settings(UpdateSettingsRequest { settings: Some(Default::default()) }).await.unwrap_err();
+    for refused in [pools, settings] {
+        assert_eq!(refused.code(), Code::Unavailable, "{refused}");
+        assert!(refused.message().starts_with("the database can't be used now: "), "{refused}");
+    }
+    proxy.mend().await;
+    let deadline = Instant::now() + LONG;
+    while http_client().get(&share).send().await.unwrap().status() != 404 {
+        assert!(Instant::now() < deadline, "it does not go on:\n{}", server.printed());
+        sleep(Duration::from_millis(50)).await;
+    }
+    server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

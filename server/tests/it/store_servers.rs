@@ -3,16 +3,17 @@
 use std::time::Duration;
 
 use pixelfox_server::{
-    catalog::{Hello, LeaseOrder, Leased, LostSession, Reach, TrashOrder, TrashOutcome, TrashTask},
+    catalog::{Hello, JobFilter, LeaseOrder, Leased, LostSession, PageAsk, Reach, TrashOrder, TrashOutcome, TrashTask},
     store::{AutoPools, Rumour, Store, StoreError},
 };
 use tokio::time::timeout;
 
-use crate::store_books::{Books, SIZE, at, done, hello, node, pool, result, suite, upload};
+use crate::store_books::{Books, SIZE, at, done, hello, image, node, pool, result, suite, upload};
 
 suite! {
     what_an_earlier_process_had_is_pending_again_where_there_is_only_one,
     a_job_that_no_server_can_carry_out_alone_gives_up_what_the_trash_has_and_is_pushed,
+    what_a_newer_server_adds_to_the_tables_is_no_matter_to_this_one,
     what_an_attempt_left_of_a_job_that_no_server_can_carry_out_alone_goes_first,
 }
 
@@ -115,6 +116,35 @@ async fn what_an_attempt_left_of_a_job_that_no_server_can_carry_out_alone_goes_f
     assert_eq!(job.files.iter().filter_map(|file| file.in_trash).count(), 2);
     assert_eq!(books.store.commit_moves(vec![done(&job)], at(21)).await.unwrap().moved.len(), 1);
     books.assert_counted().await;
+}
+
+async fn what_a_newer_server_adds_to_the_tables_is_no_matter_to_this_one(books: Books) {
+    // Everything that is read whole is read, then a newer program adds a column to each table: the statements that were
+    // prepared before give the same again.
+    books.uploaded(1..2).await;
+    let job = books.plan(1..2, 2).await.job.unwrap();
+    let read = async || {
+        let store = &books.store;
+        let jobs =
+            store.list_jobs(JobFilter::default(), PageAsk { size: 10, token: String::new() }).await.unwrap().items;
+        let some = (store.get_job(job).await.unwrap(), store.get_jobs(&[job]).await.unwrap());
+        let pools = (store.list_pools().await.unwrap(), books.pool(2).await, store.settings().await.unwrap());
+        (jobs, some, pools, store.list_nodes().await.unwrap(), store.get_image(image(1)).await.unwrap())
+    };
+    let before = read().await;
+    for table in [
+        "ALTER TABLE jobs ADD COLUMN later BIGINT",
+        "ALTER TABLE pools ADD COLUMN later BIGINT",
+        "ALTER TABLE nodes ADD COLUMN later BIGINT",
+        "ALTER TABLE settings ADD COLUMN later BIGINT",
+        "ALTER TABLE images ADD COLUMN later BIGINT",
+        "ALTER TABLE files ADD COLUMN later BIGINT",
+        "ALTER TABLE replicas ADD COLUMN later BIGINT",
+    ] {
+        books.home.execute(table).await;
+    }
+    assert_eq!(read().await, before);
+    assert_eq!(books.lease(1, 2).await.jobs.len(), 1);
 }
 
 /// The books, and another process on the same database. `s01` is the first one's, `local` the other's.
