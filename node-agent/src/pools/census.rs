@@ -146,7 +146,8 @@ pub async fn count_unowned(pools: Arc<Pools>, plane: Plane, pace: CensusPace) {
             }
         }
         if !has_worked {
-            tokio::time::sleep(IDLE.min(pace.every)).await;
+            // A disk that opens late, or comes back, is not kept waiting for its walk.
+            drop(tokio::time::timeout(IDLE.min(pace.every), pools.opened()).await);
         }
     }
 }

@@ -80,6 +80,7 @@ impl Pools {
             keep_free: Mutex::default(),
             file_systems: Mutex::default(),
             changed: tokio::sync::Notify::new(),
+            opened: tokio::sync::Notify::new(),
         };
         Arc::new(Self { told: RwLock::default(), neighbours: Arc::new(neighbours), remembered: Mutex::default() })
     }
@@ -281,5 +282,10 @@ impl Pools {
     /// Waits until a pool's health has changed, for an immediate heartbeat. One waiter.
     pub async fn changed(&self) {
         self.neighbours.changed.notified().await;
+    }
+
+    /// Waits until a pool's disk has opened. One waiter; who comes late is not kept waiting.
+    async fn opened(&self) {
+        self.neighbours.opened.notified().await;
     }
 }

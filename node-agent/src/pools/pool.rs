@@ -33,6 +33,8 @@ pub(crate) struct Neighbours {
     pub(crate) file_systems: Mutex<HashMap<u64, Arc<FileSystem>>>,
     /// Told when a pool's health changes, or its room in a way that the coordinator waits for.
     pub(crate) changed: Notify,
+    /// Told when a pool's disk has opened: what is done there in the background may be due.
+    pub(crate) opened: Notify,
 }
 
 impl Neighbours {
@@ -352,14 +354,18 @@ impl Pool {
     }
 
     pub(super) fn set(&self, disk: Option<Arc<Disk>>, problem: Option<String>, room: (u64, u64)) {
-        let (has_changed, has_moved) = {
+        let (has_changed, has_moved, has_opened) = {
             let mut state = self.state.write();
             let has_changed = state.problem != problem;
+            let has_opened = state.disk.is_none() && disk.is_some();
             // Less is noise; a heartbeat of its own tells of more.
             let has_moved = state.room.0.abs_diff(room.0) > room.1 / 1000;
             (state.disk, state.problem, state.room) = (disk, problem.clone(), room);
-            (has_changed, has_moved)
+            (has_changed, has_moved, has_opened)
         };
+        if has_opened {
+            self.neighbours.opened.notify_one();
+        }
         if has_changed {
             match problem {
                 Some(problem) => tracing::warn!(pool_id = %self.id, "pool {} is unhealthy: {problem}", self.id),

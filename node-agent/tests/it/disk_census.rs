@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pixelfox_node::plane::Plane;
-use pixelfox_node::pools::{CensusPace, Unowned, count_unowned};
+use pixelfox_node::pools::{CensusPace, Pool, Unowned, count_unowned};
 use tokio::task::JoinSet;
 
 use crate::disk_ground::{Ground, attempt, bytes};
@@ -23,16 +23,21 @@ async fn counted(ground: &Ground, pace: CensusPace, want: (u64, u64)) {
     let plane = Plane::one_per_core().unwrap();
     let mut counting = JoinSet::new();
     counting.spawn(count_unowned(Arc::clone(&ground.pools), plane.clone(), pace));
+    seen(&ground.pool(), want).await;
+    counting.shutdown().await;
+    plane.stop().await;
+}
+
+/// Waits until the pool's report is as wanted.
+async fn seen(pool: &Pool, want: (u64, u64)) {
     let want = Unowned { bytes: want.0, files: want.1 };
     let seen = async {
-        while ground.pool().report().unowned != want {
+        while pool.report().unowned != want {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
     let waited = tokio::time::timeout(PATIENCE, seen).await;
-    assert!(waited.is_ok(), "{:?} instead of {want:?}", ground.pool().report().unowned);
-    counting.shutdown().await;
-    plane.stop().await;
+    assert!(waited.is_ok(), "{:?} instead of {want:?}", pool.report().unowned);
 }
 
 fn put_by_hand(ground: &Ground, at: &str, bytes: &[u8]) {
@@ -91,4 +96,23 @@ async fn a_file_that_is_still_being_written_is_counted_and_not_marked() {
     put_by_hand(&ground, "original/new.jpg", b"half of it");
     counted(&ground, CensusPace { settled: PATIENCE, ..pace() }, (10, 1)).await;
     assert_eq!(ground.mark("original/new.jpg"), None);
+}
+
+#[tokio::test]
+async fn a_disk_that_opens_late_is_not_kept_waiting_for_its_count() {
+    // The first pool has been counted and nothing is due for an hour; then a second one comes, with a file in it.
+    let ground = Ground::new().await;
+    put_by_hand(&ground, "original/a.jpg", b"one");
+    let plane = Plane::one_per_core().unwrap();
+    let mut counting = JoinSet::new();
+    counting.spawn(count_unowned(Arc::clone(&ground.pools), plane.clone(), pace()));
+    seen(&ground.pool(), (3, 1)).await;
+    let late = ground.told(2);
+    fs::create_dir_all(late.base_path.join("original")).unwrap();
+    fs::write(late.base_path.join("original/b.jpg"), b"two, later").unwrap();
+    ground.welcome(vec![ground.told(1), late]).await;
+    let second = ground.pools.all().pop().unwrap();
+    seen(&second, (10, 1)).await;
+    counting.shutdown().await;
+    plane.stop().await;
 }
