@@ -1,7 +1,7 @@
 //! Commits of moves: the one transaction after which a source copy may go, for many images at once.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::atomic::Ordering,
 };
 
@@ -14,7 +14,7 @@ use super::{
     endings, outbox,
     rows::{self, MoveFileRow, bucket, state},
     servers,
-    statement::{self, Conn, Flag},
+    statement::{self, Conn, Flag, Together},
     tally::Tally,
     uploads::enter,
 };
@@ -222,16 +222,16 @@ impl Changes {
     }
 
     async fn write(self, conn: &mut Conn, now: UnixMillis) -> Result<Vec<SettledJob>, Trouble> {
-        run(conn, LANDED, json(&self.landed), now).await?;
-        run(conn, CONDEMNED, json(&self.condemned), now).await?;
+        let mut together = Together::default();
+        let batch = |sql, rows: String| statement::query(sql).bind(rows).bind(now.0);
+        together.add(batch(LANDED, json(&self.landed))).add(batch(CONDEMNED, json(&self.condemned)));
         if !self.gone.is_empty() {
-            statement::query(checks::FORGET).bind(json(&self.gone)).execute(&mut *conn).await?;
+            together.add(statement::query(checks::FORGET).bind(json(&self.gone)));
         }
         if !self.missing.is_empty() {
             let missing = json(&self.missing);
-            run(conn, LOST, missing.clone(), now).await?;
-            run(conn, BACK_IN_TRASH, missing.clone(), now).await?;
-            run(conn, DROPPED, missing, now).await?;
+            together.add(batch(LOST, missing.clone())).add(batch(BACK_IN_TRASH, missing.clone()));
+            together.add(batch(DROPPED, missing));
         }
         let mut places = Vec::new();
         let movers: HashMap<i64, i64> = self.movers.into_iter().collect();
@@ -240,15 +240,19 @@ impl Changes {
             let first = enter(conn, pool, count).await? - count + 1;
             places.extend((first..).zip(images).map(|(entry, image)| (image, pool, entry, movers.get(&image))));
         }
-        run(conn, PLACED, json(&places), now).await?;
-        run(conn, COMMITTED, json(&self.jobs), now).await?;
+        together.add(batch(PLACED, json(&places))).add(batch(COMMITTED, json(&self.jobs)));
         let parents: Vec<_> = self.parents.iter().map(|(parent, (bytes, missing))| (parent, bytes, missing)).collect();
-        run(conn, PROGRESS, json(&parents), now).await?;
-        self.tally.apply(conn).await?;
-        outbox::put(conn, now, Topic::Image, &self.images).await?;
+        if !parents.is_empty() {
+            together.add(batch(PROGRESS, json(&parents)));
+        }
+        together.add(self.tally.statement()).add(outbox::news(now, Topic::Image, &self.images));
         let jobs: Vec<i64> = self.jobs.iter().map(|(job, _, _)| *job).collect();
-        outbox::put_jobs(conn, now, &jobs).await?;
-        endings::end_settled(conn, &jobs, &BTreeMap::new(), now).await
+        together.add(outbox::news_of_jobs(now, &jobs));
+        together.execute(conn).await?;
+        // The others wait for the word on what they have condemned just now.
+        let with_old: BTreeSet<i64> = self.condemned.iter().map(|(_, _, job, _)| *job).collect();
+        let without: Vec<i64> = jobs.into_iter().filter(|job| !with_old.contains(job)).collect();
+        endings::end_settled(conn, &without, &BTreeMap::new(), now).await
     }
 }
 
@@ -282,11 +286,6 @@ FROM json_each($1) AS a WHERE jobs.id = CAST(a.value ->> 0 AS BIGINT) AND $2 = $
 pub(super) const PROGRESS: &str = "
 UPDATE jobs SET bytes_done = bytes_done + CAST(a.value ->> 1 AS BIGINT), files_missing = files_missing + CAST(a.value ->> 2 AS BIGINT)
 FROM json_each($1) AS a WHERE jobs.id = CAST(a.value ->> 0 AS BIGINT) AND $2 = $2";
-
-async fn run(conn: &mut Conn, sql: &'static str, rows: String, now: UnixMillis) -> Result<(), Trouble> {
-    statement::query(sql).bind(rows).bind(now.0).execute(conn).await?;
-    Ok(())
-}
 
 fn order(file: &MoveFileRow, job: &HeldRow, node: &NodeId) -> Result<TrashOrder, Trouble> {
     Ok(TrashOrder {

@@ -8,7 +8,7 @@ use super::{
     Trouble,
     dialect::{checked, job_id, json, some_job, word},
     outbox,
-    statement::{self, Conn},
+    statement::{self, Conn, Together},
     tally::Tally,
 };
 use crate::catalog::{JobState, ReplicaState, SettledJob, UnixMillis};
@@ -79,8 +79,20 @@ pub(super) async fn end_jobs(
     let row = |e: &Ending| (e.job, e.state.as_str(), e.cause.clone(), e.missing);
     let rows: Vec<_> = endings.iter().map(row).collect();
     let ended: Vec<EndedRow> = statement::query_as(END).bind(json(&rows)).bind(now.0).fetch_all(&mut *conn).await?;
+    count(conn, ended, &missing, now).await
+}
+
+/// These have just ended: their images are free, their parents count them, and who watches hears of it.
+async fn count(
+    conn: &mut Conn,
+    ended: Vec<EndedRow>,
+    missing: &BTreeMap<i64, i64>,
+    now: UnixMillis,
+) -> Result<Vec<SettledJob>, Trouble> {
+    if ended.is_empty() {
+        return Ok(Vec::new());
+    }
     let locks: Vec<_> = ended.iter().filter_map(|row| Some((row.image_id?, row.id))).collect();
-    statement::query(UNLOCK).bind(json(&locks)).execute(&mut *conn).await?;
     let mut parents: BTreeMap<i64, Count> = BTreeMap::new();
     for row in &ended {
         let Some(parent) = row.parent_id else { continue };
@@ -94,21 +106,26 @@ pub(super) async fn end_jobs(
     }
     let count = |(parent, c): (&i64, &Count)| (*parent, c.done, c.failed, c.missing, c.cancelled);
     let counts: Vec<_> = parents.iter().map(count).collect();
-    statement::query(COUNT).bind(json(&counts)).execute(&mut *conn).await?;
-    let ids: Vec<i64> = parents.into_keys().collect();
-    let over = parents_over(conn, &ids, now).await?;
-    let all: Vec<i64> = ended.iter().chain(&over).map(|row| row.id).collect();
-    outbox::put_jobs(conn, now, &all).await?;
-    ended.into_iter().chain(over).map(SettledJob::try_from).collect()
-}
-
-async fn parents_over(conn: &mut Conn, parents: &[i64], now: UnixMillis) -> Result<Vec<EndedRow>, Trouble> {
-    Ok(statement::query_as(END_PARENTS).bind(json(&parents)).bind(now.0).fetch_all(conn).await?)
+    let jobs: Vec<i64> = ended.iter().map(|row| row.id).collect();
+    let mut together = Together::default();
+    together.add(statement::query(UNLOCK).bind(json(&locks))).add(outbox::news_of_jobs(now, &jobs));
+    if !counts.is_empty() {
+        together.add(statement::query(COUNT).bind(json(&counts)));
+    }
+    together.execute(conn).await?;
+    let parents: Vec<i64> = parents.into_keys().collect();
+    let mut settled = ended.into_iter().map(SettledJob::try_from).collect::<Result<Vec<_>, _>>()?;
+    settled.extend(end_parents(conn, &parents, now).await?);
+    Ok(settled)
 }
 
 /// Ends those of these parents whose children are all over.
 pub(super) async fn end_parents(conn: &mut Conn, parents: &[i64], now: UnixMillis) -> Result<Vec<SettledJob>, Trouble> {
-    let over = parents_over(conn, parents, now).await?;
+    if parents.is_empty() {
+        return Ok(Vec::new());
+    }
+    let over: Vec<EndedRow> =
+        statement::query_as(END_PARENTS).bind(json(&parents)).bind(now.0).fetch_all(&mut *conn).await?;
     let ids: Vec<i64> = over.iter().map(|row| row.id).collect();
     outbox::put_jobs(conn, now, &ids).await?;
     over.into_iter().map(SettledJob::try_from).collect()
@@ -128,9 +145,11 @@ impl TryFrom<EndedRow> for SettledJob {
     }
 }
 
-pub(super) const DONE: &str = "
-SELECT id FROM jobs WHERE id IN (SELECT CAST(value AS BIGINT) FROM json_each($1)) AND state = 'processing' AND committed = 1
-    AND NOT EXISTS (SELECT 1 FROM replicas r WHERE r.job_id = jobs.id AND r.state = 'condemned')";
+pub(super) const END_SETTLED: &str = "
+UPDATE jobs SET state = 'completed', last_error = e.value ->> 1, finished = $2, epoch = 0, target_epoch = 0, not_before = 0
+FROM json_each($1) AS e WHERE jobs.id = CAST(e.value ->> 0 AS BIGINT) AND jobs.state = 'processing' AND jobs.committed = 1
+    AND NOT EXISTS (SELECT 1 FROM replicas r WHERE r.job_id = jobs.id AND r.state = 'condemned')
+RETURNING jobs.id, jobs.parent_id, jobs.image_id, jobs.image_uuid, jobs.state, jobs.last_error";
 
 /// Ends those of these committed jobs that have no old copy left to be put into the trash.
 pub(super) async fn end_settled(
@@ -139,12 +158,13 @@ pub(super) async fn end_settled(
     causes: &BTreeMap<i64, String>,
     now: UnixMillis,
 ) -> Result<Vec<SettledJob>, Trouble> {
-    let done: Vec<i64> = statement::query_scalar(DONE).bind(json(&jobs)).fetch_all(&mut *conn).await?;
-    let ending = |job| {
-        let cause = causes.get(&job).cloned().unwrap_or_default();
-        Ending { job, state: JobState::Completed, cause, missing: 0 }
-    };
-    end_jobs(conn, done.into_iter().map(ending).collect(), now).await
+    if jobs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<_> = jobs.iter().map(|job| (job, causes.get(job).map_or("", String::as_str))).collect();
+    let ended: Vec<EndedRow> =
+        statement::query_as(END_SETTLED).bind(json(&rows)).bind(now.0).fetch_all(&mut *conn).await?;
+    count(conn, ended, &BTreeMap::new(), now).await
 }
 
 pub(super) const WRITING: &str = "

@@ -10,11 +10,11 @@ use super::{
     dialect::{checked, int, job_id, json, pool_id, sha256, small, some_job, some_pool, uint, word},
     endings::{self, Ending},
     fit::{Fit, fit, in_trash, not_in_trash},
-    nodes::{count_up, holds},
-    outbox, queue,
+    nodes::count_up,
+    outbox,
     rows::{self, MoveFileRow, bucket, state},
     split::{self, Split},
-    statement::{self, Conn, Flag},
+    statement::{self, Conn, Flag, Together},
     tally::Tally,
 };
 use crate::catalog::{
@@ -108,8 +108,8 @@ pub(super) async fn candidates(
 
 async fn lease(conn: &mut Conn, order: &LeaseOrder, now: UnixMillis) -> Result<Leased, Trouble> {
     let Some(target) = rows::one_pool(conn, int(order.target.get())).await? else { return Ok(Leased::default()) };
-    let held = holds(conn, &order.node, order.epoch).await? && holds(conn, &target.node, order.target_epoch).await?;
-    if !held || !target.is_active || queue::is_paused(conn).await? {
+    let (may, reserved) = may(conn, order, &target.node).await?;
+    if !may || !target.is_active {
         return Ok(Leased::default());
     }
     let candidates = candidates(conn, order, now).await?;
@@ -117,7 +117,7 @@ async fn lease(conn: &mut Conn, order: &LeaseOrder, now: UnixMillis) -> Result<L
     let files = rows::move_files(conn, &ids).await?;
     let by_job: HashMap<i64, &[MoveFileRow]> =
         files.chunk_by(|a, b| a.job == b.job).map(|files| (files[0].job, files)).collect();
-    let on_disk = order.disk_free_bytes.saturating_sub(reserved_on_disk(conn, order).await?);
+    let on_disk = order.disk_free_bytes.saturating_sub(reserved);
     let mut room = int(target.room().map_or(on_disk, |limit| limit.min(on_disk)));
     let mut taken = Taken::default();
     for job in candidates {
@@ -144,13 +144,21 @@ async fn lease(conn: &mut Conn, order: &LeaseOrder, now: UnixMillis) -> Result<L
     taken.write(conn, order, now).await
 }
 
-/// Bytes on their way in to the target and to the pools that share its file system.
-async fn reserved_on_disk(conn: &mut Conn, order: &LeaseOrder) -> Result<u64, Trouble> {
-    const SQL: &str = "SELECT CAST(COALESCE(SUM(p.reserved_bytes), 0) AS BIGINT)
-        FROM json_each($1) AS a CROSS JOIN pools p ON p.id = CAST(a.value AS BIGINT)";
+pub(super) const MAY: &str = "
+SELECT EXISTS (SELECT 1 FROM nodes WHERE node_id = $1 AND epoch = $2)
+        AND EXISTS (SELECT 1 FROM nodes WHERE node_id = $3 AND epoch = $4)
+        AND NOT EXISTS (SELECT 1 FROM settings WHERE name = 'queue_paused' AND value <> 0),
+    (SELECT CAST(COALESCE(SUM(p.reserved_bytes), 0) AS BIGINT)
+        FROM json_each($5) AS a CROSS JOIN pools p ON p.id = CAST(a.value AS BIGINT))";
+
+/// Whether both sessions are their nodes' last ones and the queue runs; and the bytes on their way in to the target and
+/// to the pools that share its file system.
+async fn may(conn: &mut Conn, order: &LeaseOrder, target: &NodeId) -> Result<(bool, u64), Trouble> {
     let pools: Vec<u64> = order.disk_shared_with.iter().chain([&order.target]).map(|pool| pool.get()).collect();
-    let reserved: i64 = statement::query_scalar(SQL).bind(json(&pools)).fetch_one(conn).await?;
-    Ok(uint(reserved))
+    let query = statement::query_as(MAY).bind(order.node.as_str()).bind(int(order.epoch.0));
+    let query = query.bind(target.as_str()).bind(int(order.target_epoch.0)).bind(json(&pools));
+    let (may, reserved): (bool, i64) = query.fetch_one(conn).await?;
+    Ok((may, uint(reserved)))
 }
 
 #[derive(Default)]
@@ -185,10 +193,12 @@ impl Taken<'_> {
         let over: Vec<i64> = self.over.iter().map(|ending| ending.job).collect();
         endings::condemn_writing(conn, &over, &mut tally, now).await?;
         leased.settled = endings::end_jobs(conn, self.over, now).await?;
+        let mut together = Together::default();
         if !self.jobs.is_empty() {
-            leased.jobs = take(conn, order, self.jobs, &mut tally, now).await?;
+            leased.jobs = take(conn, order, self.jobs, &mut tally, &mut together, now).await?;
         }
-        tally.apply(conn).await?;
+        together.add(tally.statement());
+        together.execute(conn).await?;
         Ok(leased)
     }
 }
@@ -206,6 +216,7 @@ async fn take(
     order: &LeaseOrder,
     taken: Vec<(Candidate, Vec<&MoveFileRow>)>,
     tally: &mut Tally,
+    together: &mut Together,
     now: UnixMillis,
 ) -> Result<Vec<LeasedJob>, Trouble> {
     let target = int(order.target.get());
@@ -222,19 +233,14 @@ async fn take(
         }
         jobs.push(leased_job(order, job, files, lease)?);
     }
-    statement::query(LEASE)
-        .bind(json(&leases))
-        .bind(int(order.epoch.0))
-        .bind(int(order.target_epoch.0))
-        .bind(now.0)
-        .bind(i64::from(order.reach == Reach::Target))
-        .execute(&mut *conn)
-        .await?;
+    let epochs = (int(order.epoch.0), int(order.target_epoch.0));
+    let lease = statement::query(LEASE).bind(json(&leases)).bind(epochs.0).bind(epochs.1).bind(now.0);
+    let lease = lease.bind(i64::from(order.reach == Reach::Target));
     let copies = json(&copies);
-    statement::query(GENERATION).bind(&copies).execute(&mut *conn).await?;
-    statement::query(WRITING).bind(&copies).bind(target).bind(now.0).execute(&mut *conn).await?;
+    together.add(lease).add(statement::query(GENERATION).bind(&copies));
+    together.add(statement::query(WRITING).bind(copies).bind(target).bind(now.0));
     let ids: Vec<i64> = leases.iter().map(|(job, _)| *job).collect();
-    outbox::put_jobs(conn, now, &ids).await?;
+    together.add(outbox::news_of_jobs(now, &ids));
     Ok(jobs)
 }
 

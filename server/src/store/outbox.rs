@@ -4,7 +4,7 @@ pub(super) use super::audit::note as audit;
 use super::{
     Store, StoreError, Trouble,
     dialect::{checked, int, json, uint, word},
-    statement::{self, Conn},
+    statement::{self, Conn, Statement},
 };
 use crate::catalog::UnixMillis;
 
@@ -120,21 +120,25 @@ SELECT pg_notify('pixelfox', current_setting('pixelfox.process')) FROM put";
 
 /// Notes news on one topic.
 pub(super) async fn put(conn: &mut Conn, now: UnixMillis, topic: Topic, subjects: &[String]) -> Result<(), Trouble> {
-    statement::query("INSERT INTO outbox (at, topic, subjects) VALUES ($1, $2, $3)")
-        .on_postgres(PUT_POSTGRES)
-        .bind(now.0)
-        .bind(topic.as_str())
-        .bind(json(&subjects))
-        .execute(conn)
-        .await?;
-    Ok(())
+    Ok(news(now, topic, subjects).execute(conn).await?)
+}
+
+/// What [`put`] runs, for an intent that has more to write.
+pub(super) fn news(now: UnixMillis, topic: Topic, subjects: &[String]) -> Statement<()> {
+    let put = statement::query("INSERT INTO outbox (at, topic, subjects) VALUES ($1, $2, $3)");
+    put.on_postgres(PUT_POSTGRES).bind(now.0).bind(topic.as_str()).bind(json(&subjects))
 }
 
 /// Notes news of jobs, where there are some.
 pub(super) async fn put_jobs(conn: &mut Conn, now: UnixMillis, jobs: &[i64]) -> Result<(), Trouble> {
-    if jobs.is_empty() {
-        return Ok(());
+    match news_of_jobs(now, jobs) {
+        Some(put) => Ok(put.execute(conn).await?),
+        None => Ok(()),
     }
+}
+
+/// What [`put_jobs`] runs.
+pub(super) fn news_of_jobs(now: UnixMillis, jobs: &[i64]) -> Option<Statement<()>> {
     let subjects: Vec<String> = jobs.iter().map(ToString::to_string).collect();
-    put(conn, now, Topic::Job, &subjects).await
+    (!subjects.is_empty()).then(|| news(now, Topic::Job, &subjects))
 }

@@ -262,6 +262,52 @@ impl<T: Row> Statement<T> {
     }
 }
 
+/// Statements whose rows nobody reads, one after the other; the first that fails ends it. With SQLite all of them take
+/// one way to the thread that has the database and back, which costs about as much as a small statement itself.
+#[derive(Default)]
+pub(super) struct Together(Vec<Statement<()>>);
+
+impl Together {
+    /// The next, where there is one.
+    pub(super) fn add(&mut self, statement: impl Into<Option<Statement<()>>>) -> &mut Self {
+        self.0.extend(statement.into());
+        self
+    }
+
+    /// Runs them.
+    pub(super) async fn execute(self, conn: &mut Conn) -> Result<(), sqlx::Error> {
+        match conn.inner() {
+            Inner::Sqlite(_) if self.0.is_empty() => Ok(()),
+            Inner::Sqlite(conn) => {
+                let (mut text, mut values) = (String::new(), Vec::new());
+                for statement in self.0 {
+                    push_renumbered(&mut text, &statement.text, values.len());
+                    text.push(';');
+                    values.extend(statement.values);
+                }
+                sqlx::query_with(AssertSqlSafe(text), sqlite(values)).execute(conn).await.map(drop)
+            }
+            Inner::Postgres(_) => {
+                for statement in self.0 {
+                    statement.execute(conn).await?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Adds a statement whose values stand behind `before` others. (No text of ours has a `$` that names no value.)
+fn push_renumbered(text: &mut String, statement: &str, before: usize) {
+    let mut parts = statement.split('$');
+    text.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        let digits = part.len() - part.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let number: usize = part[..digits].parse().unwrap_or_default();
+        text.push_str(&format!("${}{}", number + before, &part[digits..]));
+    }
+}
+
 /// A statement whose rows have one column of `T`.
 pub(super) struct Scalar<T>(Statement<(T,)>);
 
@@ -312,4 +358,15 @@ fn sqlite(values: Vec<Value>) -> SqliteArguments {
 
 fn postgres(values: Vec<Value>) -> PgArguments {
     arguments!(values, PgArguments)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn values_of_statements_that_go_together_are_numbered_through() {
+        let mut text = String::new();
+        super::push_renumbered(&mut text, "UPDATE a SET b = $1, c = $2 WHERE d = $1", 0);
+        super::push_renumbered(&mut text, "; SELECT $1::jsonb, $12, 'no value'", 9);
+        assert_eq!(text, "UPDATE a SET b = $1, c = $2 WHERE d = $1; SELECT $10::jsonb, $21, 'no value'");
+    }
 }

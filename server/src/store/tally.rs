@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     Trouble,
     dialect::json,
-    statement::{self, Conn},
+    statement::{self, Conn, Statement},
 };
 use crate::catalog::Bucket;
 
@@ -50,15 +50,22 @@ impl Tally {
 
     /// Writes it. One statement.
     pub(super) async fn apply(self, conn: &mut Conn) -> Result<(), Trouble> {
+        match self.statement() {
+            Some(apply) => Ok(apply.execute(conn).await?),
+            None => Ok(()),
+        }
+    }
+
+    /// What [`Tally::apply`] runs, where anything has changed.
+    pub(super) fn statement(self) -> Option<Statement<()>> {
         if self.pools.is_empty() {
-            return Ok(());
+            return None;
         }
         let row = |(pool, d): (i64, Delta)| {
             [pool, d.used_bytes, d.used_files, d.reserved_bytes, d.trash_bytes, d.trash_files, d.images]
         };
         let rows: Vec<[i64; 7]> = self.pools.into_iter().map(row).collect();
-        statement::query(APPLY).bind(json(&rows)).execute(conn).await?;
-        Ok(())
+        Some(statement::query(APPLY).bind(json(&rows)))
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
     endings,
     nodes::holds,
     outbox,
-    statement::{self, Conn},
+    statement::{self, Conn, Flag, Together},
     tally::Tally,
 };
 use crate::catalog::{
@@ -166,13 +166,15 @@ struct CondemnedRow {
     job_id: Option<i64>,
     trash_generation: Option<i64>,
     size: i64,
+    deleting: Flag,
 }
 
 pub(super) const CONDEMNED: &str = "
-SELECT CAST(a.value ->> 0 AS BIGINT) AS word, r.file_id, r.pool_id, r.job_id, r.trash_generation, f.size
+SELECT CAST(a.value ->> 0 AS BIGINT) AS word, r.file_id, r.pool_id, r.job_id, r.trash_generation, f.size, i.deleting
 FROM json_each($1) AS a
     CROSS JOIN files f ON f.stored_path = (a.value ->> 2)
     CROSS JOIN replicas r ON r.file_id = f.id AND r.pool_id = CAST(a.value ->> 1 AS BIGINT)
+    CROSS JOIN images i ON i.id = f.image_id
 WHERE r.state = (a.value ->> 4) AND r.generation = CAST(a.value ->> 3 AS BIGINT)";
 pub(super) const TRASHED: &str = "
 UPDATE replicas SET state = 'trashed', job_id = NULL, trash_generation = NULL, since = $2, not_before = $2
@@ -199,6 +201,8 @@ struct Settling {
     alarms: BTreeMap<i64, String>,
     /// file → what a person must look at
     alarmed: BTreeMap<i64, String>,
+    /// Files of images that are being deleted.
+    deleting: Vec<i64>,
     tally: Tally,
 }
 
@@ -215,19 +219,22 @@ async fn finish(conn: &mut Conn, results: &[TrashResult], now: UnixMillis) -> Re
             settling.take(conn, &row, word, now).await?;
         }
     }
+    let mut together = Together::default();
     for (sql, keys) in [(TRASHED, &settling.trashed), (STILL_TRASHED, &settling.still_trashed), (OFF, &settling.off)] {
         if !keys.is_empty() {
-            statement::query(sql).bind(json(keys)).bind(now.0).execute(&mut *conn).await?;
+            together.add(statement::query(sql).bind(json(keys)).bind(now.0));
         }
     }
     if !settling.again.is_empty() {
-        statement::query(AGAIN).bind(json(&settling.again)).bind(now.0).execute(&mut *conn).await?;
+        together.add(statement::query(AGAIN).bind(json(&settling.again)).bind(now.0));
     }
-    settling.tally.apply(conn).await?;
+    together.add(settling.tally.statement());
+    together.execute(conn).await?;
     let jobs: Vec<i64> = settling.jobs.into_iter().collect();
     let mut settled = endings::end_settled(conn, &jobs, &settling.alarms, now).await?;
-    let files: Vec<i64> = seen.into_iter().map(|(file, _)| file).collect();
-    settled.extend(deletes::go_on(conn, &files, &settling.alarmed, now).await?);
+    if !settling.deleting.is_empty() {
+        settled.extend(deletes::go_on(conn, &settling.deleting, &settling.alarmed, now).await?);
+    }
     Ok(settled)
 }
 
@@ -240,6 +247,9 @@ impl Settling {
         now: UnixMillis,
     ) -> Result<(), Trouble> {
         let key = (row.file_id, row.pool_id);
+        if row.deleting.0 {
+            self.deleting.push(row.file_id);
+        }
         match &word.outcome {
             TrashOutcome::Again(at) => {
                 self.again.push((row.file_id, row.pool_id, at.0));
