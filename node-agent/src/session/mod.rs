@@ -36,6 +36,8 @@ use crate::{
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(5);
 /// For the answer to Attach, for the Welcome, and for a word of ours to leave.
 const PEER_PATIENCE: Duration = Duration::from_secs(10);
+/// For the coordinator to hear that this node leaves.
+const PARTING: Duration = Duration::from_secs(1);
 /// Words on their way to the coordinator.
 const OUTGOING: usize = 256;
 
@@ -135,7 +137,11 @@ impl Session {
         };
         let mut link = Link { session: self, incoming, outgoing, welcomed: None, kept: None };
         let end = link.serve(stop).await;
-        (link.welcomed.is_some(), end)
+        let welcomed = link.welcomed.is_some();
+        if matches!(end, End::Stopped) {
+            link.part().await;
+        }
+        (welcomed, end)
     }
 }
 
@@ -292,6 +298,18 @@ impl Link<'_> {
             }
         }
         End::Stopped
+    }
+
+    /// Says that this node leaves, and hears the coordinator out: it sees a node that stopped, not one that was lost.
+    async fn part(mut self) {
+        let parted = async {
+            self.say(wire::leaving()).await.ok()?;
+            while self.incoming.message().await.ok()?.is_some() {}
+            Some(())
+        };
+        if timeout(PARTING, parted).await.is_err() {
+            tracing::debug!("the coordinator did not end the session in time");
+        }
     }
 }
 

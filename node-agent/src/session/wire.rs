@@ -77,6 +77,11 @@ pub(super) fn hello(about: &About) -> v1::NodeEvent {
 }
 
 /// A sign of life.
+/// The last word of a node that stops.
+pub(super) fn leaving() -> v1::NodeEvent {
+    event(Event::Leaving(v1::Leaving {}))
+}
+
 pub(super) fn heartbeat(pools: Vec<PoolReport>, running: u32, now: SystemTime) -> v1::NodeEvent {
     let pools = pools.into_iter().map(pool_report);
     event(Event::Heartbeat(v1::Heartbeat { pools: pools.collect(), running, now: Some(now.into()) }))

@@ -90,6 +90,7 @@ async fn read(rooms: &Rooms, session: &Session, inbound: &mut Streaming<v1::Node
             heard = inbound.message() => heard,
         };
         match news(session, heard) {
+            Ok(Some(News::Leaving)) => return SessionEnd::Stopped(session.node().clone()),
             Ok(Some(news)) => rooms.settle.hear(session, news).await,
             Ok(None) => {}
             Err(end) => return end,

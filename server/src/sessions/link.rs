@@ -55,12 +55,23 @@ pub enum SessionEnd {
     /// It does not read its commands.
     #[error("node {0} does not read its commands")]
     Stalled(NodeId),
+    /// It said that it stops.
+    #[error("node {0} stops")]
+    Stopped(NodeId),
     /// Its stream ended.
     #[error("the stream of node {0} ended")]
     Left(NodeId),
     /// The books could not be read for its Welcome.
     #[error("the coordinator can't read its books: {0}")]
     Books(String),
+}
+
+impl SessionEnd {
+    /// Whether one of the two sides ended it in order, so that what was under way is no loss.
+    #[must_use]
+    pub const fn is_in_order(&self) -> bool {
+        matches!(self, Self::ShuttingDown | Self::Stopped(_))
+    }
 }
 
 /// What is known of a node's state from its heartbeats.

@@ -125,6 +125,8 @@ pub enum News {
         /// What was found, or why nothing was.
         found: Probed,
     },
+    /// The node stops: its last word.
+    Leaving,
 }
 
 /// What a probe has found, or why the node could not try.

@@ -26,6 +26,7 @@ use tokio_util::task::TaskTracker;
 
 pub use self::control::QueueState;
 use self::flights::Flights;
+pub(crate) use self::sessions::Loss;
 pub use self::restores::Unrestorable;
 pub use self::sweep::{Sweeper, Swept};
 use self::verdict::{FileEnd, Verdict};
@@ -181,6 +182,7 @@ impl Settle {
                 self.ended(session, command, error).await;
             }
             News::Probed { command, found } => session.pending.answer(command, found),
+            News::Leaving => {} // whoever reads the stream ends the session
         }
     }
 

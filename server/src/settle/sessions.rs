@@ -3,13 +3,22 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use pixelfox_proto::{Lease, NodeId};
+use pixelfox_proto::{Lease, NodeId, PoolId};
 
 use super::{Settle, trash};
 use crate::catalog::{Attached, LostSession, ReturnedJob};
 use crate::clock;
 use crate::events::{Event, Subject};
 use crate::sessions::{Heartbeat, Session, SessionEnd};
+
+/// How a session came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Loss {
+    /// It was lost.
+    Real,
+    /// One of its sides stopped and said so.
+    InOrder,
+}
 
 /// Tries to return the jobs of a lost session before the sweeper has to.
 const TRIES: u32 = 30;
@@ -29,7 +38,7 @@ impl Settle {
             tracing::info!(%node, pool_id = %pool.id, "{message}");
             self.rooms.events.publish(&Event { subject: Subject::Pool(pool.id), message });
         }
-        self.returned(attached.returned);
+        self.returned(attached.returned, Loss::Real);
         self.say(trash::Word::Free(node.clone())).await;
         self.rooms.empty_trash.notify_one();
         self.rooms.check.notify_one();
@@ -40,6 +49,8 @@ impl Settle {
     /// health may let work begin, or stop it.
     pub(super) async fn heartbeat(&self, session: &Session, beat: Heartbeat) {
         let wants_room = beat.pools.values().any(|pool| pool.wanted_bytes > 0);
+        let unseen: Vec<PoolId> =
+            beat.pools.keys().copied().filter(|pool| session.pool(*pool).is_none()).collect();
         let changed = self.rooms.sessions.hear(session, beat).await;
         if wants_room || !changed.is_empty() {
             self.rooms.empty_trash.notify_one();
@@ -57,7 +68,11 @@ impl Settle {
                 }
                 Some(problem) => format!("[Coordinator] Pool {pool} of node {node} is unhealthy: {problem}"),
             };
-            tracing::info!(%node, pool_id = %pool, "{message}");
+            if !unseen.contains(&pool) || !healthy.contains(&pool) {
+                tracing::info!(%node, pool_id = %pool, "{message}");
+            } else {
+                tracing::debug!(%node, pool_id = %pool, "{message}"); // nothing is new: it has just attached
+            }
             self.rooms.events.publish(&Event { subject: Subject::Pool(pool), message });
         }
         match self.rooms.store.pools_reported_healthy(healthy).await {
@@ -90,7 +105,7 @@ impl Settle {
             match self.rooms.store.return_lost(lost.clone(), clock::now()).await {
                 Ok(jobs) => {
                     crash_point!("return.after_commit");
-                    self.returned(jobs);
+                    self.returned(jobs, if end.is_in_order() { Loss::InOrder } else { Loss::Real });
                     is_owed = false;
                     break;
                 }
@@ -112,12 +127,12 @@ impl Settle {
     /// The books can't be written.
     pub async fn nobody_is_attached(&self, server: &NodeId) -> Result<(), crate::store::StoreError> {
         let jobs = self.rooms.store.enter(server.clone(), clock::now()).await?;
-        self.returned(jobs);
+        self.returned(jobs, Loss::Real);
         Ok(())
     }
 
     /// Logs them, and stops whoever still works on them.
-    pub(crate) fn returned(&self, jobs: Vec<ReturnedJob>) {
+    pub(crate) fn returned(&self, jobs: Vec<ReturnedJob>, loss: Loss) {
         let leases: HashSet<Lease> = jobs.iter().map(|job| job.lease).collect();
         if leases.is_empty() {
             return;
@@ -125,9 +140,16 @@ impl Settle {
         self.rooms.stop(&leases);
         for job in jobs {
             let (kind, node) = (job.kind.as_str(), &job.node);
-            let message =
-                format!("[JobQueue] Recovering stuck job {} (kind={kind}, node={node}, session lost)", job.job);
-            tracing::warn!(job = %job.job, kind, %node, "{message}");
+            let message = match loss {
+                Loss::Real => {
+                    format!("[JobQueue] Recovering stuck job {} (kind={kind}, node={node}, session lost)", job.job)
+                }
+                Loss::InOrder => format!("[JobQueue] Job {} waits again: its session ended in order", job.job),
+            };
+            match loss {
+                Loss::Real => tracing::warn!(job = %job.job, kind, %node, "{message}"),
+                Loss::InOrder => tracing::info!(job = %job.job, kind, %node, "{message}"),
+            }
             self.rooms.events.publish(&Event { subject: Subject::Job(job.job), message });
         }
         self.rooms.sessions.usage_changed();

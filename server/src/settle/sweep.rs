@@ -7,7 +7,7 @@ use std::time::Duration;
 use pixelfox_proto::{Lease, SessionEpoch};
 use tokio::time::Instant;
 
-use super::{Settle, trash};
+use super::{Loss, Settle, trash};
 use crate::catalog::{HeldJob, Setback, SetbackKind};
 use crate::clock;
 use crate::events::{Event, Subject};
@@ -112,7 +112,7 @@ impl Settle {
             let Some(session) = self.rooms.owed.lock().last().cloned() else { return Ok(()) };
             let jobs = self.rooms.store.return_lost(session.clone(), clock::now()).await?;
             self.rooms.owed.lock().retain(|owed| *owed != session);
-            self.returned(jobs);
+            self.returned(jobs, Loss::Real);
             self.rooms.wake.notify_one();
         }
     }

@@ -11,7 +11,7 @@ use crate::clock;
 use crate::events::{Event, Events, Subject};
 use crate::schedule::SIGN_EVERY_MILLIS;
 use crate::sessions::Sessions;
-use crate::settle::Settle;
+use crate::settle::{Loss, Settle};
 use crate::store::{Happening, Listener, Rumour, Store, StoreError, Topic};
 
 /// Between two signs of life; what was not heard is read then at the latest.
@@ -131,7 +131,7 @@ impl Servers {
                 self.sessions.end_superseded(&seen, &pulse.here);
                 let changed = self.sessions.set_others(pulse.elsewhere);
                 let has_returned = !pulse.returned.is_empty();
-                self.settle.returned(pulse.returned);
+                self.settle.returned(pulse.returned, Loss::Real);
                 if pulse.was_cut_off {
                     self.meet(&[Need::Books, Need::Limits]).await;
                 }

@@ -236,6 +236,22 @@ async fn a_lost_session_returns_its_jobs_with_the_line_of_the_contract() {
 }
 
 #[tokio::test]
+async fn a_session_that_ends_in_order_gives_its_jobs_back_without_an_alarm() {
+    // The node says that it stops: the job waits again, and nothing is said to be stuck.
+    let (office, mut s01, s02, upload) = two_nodes().await;
+    let mut watcher = office.books.watch();
+    let batch = office.move_to(&[&upload], s02.pool()).await;
+    let job = office.only_child(&batch).await.id;
+    s01.push().await;
+    s01.say(Said::Leaving(v1::Leaving {})).await;
+    let about = format!("job {job}");
+    let said = line(&mut watcher, |line| line.to_lowercase().contains(&about)).await;
+    assert_eq!(said, format!("[JobQueue] Job {job} waits again: its session ended in order"));
+    assert_eq!(office.job(job).await.state, "pending");
+    office.close().await;
+}
+
+#[tokio::test]
 async fn jobs_of_a_node_that_is_away_hold_nobody_up_and_start_within_a_second_of_its_return() {
     // 40 images for s02, which is away, and 40 for s03: those for s03 move at once, the others say why they wait; when
     // s02 is back its first push goes out within a second.

@@ -59,6 +59,7 @@ pub(crate) fn news(event: v1::NodeEvent) -> Result<Option<News>, Fault> {
             files: results(progress.files),
             flowing: progress.flowing.and_then(|file| Some((file.stored_path.parse().ok()?, file.bytes_done))),
         }),
+        Some(node_event::Event::Leaving(v1::Leaving {})) => Some(News::Leaving),
         Some(node_event::Event::Result(v1::CommandResult { command_id, pool: Some(report), .. })) => {
             Some(News::Probed { command: CommandId(command_id), found: Ok(health(report)) })
         }
@@ -164,7 +165,7 @@ pub(crate) fn command(item: Result<Outgoing, SessionEnd>) -> Result<v1::NodeComm
 fn farewell(end: &SessionEnd) -> Fault {
     let kind = match end {
         SessionEnd::Refused(fault) => return fault.clone(),
-        SessionEnd::Elsewhere(_) | SessionEnd::ShuttingDown | SessionEnd::Books(_) | SessionEnd::Left(_) => {
+        SessionEnd::Elsewhere(_) | SessionEnd::ShuttingDown | SessionEnd::Books(_) | SessionEnd::Stopped(_) | SessionEnd::Left(_) => {
             FaultKind::Unavailable
         }
         SessionEnd::Replaced(_) => FaultKind::Conflict,
