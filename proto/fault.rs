@@ -188,7 +188,8 @@ impl IntoResponse for Fault {
         if let Some(hint) = self.hint {
             body["hint"] = hint.into();
         }
-        let mut response = Response::new(body.to_string().into());
+        // With a line's end, so that a shell's prompt begins on a line of its own.
+        let mut response = Response::new(format!("{body}\n").into());
         *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

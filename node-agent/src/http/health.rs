@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::{
-    Json,
     extract::{Query, State},
     response::{IntoResponse as _, Response},
 };
@@ -11,7 +10,7 @@ use pixelfox_proto::Fault;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::Parts;
+use super::{Parts, json::Json};
 
 /// Longest nonce in hex digits, shortest that can't be guessed.
 const NONCE_DIGITS: std::ops::RangeInclusive<usize> = 2..=128;
@@ -66,6 +65,6 @@ pub(crate) async fn ready(State(parts): State<Arc<Parts>>) -> Response {
     }
     let mut response = Fault::unavailable(reasons.join("; ")).into_response();
     let body = json!({ "error": "service_unavailable", "message": reasons.join("; "), "reasons": reasons });
-    *response.body_mut() = body.to_string().into();
+    *response.body_mut() = format!("{body}\n").into();
     response
 }

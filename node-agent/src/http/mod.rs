@@ -8,6 +8,7 @@ mod auth;
 mod body;
 mod cors;
 mod health;
+mod json;
 mod multipart;
 mod replicate;
 mod upload;

@@ -6,7 +6,6 @@ mod fields;
 use std::sync::Arc;
 
 use axum::{
-    Json,
     extract::{Request, State},
     response::{IntoResponse as _, Response},
 };
@@ -18,6 +17,7 @@ use self::fields::{Checksum, FieldError, Fields, FileSeen, Moment, Order};
 use super::{
     Parts, auth,
     body::RequestBody,
+    json::Json,
     multipart::{Form, FormError, Limit, Part, hear_out},
 };
 use crate::{

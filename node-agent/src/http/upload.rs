@@ -5,7 +5,6 @@
 use std::sync::Arc;
 
 use axum::{
-    Json,
     extract::{Request, State},
     response::{IntoResponse as _, Response},
 };
@@ -16,6 +15,7 @@ use serde_json::{Value, json};
 use super::{
     Parts,
     body::RequestBody,
+    json::Json,
     multipart::{Form, FormError, Limit, Part, hear_out},
 };
 use crate::{
