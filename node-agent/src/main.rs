@@ -11,6 +11,10 @@ use pixelfox_node::{
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    let process = match node::Process::begin() {
+        Ok(process) => process,
+        Err(code) => return code,
+    };
     let mut env = Env::process();
     let mut config = NodeConfig::read(&mut env, None);
     let coordinators = coordinator_urls(&mut env);
@@ -26,7 +30,7 @@ fn main() -> ExitCode {
             sys::tune_allocator();
             telemetry::start(&config.log);
             telemetry::warn_of(&config.warnings);
-            node::run_agent(config, &coordinators)
+            node::run_agent(process, config, &coordinators)
         }
         Err(problems) => {
             eprintln!("{problems}");

@@ -9,7 +9,7 @@ use clap::Parser as _;
 use pixelfox_node::{
     clock,
     config::{Env, NodeConfig, Problems},
-    node::{bind, check, run_process, wait_for_signal},
+    node::{Process, bind, check},
     sys, telemetry,
 };
 use pixelfox_server::{
@@ -22,10 +22,13 @@ use pixelfox_server::{
     store::Store,
 };
 
+/// What `dev` logs by itself: that a node listens and has attached, its table and the coordinator say as well.
+const DEV_LOG: &str = "info,pixelfox_node::node::agent=warn,pixelfox_node::session=warn";
+
 fn main() -> ExitCode {
     sys::tune_allocator();
     match Cli::parse().command {
-        Some(Command::Dev(args)) => dev(args),
+        Some(Command::Dev(args)) => begun(|process| dev(process, args)),
         Some(Command::UploadToken(args)) => upload_token(&args),
         Some(Command::AdminPassword(args)) => admin_password(args),
         Some(Command::CheckConfig) => {
@@ -34,11 +37,16 @@ fn main() -> ExitCode {
             config.look_at_disk(&mut env);
             check(env, &config.node.warnings)
         }
-        None => match read_environment() {
-            Ok(config) => serve(config),
+        None => begun(|process| match read_environment() {
+            Ok(config) => serve(process, config),
             Err(problems) => refuse(&problems),
-        },
+        }),
     }
+}
+
+/// What runs until it is told to stop hears that from its first moment on.
+fn begun(life: impl FnOnce(Process) -> ExitCode) -> ExitCode {
+    Process::begin().map_or_else(|code| code, life)
 }
 
 fn read_environment() -> Result<ServerConfig, Problems> {
@@ -52,10 +60,10 @@ fn refuse(problems: &Problems) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn serve(config: ServerConfig) -> ExitCode {
+fn serve(process: Process, config: ServerConfig) -> ExitCode {
     telemetry::start(&config.node.log);
     telemetry::warn_of(&config.node.warnings);
-    run_process(async move |plane| {
+    process.run(async move |plane, mut signals| {
         let listener = bind(config.node.listen).await?;
         let name = config.first_account.name.clone();
         let mut app = App::start(config, listener, plane).await?;
@@ -64,7 +72,7 @@ fn serve(config: ServerConfig) -> ExitCode {
             println!("This is shown once. `server admin-password` sets another one.");
         }
         tokio::select! {
-            () = wait_for_signal() => app.shutdown().await,
+            () = signals.heard() => app.shutdown().await,
             dead = app.dead() => return Err(dead), // no orderly end: that needs the books
         }
         Ok(())
@@ -130,7 +138,7 @@ fn first_line() -> std::io::Result<String> {
     Ok(line.trim_end_matches(['\r', '\n']).to_owned())
 }
 
-fn dev(args: DevArgs) -> ExitCode {
+fn dev(process: Process, args: DevArgs) -> ExitCode {
     let ports = match args.three_ports() {
         Ok(ports) => ports,
         Err(why) => {
@@ -139,7 +147,11 @@ fn dev(args: DevArgs) -> ExitCode {
         }
     };
     let mut env = Env::process();
-    let log = NodeConfig::read_log(&mut env);
+    let chosen = env.text("RUST_LOG").is_some();
+    let mut log = NodeConfig::read_log(&mut env);
+    if !chosen {
+        DEV_LOG.clone_into(&mut log.filter);
+    }
     let warnings = env.take_warnings();
     let log = match env.finish(log) {
         Ok(log) => log,
@@ -148,11 +160,11 @@ fn dev(args: DevArgs) -> ExitCode {
     telemetry::start(&log);
     telemetry::warn_of(&warnings);
     let spec = Spec { data_dir: args.data_dir, ports };
-    run_process(async move |plane| {
+    process.run(async move |plane, mut signals| {
         let mut env = Env::process();
         let cluster = Cluster::start(&spec, &mut env, plane).await?;
         print!("{}", dev::table(&cluster, std::io::stdout().is_terminal()));
-        wait_for_signal().await;
+        signals.heard().await;
         cluster.shutdown().await;
         Ok::<_, DevError>(())
     })

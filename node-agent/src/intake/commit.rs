@@ -33,6 +33,13 @@ pub struct Recovered {
     pub left: u32,
 }
 
+impl std::fmt::Display for Recovered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { decided, empty, left } = self;
+        write!(f, "{decided} are decided, {empty} had no file, {left} are asked about later")
+    }
+}
+
 /// One upload that this process asks about; nobody else does while it lives.
 struct Turn {
     shared: Arc<Shared>,

@@ -12,7 +12,7 @@ use tracing::{info, warn};
 
 pub use self::{
     agent::Agent,
-    process::{bind, check, run_agent, run_process, wait_for_signal},
+    process::{Process, Signals, bind, check, run_agent},
 };
 use crate::{
     config::{NodeConfig, Problems, Workers},
@@ -177,7 +177,7 @@ async fn recover_uploads(mut status: watch::Receiver<SessionStatus>, intake: Int
     while status.wait_for(|status| status.problem().is_none()).await.is_ok() {
         let recovered = intake.recover().await;
         if recovered != Recovered::default() {
-            info!("asked again about uploads of an earlier life: {recovered:?}");
+            info!("asked again about uploads of an earlier life: {recovered}");
         }
         if status.wait_for(|status| status.problem().is_some()).await.is_err() {
             break;

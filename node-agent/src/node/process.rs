@@ -6,8 +6,12 @@ use std::{
     process::ExitCode,
 };
 
-use tokio::net::TcpListener;
-use tracing::{info, warn};
+use tokio::{
+    net::TcpListener,
+    runtime::Runtime,
+    signal::unix::{Signal, SignalKind, signal},
+};
+use tracing::info;
 
 use super::{Agent, GRACE, StartError};
 use crate::{
@@ -15,13 +19,26 @@ use crate::{
     plane::Plane,
 };
 
+/// A process that has begun and does nothing yet. From then on SIGTERM and SIGINT end it in order, however early they
+/// come: what was being started is started, and ended.
+pub struct Process {
+    runtime: Runtime,
+    signals: Signals,
+}
+
+/// SIGTERM and SIGINT of this process.
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
 /// `node-agent` from its environment until SIGTERM or SIGINT.
 #[must_use]
-pub fn run_agent(config: NodeConfig, coordinators: &[String]) -> ExitCode {
-    run_process(async move |plane| {
+pub fn run_agent(process: Process, config: NodeConfig, coordinators: &[String]) -> ExitCode {
+    process.run(async move |plane, mut signals| {
         let listener = bind(config.listen).await?;
         let agent = Agent::start(config, coordinators, listener, plane).await?;
-        wait_for_signal().await;
+        signals.heard().await;
         agent.shutdown().await;
         Ok::<_, StartError>(())
     })
@@ -54,52 +71,68 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, Problems> {
     })
 }
 
-/// Runs `life` on a control runtime with a data plane beside it. An error is one line on stderr with its causes, and
-/// exit code 1.
-pub fn run_process<E: std::error::Error + 'static>(life: impl AsyncFnOnce(Plane) -> Result<(), E>) -> ExitCode {
-    let start = || -> io::Result<_> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        Ok((runtime, Plane::one_per_core()?))
-    };
-    let (runtime, plane) = match start() {
-        Ok(started) => started,
-        Err(error) => {
-            eprintln!("could not start the threads: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
-    let ended = runtime.block_on(async {
-        let ended = life(plane.clone()).await;
-        plane.stop().await;
-        ended
-    });
-    runtime.shutdown_background(); // a disk that hangs keeps no process alive
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let causes: Vec<String> =
-                std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source())
-                    .map(ToString::to_string)
-                    .collect();
-            eprintln!("{}", causes.join(": "));
-            ExitCode::FAILURE
+impl Process {
+    /// Begins it, before anything that takes time. Where there are no threads to be had: says so, and the exit code.
+    ///
+    /// # Errors
+    /// The exit code of a process that could not begin.
+    pub fn begin() -> Result<Self, ExitCode> {
+        let start = || -> io::Result<_> {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            let signals = {
+                let _within = runtime.enter();
+                Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? }
+            };
+            Ok(Self { runtime, signals })
+        };
+        start().map_err(|error| could_not_start(&error))
+    }
+
+    /// Runs `life` with a data plane beside it. An error is one line on stderr with its causes, and exit code 1.
+    pub fn run<E: std::error::Error + 'static>(
+        self,
+        life: impl AsyncFnOnce(Plane, Signals) -> Result<(), E>,
+    ) -> ExitCode {
+        let Self { runtime, signals } = self;
+        let plane = match Plane::one_per_core() {
+            Ok(plane) => plane,
+            Err(error) => return could_not_start(&error),
+        };
+        let ended = runtime.block_on(async {
+            let ended = life(plane.clone(), signals).await;
+            plane.stop().await;
+            ended
+        });
+        runtime.shutdown_background(); // a disk that hangs keeps no process alive
+        match ended {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                let causes: Vec<String> =
+                    std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source())
+                        .map(ToString::to_string)
+                        .collect();
+                eprintln!("{}", causes.join(": "));
+                ExitCode::FAILURE
+            }
         }
     }
 }
 
-/// Returns at SIGTERM or SIGINT.
-pub async fn wait_for_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut term), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
-        warn!("could not listen for signals: this process ends only by SIGKILL");
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = interrupt.recv() => {}
+fn could_not_start(error: &io::Error) -> ExitCode {
+    eprintln!("could not start the threads: {error}");
+    ExitCode::FAILURE
+}
+
+impl Signals {
+    /// Returns at SIGTERM or SIGINT; at once where one has come before.
+    pub async fn heard(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+        if io::stderr().is_terminal() {
+            eprintln!();
+        }
+        info!("stopping: running transfers have {} s to end", GRACE.as_secs());
     }
-    if io::stderr().is_terminal() {
-        eprintln!();
-    }
-    info!("stopping: running transfers have {} s to end", GRACE.as_secs());
 }

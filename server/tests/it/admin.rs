@@ -161,6 +161,10 @@ async fn a_mask_changes_only_its_fields_and_a_second_editor_sees_the_first() {
     assert_eq!(refused.code(), Code::FailedPrecondition, "{refused}");
     let refused = client.update_pool(update(only, &["used_size"], 0)).await.unwrap_err();
     assert!(refused.message().contains("update_mask: `used_size`"), "{refused}");
+    let pool = Some(v1::Pool { id: before.id, max_size: 5, ..v1::Pool::default() });
+    let unmasked = admins(v1::UpdatePoolRequest { pool, ..v1::UpdatePoolRequest::default() });
+    let refused = client.update_pool(unmasked).await.unwrap_err();
+    assert!(refused.message().contains("pool.name: missing, and without update_mask every field"), "{refused}");
     let whole = v1::Pool { description: "old disks".into(), ..after };
     let whole = client.update_pool(update(whole, &[], 0)).await.unwrap().into_inner();
     assert_eq!((whole.description.as_str(), whole.max_size), ("old disks", 5 << 30));

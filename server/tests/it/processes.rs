@@ -258,6 +258,26 @@ async fn what_is_wrong_at_the_start_is_one_clear_line_each_and_exit_code_1() {
 }
 
 #[tokio::test]
+async fn a_program_that_is_told_to_stop_while_it_starts_ends_in_order() {
+    // SIGTERM as soon as the start has made anything: no signal ends it, it goes by itself with exit code 0.
+    for (name, node) in [("server", "local"), ("node-agent", "s01")] {
+        let folder = TempDir::new().unwrap();
+        let [port, coordinator] = free_ports();
+        let of_node = environment(node, port, coordinator, folder.path());
+        let mut program = Running::start(name, &[], &of_node, folder.path());
+        let started = async {
+            while std::fs::read_dir(folder.path()).unwrap().next().is_none() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        timeout(PATIENCE, started).await.unwrap_or_else(|_| panic!("{name} makes nothing"));
+        program.signal(rustix::process::Signal::TERM);
+        let status = timeout(PATIENCE, program.ended()).await.unwrap();
+        assert_eq!(status.code(), Some(0), "{name}: {status}\n{}", program.rest().await);
+    }
+}
+
+#[tokio::test]
 async fn help_explains_every_variable() {
     for (name, variables) in [
         ("server", [pixelfox_node::config::VARIABLES, pixelfox_server::config::VARIABLES]),

@@ -44,7 +44,12 @@ impl AdminService {
             let known = PoolPatch::FIELDS.join(", ");
             Fault::bad_request(format!("update_mask: `{}` is none of {known}", name.escape_debug()))
         };
-        let patch = PoolPatch::masked(wire::pool::draft(request.pool)?, &mask).map_err(unknown)?;
+        let draft = wire::pool::draft(request.pool)?;
+        if mask.is_empty() && draft.name.is_empty() {
+            let message = "pool.name: missing, and without update_mask every field is changed; name what to change in it";
+            return Err(Fault::bad_request(message).with_hint("for instance update_mask {\"paths\": [\"max_size\"]}"));
+        }
+        let patch = PoolPatch::masked(draft, &mask).map_err(unknown)?;
         let before = self.rooms.store.get_pool(id).await?;
         if patch.node_id.is_some() || patch.base_path.is_some() {
             let after = patch.clone().apply(before.draft());
