@@ -209,6 +209,8 @@ async fn bare(cluster: &Cluster) -> Duration {
     let copy = cluster.copy("bare");
     let options = SqliteConnectOptions::new().filename(&copy);
     let options = options.synchronous(sqlx::sqlite::SqliteSynchronous::Full).disable_statement_logging();
+    // As the store has it.
+    let options = options.pragma("wal_autocheckpoint", "4000").pragma("cache_size", "-8192");
     let mut conn = options.connect().await.unwrap();
     let start = Instant::now();
     loop {

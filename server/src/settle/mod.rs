@@ -26,8 +26,8 @@ use tokio_util::task::TaskTracker;
 
 pub use self::control::QueueState;
 use self::flights::Flights;
-pub(crate) use self::sessions::Loss;
 pub use self::restores::Unrestorable;
+pub(crate) use self::sessions::Loss;
 pub use self::sweep::{Sweeper, Swept};
 use self::verdict::{FileEnd, Verdict};
 use crate::catalog::{Actor, CheckResult, JobState, LeasedJob, LostSession, SettledJob, TrashResult};

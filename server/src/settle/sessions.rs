@@ -49,8 +49,7 @@ impl Settle {
     /// health may let work begin, or stop it.
     pub(super) async fn heartbeat(&self, session: &Session, beat: Heartbeat) {
         let wants_room = beat.pools.values().any(|pool| pool.wanted_bytes > 0);
-        let unseen: Vec<PoolId> =
-            beat.pools.keys().copied().filter(|pool| session.pool(*pool).is_none()).collect();
+        let unseen: Vec<PoolId> = beat.pools.keys().copied().filter(|pool| session.pool(*pool).is_none()).collect();
         let changed = self.rooms.sessions.hear(session, beat).await;
         if wants_room || !changed.is_empty() {
             self.rooms.empty_trash.notify_one();

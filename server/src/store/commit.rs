@@ -248,11 +248,10 @@ impl Changes {
         together.add(self.tally.statement()).add(outbox::news(now, Topic::Image, &self.images));
         let jobs: Vec<i64> = self.jobs.iter().map(|(job, _, _)| *job).collect();
         together.add(outbox::news_of_jobs(now, &jobs));
-        together.execute(conn).await?;
         // The others wait for the word on what they have condemned just now.
         let with_old: BTreeSet<i64> = self.condemned.iter().map(|(_, _, job, _)| *job).collect();
         let without: Vec<i64> = jobs.into_iter().filter(|job| !with_old.contains(job)).collect();
-        endings::end_settled(conn, &without, &BTreeMap::new(), now).await
+        endings::end_settled(conn, together, &without, &BTreeMap::new(), now).await
     }
 }
 

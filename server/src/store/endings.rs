@@ -8,7 +8,7 @@ use super::{
     Trouble,
     dialect::{checked, job_id, json, some_job, word},
     outbox,
-    statement::{self, Conn, Together},
+    statement::{self, Conn, Statement, Together},
     tally::Tally,
 };
 use crate::catalog::{JobState, ReplicaState, SettledJob, UnixMillis};
@@ -112,11 +112,27 @@ async fn count(
     if !counts.is_empty() {
         together.add(statement::query(COUNT).bind(json(&counts)));
     }
-    together.execute(conn).await?;
     let parents: Vec<i64> = parents.into_keys().collect();
+    let mut over = Vec::new();
+    if parents.is_empty() {
+        together.execute(conn).await?;
+    } else {
+        over = together.and_fetch(ending_parents(&parents, now), conn).await?;
+    }
     let mut settled = ended.into_iter().map(SettledJob::try_from).collect::<Result<Vec<_>, _>>()?;
-    settled.extend(end_parents(conn, &parents, now).await?);
+    settled.extend(told(conn, over, now).await?);
     Ok(settled)
+}
+
+fn ending_parents(parents: &[i64], now: UnixMillis) -> Statement<EndedRow> {
+    statement::query_as(END_PARENTS).bind(json(&parents)).bind(now.0)
+}
+
+/// Who watches hears of parents that ended.
+async fn told(conn: &mut Conn, over: Vec<EndedRow>, now: UnixMillis) -> Result<Vec<SettledJob>, Trouble> {
+    let ids: Vec<i64> = over.iter().map(|row| row.id).collect();
+    outbox::put_jobs(conn, now, &ids).await?;
+    over.into_iter().map(SettledJob::try_from).collect()
 }
 
 /// Ends those of these parents whose children are all over.
@@ -124,11 +140,8 @@ pub(super) async fn end_parents(conn: &mut Conn, parents: &[i64], now: UnixMilli
     if parents.is_empty() {
         return Ok(Vec::new());
     }
-    let over: Vec<EndedRow> =
-        statement::query_as(END_PARENTS).bind(json(&parents)).bind(now.0).fetch_all(&mut *conn).await?;
-    let ids: Vec<i64> = over.iter().map(|row| row.id).collect();
-    outbox::put_jobs(conn, now, &ids).await?;
-    over.into_iter().map(SettledJob::try_from).collect()
+    let over = ending_parents(parents, now).fetch_all(&mut *conn).await?;
+    told(conn, over, now).await
 }
 
 impl TryFrom<EndedRow> for SettledJob {
@@ -151,19 +164,22 @@ FROM json_each($1) AS e WHERE jobs.id = CAST(e.value ->> 0 AS BIGINT) AND jobs.s
     AND NOT EXISTS (SELECT 1 FROM replicas r WHERE r.job_id = jobs.id AND r.state = 'condemned')
 RETURNING jobs.id, jobs.parent_id, jobs.image_id, jobs.image_uuid, jobs.state, jobs.last_error";
 
-/// Ends those of these committed jobs that have no old copy left to be put into the trash.
+/// Ends those of these committed jobs that have no old copy left to be put into the trash, after what is still to be
+/// written.
 pub(super) async fn end_settled(
     conn: &mut Conn,
+    before: Together,
     jobs: &[i64],
     causes: &BTreeMap<i64, String>,
     now: UnixMillis,
 ) -> Result<Vec<SettledJob>, Trouble> {
     if jobs.is_empty() {
+        before.execute(conn).await?;
         return Ok(Vec::new());
     }
     let rows: Vec<_> = jobs.iter().map(|job| (job, causes.get(job).map_or("", String::as_str))).collect();
-    let ended: Vec<EndedRow> =
-        statement::query_as(END_SETTLED).bind(json(&rows)).bind(now.0).fetch_all(&mut *conn).await?;
+    let end = statement::query_as(END_SETTLED).bind(json(&rows)).bind(now.0);
+    let ended: Vec<EndedRow> = before.and_fetch(end, conn).await?;
     count(conn, ended, &BTreeMap::new(), now).await
 }
 

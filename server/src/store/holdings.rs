@@ -1,16 +1,15 @@
 //! What a pool holds by the books: counted anew, and the end of a pool that holds nothing.
 
-use std::collections::BTreeMap;
-
 use pixelfox_proto::PoolId;
+use sqlx::FromRow;
 
 use super::{
     Store, StoreError, Topic, Trouble,
-    dialect::{int, uint},
+    dialect::{int, json, pool_id, uint},
     outbox,
     pools::{self, existing},
-    rows,
     statement::{self, Conn},
+    tally,
 };
 use crate::catalog::{Pool, PoolHoldings, PoolUsage, UnixMillis};
 
@@ -18,8 +17,8 @@ use crate::catalog::{Pool, PoolHoldings, PoolUsage, UnixMillis};
 const RETIRED_MOST: i64 = 1000;
 
 impl Store {
-    /// Deletes a pool that holds nothing: no image, no copy but lost ones of images that are elsewhere, no open job. Its directory stays as it is; a
-    /// later pool may take it over. Gives what it was. O(copies + open jobs).
+    /// Deletes a pool that holds nothing: no image, no copy but lost ones of images that are elsewhere, no open job. Its
+    /// directory stays as it is; a later pool may take it over. Gives what it was. O(copies + open jobs).
     ///
     /// # Errors
     /// No such pool, the default pool, one that is in use (with counts).
@@ -29,8 +28,9 @@ impl Store {
         self.write("delete a pool", move |conn| Box::pin(async move { delete(conn, id, now).await })).await
     }
 
-    /// Counts what is in one pool, or in each (`None`), anew from the copies on record, and sets the counters. Gives
-    /// before and after. O(copies).
+    /// Counts what is in one pool, or in each (`None`), anew from the copies on record, and corrects the counters. Gives
+    /// before and after. O(copies), beside the writer: what is written meanwhile counts as ever, since only the
+    /// difference of one instant is added.
     ///
     /// # Errors
     /// No such pool, or the database fails.
@@ -38,7 +38,18 @@ impl Store {
         &self,
         only: Option<PoolId>,
     ) -> Result<Vec<(PoolId, PoolUsage, PoolUsage)>, StoreError> {
-        self.write("count what is in the pools", move |conn| Box::pin(async move { recount(conn, only).await })).await
+        loop {
+            let counted =
+                self.read("count what is in the pools", async |mut conn| counted(&mut conn, only).await).await?;
+            let pools = counted.iter().map(CountedRow::pair).collect::<Result<_, _>>();
+            let is_done = self.write("correct the pools' counters", move |conn| {
+                Box::pin(async move { correct(conn, &counted).await })
+            });
+            // Else another count has come between, and its correction would be made twice.
+            if is_done.await? {
+                return pools.map_err(|trouble: Trouble| trouble.into_error("count what is in the pools"));
+            }
+        }
     }
 
     /// As [`Store::recount_usage_of`], for every pool.
@@ -120,26 +131,86 @@ async fn delete(conn: &mut Conn, id: PoolId, now: UnixMillis) -> Result<Pool, Tr
     Ok(pool)
 }
 
-async fn recount(conn: &mut Conn, only: Option<PoolId>) -> Result<Vec<(PoolId, PoolUsage, PoolUsage)>, Trouble> {
-    let before = match only {
-        Some(id) => vec![existing(conn, id).await?],
-        None => rows::all_pools(conn).await?,
-    };
-    let only = only.map_or(0, |id| int(id.get()));
-    statement::query(EMPTY).bind(only).execute(conn).await?;
-    statement::query(COUNT).bind(only).execute(conn).await?;
-    let after: BTreeMap<PoolId, PoolUsage> =
-        rows::all_pools(conn).await?.into_iter().map(|pool| (pool.id, pool.usage)).collect();
-    let pair = |pool: Pool| Some((pool.id, pool.usage, *after.get(&pool.id)?));
-    Ok(before.into_iter().filter_map(pair).collect())
+/// What the counters of a pool say, and what is on record, at one instant.
+#[derive(FromRow)]
+struct CountedRow {
+    id: i64,
+    recounts: i64,
+    used_bytes: i64,
+    used_files: i64,
+    reserved_bytes: i64,
+    trash_bytes: i64,
+    trash_files: i64,
+    images: i64,
+    now_used_bytes: i64,
+    now_used_files: i64,
+    now_reserved_bytes: i64,
+    now_trash_bytes: i64,
+    now_trash_files: i64,
+    now_images: i64,
 }
 
-/// Every counter of the pool, or of all (0), as if it held no copy.
-const EMPTY: &str = "UPDATE pools SET used_bytes = 0, used_files = 0, reserved_bytes = 0, trash_bytes = 0,
-    trash_files = 0, images = (SELECT COUNT(*) FROM images i WHERE i.pool_id = pools.id AND i.deleting = 0)
-    WHERE $1 IN (0, pools.id)";
+impl CountedRow {
+    fn pair(&self) -> Result<(PoolId, PoolUsage, PoolUsage), Trouble> {
+        let before = PoolUsage {
+            used_bytes: uint(self.used_bytes),
+            used_files: uint(self.used_files),
+            reserved_bytes: uint(self.reserved_bytes),
+            trash_bytes: uint(self.trash_bytes),
+            trash_files: uint(self.trash_files),
+            images: uint(self.images),
+        };
+        let now = PoolUsage {
+            used_bytes: uint(self.now_used_bytes),
+            used_files: uint(self.now_used_files),
+            reserved_bytes: uint(self.now_reserved_bytes),
+            trash_bytes: uint(self.now_trash_bytes),
+            trash_files: uint(self.now_trash_files),
+            images: uint(self.now_images),
+        };
+        Ok((pool_id(self.id)?, before, now))
+    }
 
-const COUNT: &str = "
+    /// pool, then what to add to its counters in the order of [`tally::APPLY`].
+    const fn difference(&self) -> [i64; 7] {
+        [
+            self.id,
+            self.now_used_bytes - self.used_bytes,
+            self.now_used_files - self.used_files,
+            self.now_reserved_bytes - self.reserved_bytes,
+            self.now_trash_bytes - self.trash_bytes,
+            self.now_trash_files - self.trash_files,
+            self.now_images - self.images,
+        ]
+    }
+}
+
+async fn counted(conn: &mut Conn, only: Option<PoolId>) -> Result<Vec<CountedRow>, Trouble> {
+    if let Some(id) = only {
+        existing(conn, id).await?;
+    }
+    let only = only.map_or(0, |id| int(id.get()));
+    Ok(statement::query_as(COUNTED).bind(only).fetch_all(conn).await?)
+}
+
+/// Adds the differences, unless another count has been made since.
+async fn correct(conn: &mut Conn, counted: &[CountedRow]) -> Result<bool, Trouble> {
+    let Some(first) = counted.first() else { return Ok(true) };
+    let turn: Option<(i64,)> = statement::query_as(TURN).bind(first.recounts).fetch_optional(&mut *conn).await?;
+    if turn.is_none() {
+        return Ok(false);
+    }
+    let rows: Vec<[i64; 7]> = counted.iter().map(CountedRow::difference).collect();
+    statement::query(tally::APPLY).bind(json(&rows)).execute(conn).await?;
+    Ok(true)
+}
+
+/// The number of counts so far goes up, where it is still the one that was seen.
+const TURN: &str = "
+INSERT INTO counters (name, value) VALUES ('recount', 1)
+ON CONFLICT (name) DO UPDATE SET value = counters.value + 1 WHERE counters.value = $1 RETURNING value";
+/// One statement, so that counters and copies are those of one instant.
+const COUNTED: &str = "
 WITH counted AS (
     SELECT r.pool_id, f.size, CASE
         WHEN r.state IN ('live', 'suspect') THEN 'used'
@@ -154,6 +225,10 @@ sums AS (
         CAST(SUM(CASE WHEN bucket = 'trash' THEN size ELSE 0 END) AS BIGINT) AS trash_bytes,
         CAST(SUM(CASE WHEN bucket = 'trash' THEN 1 ELSE 0 END) AS BIGINT) AS trash_files
     FROM counted GROUP BY pool_id)
-UPDATE pools SET used_bytes = sums.used_bytes, used_files = sums.used_files, reserved_bytes = sums.reserved_bytes,
-    trash_bytes = sums.trash_bytes, trash_files = sums.trash_files
-FROM sums WHERE sums.pool_id = pools.id";
+SELECT p.id, COALESCE((SELECT c.value FROM counters c WHERE c.name = 'recount'), 0) AS recounts,
+    p.used_bytes, p.used_files, p.reserved_bytes, p.trash_bytes, p.trash_files, p.images,
+    COALESCE(s.used_bytes, 0) AS now_used_bytes, COALESCE(s.used_files, 0) AS now_used_files,
+    COALESCE(s.reserved_bytes, 0) AS now_reserved_bytes, COALESCE(s.trash_bytes, 0) AS now_trash_bytes,
+    COALESCE(s.trash_files, 0) AS now_trash_files,
+    (SELECT COUNT(*) FROM images i WHERE i.pool_id = p.id AND i.deleting = 0) AS now_images
+FROM pools p LEFT JOIN sums s ON s.pool_id = p.id WHERE $1 IN (0, p.id) ORDER BY p.id";

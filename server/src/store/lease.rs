@@ -107,18 +107,13 @@ pub(super) async fn candidates(
 }
 
 async fn lease(conn: &mut Conn, order: &LeaseOrder, now: UnixMillis) -> Result<Leased, Trouble> {
-    let Some(target) = rows::one_pool(conn, int(order.target.get())).await? else { return Ok(Leased::default()) };
-    let (may, reserved) = may(conn, order, &target.node).await?;
-    if !may || !target.is_active {
-        return Ok(Leased::default());
-    }
+    let Some(on_target) = room(conn, order).await? else { return Ok(Leased::default()) };
     let candidates = candidates(conn, order, now).await?;
     let ids: Vec<i64> = candidates.iter().map(|job| job.id).collect();
     let files = rows::move_files(conn, &ids).await?;
     let by_job: HashMap<i64, &[MoveFileRow]> =
         files.chunk_by(|a, b| a.job == b.job).map(|files| (files[0].job, files)).collect();
-    let on_disk = order.disk_free_bytes.saturating_sub(reserved);
-    let mut room = int(target.room().map_or(on_disk, |limit| limit.min(on_disk)));
+    let mut room = on_target;
     let mut taken = Taken::default();
     for job in candidates {
         match fit(by_job.get(&job.id).copied().unwrap_or_default(), job.id)? {
@@ -145,20 +140,26 @@ async fn lease(conn: &mut Conn, order: &LeaseOrder, now: UnixMillis) -> Result<L
 }
 
 pub(super) const MAY: &str = "
-SELECT EXISTS (SELECT 1 FROM nodes WHERE node_id = $1 AND epoch = $2)
-        AND EXISTS (SELECT 1 FROM nodes WHERE node_id = $3 AND epoch = $4)
-        AND NOT EXISTS (SELECT 1 FROM settings WHERE name = 'queue_paused' AND value <> 0),
+SELECT t.max_size, t.used_bytes + t.trash_bytes + t.reserved_bytes,
     (SELECT CAST(COALESCE(SUM(p.reserved_bytes), 0) AS BIGINT)
-        FROM json_each($5) AS a CROSS JOIN pools p ON p.id = CAST(a.value AS BIGINT))";
+        FROM json_each($5) AS a CROSS JOIN pools p ON p.id = CAST(a.value AS BIGINT))
+FROM pools t
+WHERE t.id = $1 AND t.is_active = 1
+    AND EXISTS (SELECT 1 FROM nodes n WHERE n.node_id = t.node_id AND n.epoch = $2)
+    AND EXISTS (SELECT 1 FROM nodes n WHERE n.node_id = $3 AND n.epoch = $4)
+    AND NOT EXISTS (SELECT 1 FROM settings s WHERE s.name = 'queue_paused' AND s.value <> 0)";
 
-/// Whether both sessions are their nodes' last ones and the queue runs; and the bytes on their way in to the target and
-/// to the pools that share its file system.
-async fn may(conn: &mut Conn, order: &LeaseOrder, target: &NodeId) -> Result<(bool, u64), Trouble> {
+/// Bytes that may go to the target by its own limit and its disk, less what is on its way in there and to the pools that
+/// share its file system. `None`: it is not active, one of the sessions is not its node's last one, or the queue is paused.
+async fn room(conn: &mut Conn, order: &LeaseOrder) -> Result<Option<i64>, Trouble> {
     let pools: Vec<u64> = order.disk_shared_with.iter().chain([&order.target]).map(|pool| pool.get()).collect();
-    let query = statement::query_as(MAY).bind(order.node.as_str()).bind(int(order.epoch.0));
-    let query = query.bind(target.as_str()).bind(int(order.target_epoch.0)).bind(json(&pools));
-    let (may, reserved): (bool, i64) = query.fetch_one(conn).await?;
-    Ok((may, uint(reserved)))
+    let query = statement::query_as(MAY).bind(int(order.target.get())).bind(int(order.target_epoch.0));
+    let query = query.bind(order.node.as_str()).bind(int(order.epoch.0)).bind(json(&pools));
+    let Some((limit, taken, reserved)): Option<(i64, i64, i64)> = query.fetch_optional(conn).await? else {
+        return Ok(None);
+    };
+    let on_disk = int(order.disk_free_bytes.saturating_sub(uint(reserved)));
+    Ok(Some(if limit == 0 { on_disk } else { on_disk.min(limit.saturating_sub(taken).max(0)) }))
 }
 
 #[derive(Default)]

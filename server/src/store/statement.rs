@@ -278,22 +278,43 @@ impl Together {
     pub(super) async fn execute(self, conn: &mut Conn) -> Result<(), sqlx::Error> {
         match conn.inner() {
             Inner::Sqlite(_) if self.0.is_empty() => Ok(()),
-            Inner::Sqlite(conn) => {
-                let (mut text, mut values) = (String::new(), Vec::new());
-                for statement in self.0 {
-                    push_renumbered(&mut text, &statement.text, values.len());
-                    text.push(';');
-                    values.extend(statement.values);
-                }
-                sqlx::query_with(AssertSqlSafe(text), sqlite(values)).execute(conn).await.map(drop)
-            }
-            Inner::Postgres(_) => {
-                for statement in self.0 {
-                    statement.execute(conn).await?;
-                }
-                Ok(())
-            }
+            Inner::Sqlite(_) => self.into_one().execute(conn).await,
+            Inner::Postgres(_) => self.one_by_one(conn).await,
         }
+    }
+
+    /// Runs them, then `last`, whose rows are wanted.
+    pub(super) async fn and_fetch<T: Row>(
+        mut self,
+        last: Statement<T>,
+        conn: &mut Conn,
+    ) -> Result<Vec<T>, sqlx::Error> {
+        if let Inner::Postgres(_) = conn.inner() {
+            self.one_by_one(conn).await?;
+            return last.fetch_all(conn).await;
+        }
+        let Statement { text, postgres, values, .. } = last;
+        self.0.push(Statement { text, postgres, values, rows: PhantomData });
+        let Statement { text, values, .. } = self.into_one();
+        Statement { text, postgres: None, values, rows: PhantomData }.fetch_all(conn).await
+    }
+
+    /// SQLite takes several statements as one.
+    fn into_one(self) -> Statement<()> {
+        let (mut text, mut values) = (String::new(), Vec::new());
+        for statement in self.0 {
+            push_renumbered(&mut text, &statement.text, values.len());
+            text.push(';');
+            values.extend(statement.values);
+        }
+        Statement { text: Cow::Owned(text), postgres: None, values, rows: PhantomData }
+    }
+
+    async fn one_by_one(self, conn: &mut Conn) -> Result<(), sqlx::Error> {
+        for statement in self.0 {
+            statement.execute(conn).await?;
+        }
+        Ok(())
     }
 }
 

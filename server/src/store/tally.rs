@@ -25,7 +25,8 @@ struct Delta {
     images: i64,
 }
 
-const APPLY: &str = "
+/// Adds to counters: pool, then in the order of the statement.
+pub(super) const APPLY: &str = "
 UPDATE pools SET
     used_bytes = used_bytes + CAST(d.value ->> 1 AS BIGINT), used_files = used_files + CAST(d.value ->> 2 AS BIGINT),
     reserved_bytes = reserved_bytes + CAST(d.value ->> 3 AS BIGINT),

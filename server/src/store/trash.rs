@@ -229,9 +229,8 @@ async fn finish(conn: &mut Conn, results: &[TrashResult], now: UnixMillis) -> Re
         together.add(statement::query(AGAIN).bind(json(&settling.again)).bind(now.0));
     }
     together.add(settling.tally.statement());
-    together.execute(conn).await?;
     let jobs: Vec<i64> = settling.jobs.into_iter().collect();
-    let mut settled = endings::end_settled(conn, &jobs, &settling.alarms, now).await?;
+    let mut settled = endings::end_settled(conn, together, &jobs, &settling.alarms, now).await?;
     if !settling.deleting.is_empty() {
         settled.extend(deletes::go_on(conn, &settling.deleting, &settling.alarmed, now).await?);
     }

@@ -1,9 +1,10 @@
 //! The store's suite: pools, nodes, settings and what is news.
 
+use pixelfox_proto::PoolId;
 use pixelfox_server::{
     catalog::{
-        LostSession, PoolDraft, PoolPatch, PoolSaved, RefusalKind, SaveRule, Settings, SettingsPatch, StorageTier,
-        TrashOutcome,
+        LostSession, PoolDraft, PoolPatch, PoolSaved, PoolUsage, RefusalKind, SaveRule, Settings, SettingsPatch,
+        StorageTier, TrashOutcome,
     },
     store::{AutoPools, StoreError, Topic},
 };
@@ -28,6 +29,7 @@ suite! {
     a_pool_is_deleted_when_nothing_is_in_it,
     an_automatic_pool_that_was_deleted_is_not_made_again,
     a_recount_says_how_far_the_books_were_off,
+    counts_at_once_correct_the_books_once,
 }
 
 fn refusal(error: StoreError) -> (RefusalKind, String) {
@@ -278,4 +280,19 @@ async fn a_recount_says_how_far_the_books_were_off(books: Books) {
     assert_eq!(one, all[1..]);
     let refused = books.store.recount_usage_of(Some(pool(9))).await.unwrap_err();
     assert_eq!(refusal(refused).0, RefusalKind::NotFound);
+}
+
+async fn counts_at_once_correct_the_books_once(books: Books) {
+    // The counters are off by a known amount, then eight count at once while uploads go on: in the end they are right.
+    books.uploaded(1..4).await;
+    books.home.execute("UPDATE pools SET used_bytes = used_bytes + 1000, images = images - 1 WHERE id = 1").await;
+    let counts = futures_util::future::join_all((0..8).map(|_| books.store.recount_usage()));
+    let (counted, ()) = tokio::join!(counts, async {
+        for number in 4..12 {
+            books.uploaded(number..number + 1).await;
+        }
+    });
+    let off = |pools: &Vec<(PoolId, PoolUsage, PoolUsage)>| pools.iter().any(|(_, before, now)| before != now);
+    assert_eq!(counted.iter().filter(|counted| off(counted.as_ref().unwrap())).count(), 1, "{counted:?}");
+    books.assert_counted().await;
 }

@@ -46,7 +46,8 @@ impl AdminService {
         };
         let draft = wire::pool::draft(request.pool)?;
         if mask.is_empty() && draft.name.is_empty() {
-            let message = "pool.name: missing, and without update_mask every field is changed; name what to change in it";
+            let message =
+                "pool.name: missing, and without update_mask every field is changed; name what to change in it";
             return Err(Fault::bad_request(message).with_hint("for instance update_mask {\"paths\": [\"max_size\"]}"));
         }
         let patch = PoolPatch::masked(draft, &mask).map_err(unknown)?;

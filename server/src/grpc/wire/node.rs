@@ -165,9 +165,11 @@ pub(crate) fn command(item: Result<Outgoing, SessionEnd>) -> Result<v1::NodeComm
 fn farewell(end: &SessionEnd) -> Fault {
     let kind = match end {
         SessionEnd::Refused(fault) => return fault.clone(),
-        SessionEnd::Elsewhere(_) | SessionEnd::ShuttingDown | SessionEnd::Books(_) | SessionEnd::Stopped(_) | SessionEnd::Left(_) => {
-            FaultKind::Unavailable
-        }
+        SessionEnd::Elsewhere(_)
+        | SessionEnd::ShuttingDown
+        | SessionEnd::Books(_)
+        | SessionEnd::Stopped(_)
+        | SessionEnd::Left(_) => FaultKind::Unavailable,
         SessionEnd::Replaced(_) => FaultKind::Conflict,
         SessionEnd::Silent(_) => FaultKind::TimedOut,
         SessionEnd::Stalled(_) => FaultKind::TooManyRequests,
