@@ -15,6 +15,7 @@ pub struct Fault {
     message: String,
     hint: Option<String>,
     retry_after_seconds: Option<u32>,
+    headers: Vec<(&'static str, String)>,
 }
 
 /// One row of the contract's tables each.
@@ -24,6 +25,8 @@ pub enum FaultKind {
     BadRequest,
     /// No valid secret or token.
     Unauthorized,
+    /// Known who asks, but that is switched off or not theirs.
+    Forbidden,
     /// Nothing has this name.
     NotFound,
     /// Something else has this name, or the state forbids it.
@@ -63,6 +66,7 @@ impl FaultKind {
         match self {
             Self::BadRequest => (Code::InvalidArgument, 400, "bad_request"),
             Self::Unauthorized => (Code::Unauthenticated, 401, "unauthorized"),
+            Self::Forbidden => (Code::PermissionDenied, 403, "forbidden"),
             Self::NotFound => (Code::NotFound, 404, "not_found"),
             Self::MethodNotAllowed => (Code::Unimplemented, 405, "method_not_allowed"),
             Self::TimedOut => (Code::DeadlineExceeded, 408, "request_timeout"),
@@ -82,9 +86,10 @@ impl FaultKind {
     }
 
     /// Every kind, for tables and tests.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::BadRequest,
         Self::Unauthorized,
+        Self::Forbidden,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::TimedOut,
@@ -106,7 +111,7 @@ impl FaultKind {
 impl Fault {
     /// A fault of `kind` whose message is one sentence that names the thing.
     pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: None, retry_after_seconds: None }
+        Self { kind, message: message.into(), hint: None, retry_after_seconds: None, headers: Vec::new() }
     }
 
     /// Shorthand for the most frequent kind.
@@ -148,6 +153,13 @@ impl Fault {
     #[must_use]
     pub const fn retry_after(mut self, seconds: u32) -> Self {
         self.retry_after_seconds = Some(seconds);
+        self
+    }
+
+    /// With a header of its own, for what a client's program reads.
+    #[must_use]
+    pub fn with_header(mut self, name: &'static str, value: impl ToString) -> Self {
+        self.headers.push((name, value.to_string()));
         self
     }
 
@@ -197,6 +209,11 @@ impl IntoResponse for Fault {
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if let Some(seconds) = self.retry_after_seconds {
             headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        for (name, value) in self.headers {
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                headers.insert(name, value);
+            }
         }
         response
     }

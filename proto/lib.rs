@@ -21,7 +21,7 @@ pub use frame::{Cut, Cutter, FrameError, MAX_FRAME_BYTES, Verifier};
 pub use id::{Generation, IdError, ImageId, JobId, Lease, NodeId, PoolId, SessionEpoch, ShareToken};
 pub use refusal::RefusalReason;
 pub use stored_path::{PathError, PathRoot, StoredPath};
-pub use upload_token::{Claims, TokenError, Via};
+pub use upload_token::{Claims, TokenError, Via, VisitorId};
 
 /// The protocol of [`v1`] that this build speaks, as `Hello.protocol` says it. A hello without one counts as 1.
 pub const PROTOCOL: u32 = 1;

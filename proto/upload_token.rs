@@ -20,7 +20,13 @@ pub struct Claims {
     /// Who has counted the upload against the limits already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub via: Option<Via>,
+    /// The cookie session of a visitor, so that the same bytes within it are one image. Never 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub visitor: Option<VisitorId>,
 }
+
+/// A visitor's cookie session, as a number that tells nothing of the cookie.
+pub type VisitorId = std::num::NonZeroU64;
 
 /// Where an upload came in before it reached the node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,7 +101,7 @@ mod tests {
     use super::*;
 
     fn claims(exp: i64) -> Claims {
-        Claims { user_id: 1, pool_id: 2, max_bytes: 3, exp, via: None }
+        Claims { user_id: 1, pool_id: 2, max_bytes: 3, exp, via: None, visitor: None }
     }
 
     /// The three vectors that older PixelFox nodes agree on.
@@ -103,12 +109,12 @@ mod tests {
     fn tokens_are_those_of_older_nodes() {
         for (claims, secret, token) in [
             (
-                Claims { user_id: 1, pool_id: 2, max_bytes: 3, exp: 4, via: None },
+                Claims { user_id: 1, pool_id: 2, max_bytes: 3, exp: 4, via: None, visitor: None },
                 "dev_secret_change_me",
                 "eyJ1c2VyX2lkIjoxLCJwb29sX2lkIjoyLCJtYXhfYnl0ZXMiOjMsImV4cCI6NH0.-I-4QQuHC3YQaVcexoKAFNMr_YXVBKanVOR4Fm2leXA",
             ),
             (
-                Claims { user_id: 0, pool_id: 7, max_bytes: 536_870_912, exp: 1_900_000_000, via: None },
+                Claims { user_id: 0, pool_id: 7, max_bytes: 536_870_912, exp: 1_900_000_000, via: None, visitor: None },
                 "s",
                 "eyJ1c2VyX2lkIjowLCJwb29sX2lkIjo3LCJtYXhfYnl0ZXMiOjUzNjg3MDkxMiwiZXhwIjoxOTAwMDAwMDAwfQ.VAqWxVI4diWtXA9rPJlmzFvlhOkaCh0n3rh7ZAj-C-A",
             ),
@@ -119,6 +125,7 @@ mod tests {
                     max_bytes: 9_223_372_036_854_775_807,
                     exp: 1_900_000_001,
                     via: None,
+                    visitor: None,
                 },
                 "äöü secret",
                 "eyJ1c2VyX2lkIjo0Mjk0OTY3Mjk1LCJwb29sX2lkIjoxLCJtYXhfYnl0ZXMiOjkyMjMzNzIwMzY4NTQ3NzU4MDcsImV4cCI6MTkwMDAwMDAwMX0.GPUDX_kOhYegc9qZIjoxNgl17OtwPGVJwq9Upn5Z4Fg",

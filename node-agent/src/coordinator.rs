@@ -12,7 +12,7 @@ use std::{
 };
 
 use moka::{Expiry, future::Cache};
-use pixelfox_proto::{FileMeta, ImageId, NodeId, PoolId, Sha256, ShareToken, StoredPath, v1};
+use pixelfox_proto::{FileMeta, ImageId, NodeId, PoolId, Sha256, ShareToken, StoredPath, VisitorId, v1};
 use tonic::{
     Code, Request, Status,
     metadata::{Ascii, MetadataValue},
@@ -45,6 +45,8 @@ pub struct NewUpload {
     pub sha256: Sha256,
     /// Name, type, dimensions, user, share token.
     pub meta: FileMeta,
+    /// The visitor's cookie session, where it is one.
+    pub visitor: Option<VisitorId>,
 }
 
 /// What the coordinator decided about an upload.
@@ -221,6 +223,7 @@ impl Coordinator {
             size: upload.size,
             sha256: upload.sha256.as_bytes().to_vec(),
             meta: Some(upload.meta.into()),
+            visitor: upload.visitor.map_or(0, VisitorId::get),
         };
         let request = self.request(message, Some(COMMIT_DEADLINE));
         let mut client = self.client()?;

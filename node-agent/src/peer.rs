@@ -1,30 +1,37 @@
 //! Who is at the other end of a connection. The listener says it, logs name it; it must not decide anything.
 
-use std::{fmt, net::SocketAddr};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+};
 
 use http::Extensions;
+
+use crate::proxies::Client;
 
 /// The other end's address: in the extensions of each request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Peer(pub SocketAddr);
 
-/// A request's sender as a log line names it: the address without the port, `-` where there is none (a call inside the
+/// A request's sender as a log line names it: the address without the port, of the client where a trusted proxy stands
+/// in between, `-` where there is none (a call inside the
 /// process).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sender(Option<Peer>);
+pub struct Sender(Option<IpAddr>);
 
 impl Sender {
     /// Of the request with these extensions.
     #[must_use]
     pub fn of(extensions: &Extensions) -> Self {
-        Self(extensions.get::<Peer>().copied())
+        let client = extensions.get::<Client>().map(|client| client.address);
+        Self(client.or_else(|| extensions.get::<Peer>().map(|peer| peer.0.ip().to_canonical())))
     }
 }
 
 impl fmt::Display for Sender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Some(Peer(address)) => address.ip().to_canonical().fmt(f),
+            Some(address) => address.fmt(f),
             None => f.write_str("-"),
         }
     }

@@ -139,6 +139,7 @@ async fn uploads(store: &Store, numbers: Range<u64>) {
         let upload = NewUpload {
             id: image(number),
             node: node("a"),
+            visitor: None,
             pool: pool(1),
             path: format!("original/{}.jpg", image(number)).parse().unwrap(),
             size: 100_000,

@@ -27,6 +27,7 @@ use crate::{
     http,
     store::{AutoPools, Store, StoreError},
     upkeep::Upkeep,
+    uploads::{self, Uploads},
 };
 
 /// How long commands of other nodes that are out at the stop may take, after the embedded node's own have ended.
@@ -90,7 +91,9 @@ impl App {
         let inner = Routes::new(Router::new()).grpc(books.coordinator_in_process(inner_secret.clone()));
         let node =
             Node::build(&config.node, vec![(None, in_process(inner))], Some(inner_secret), &plane, &stop_port).await?;
-        let routes = Routes::new(node_http::finish(node.http().merge(http::router(store.clone()))));
+        let pages = http::Parts { store: store.clone(), uploads: uploads(&config, &store, &books, &node) };
+        let routes =
+            Routes::new(node_http::finish(node.http().merge(http::router(pages)), config.node.proxies.clone()));
         let routes = node.grpc(routes.grpc(books.coordinator()).grpc(books.admin()));
         let routes = add_diagnostics(routes).map_err(StartError::reflection)?;
         info!(node = %config.node.node_id, "listening on {address}");
@@ -180,6 +183,17 @@ async fn open_books(config: &ServerConfig) -> Result<Store, AppError> {
 /// Whether a pool has left its marker there.
 fn holds_a_pool(dir: &Path) -> bool {
     dir.join(".pixelfox/pool.json").is_file()
+}
+
+/// The ways in for uploads, of which the embedded node is one.
+fn uploads(config: &ServerConfig, store: &Store, books: &Books, node: &Node) -> Uploads {
+    Uploads::new(uploads::Parts {
+        store: store.clone(),
+        sessions: books.sessions(),
+        node_id: config.node.node_id.clone(),
+        door: node.door(),
+        secret: config.node.secrets.upload_token.clone(),
+    })
 }
 
 /// The way of the embedded node to the coordinator beside it.

@@ -104,6 +104,12 @@ impl Books {
         self.rooms.events.watch()
     }
 
+    /// Who is attached, and how their pools are.
+    #[must_use]
+    pub fn sessions(&self) -> Arc<Sessions> {
+        Arc::clone(&self.rooms.sessions)
+    }
+
     /// NODE_IDs that are attached now.
     #[must_use]
     pub fn attached(&self) -> Vec<NodeId> {

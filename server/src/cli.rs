@@ -79,7 +79,7 @@ impl UploadTokenArgs {
     pub fn claims(&self, now: i64) -> Claims {
         let seconds = i64::try_from(self.valid_for.as_secs()).unwrap_or(i64::MAX);
         let (user_id, pool_id, max_bytes) = (self.user, self.pool.get(), self.max_bytes);
-        Claims { user_id, pool_id, max_bytes, exp: now.saturating_add(seconds), via: None }
+        Claims { user_id, pool_id, max_bytes, exp: now.saturating_add(seconds), via: None, visitor: None }
     }
 }
 
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn an_upload_token_says_what_was_asked_for() {
         let parse = |arguments: &[&str]| UploadTokenArgs::try_parse_from([&["upload-token"], arguments].concat());
-        let claims = |user_id, max_bytes, exp| Claims { user_id, pool_id: 2, max_bytes, exp, via: None };
+        let claims = |user_id, max_bytes, exp| Claims { user_id, pool_id: 2, max_bytes, exp, via: None, visitor: None };
         assert_eq!(parse(&["--pool", "2"]).unwrap().claims(100), claims(0, 512 << 20, 100 + 1800));
         let all = ["--pool", "2", "--user", "7", "--max-bytes", "2GB", "--for", "24h"];
         assert_eq!(parse(&all).unwrap().claims(100), claims(7, 2_000_000_000, 100 + 86_400));

@@ -24,3 +24,4 @@ pub mod sessions;
 pub mod settle;
 pub mod store;
 pub mod upkeep;
+pub mod uploads;

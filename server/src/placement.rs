@@ -21,12 +21,13 @@ pub struct PlaceView {
     pub priority: i32,
 }
 
-/// The pool for an upload of `size` bytes, or `None` where no open pool has room. O(pools), pure.
+/// The pools for an upload of `size` bytes, best first; empty where no open pool has room. O(pools log pools), pure.
 /// Source: docs/configuration.md, "The pool for an upload". Last key: the id, so that equal pools never flap.
 #[must_use]
-pub fn choose(pools: &[PlaceView], size: u64) -> Option<PoolId> {
-    let with_room = pools.iter().filter(|pool| pool.open && pool.free_bytes >= size);
-    with_room.min_by_key(|pool| (pool.is_last_resort, pool.tier, pool.priority, pool.id)).map(|pool| pool.id)
+pub fn rank(pools: &[PlaceView], size: u64) -> Vec<PoolId> {
+    let mut with_room: Vec<&PlaceView> = pools.iter().filter(|pool| pool.open && pool.free_bytes >= size).collect();
+    with_room.sort_by_key(|pool| (pool.is_last_resort, pool.tier, pool.priority, pool.id));
+    with_room.into_iter().map(|pool| pool.id).collect()
 }
 
 #[cfg(test)]
@@ -59,7 +60,14 @@ mod tests {
             ("no room anywhere", vec![full(pool(1)), closed(pool(2))], None),
             ("no pool at all", vec![], None),
         ] {
-            assert_eq!(choose(&pools, 10).map(PoolId::get), want, "{why}");
+            assert_eq!(rank(&pools, 10).first().map(|id| id.get()), want, "{why}");
         }
+    }
+
+    #[test]
+    fn the_next_best_follow_in_order() {
+        let of = |id, priority, is_last_resort| PlaceView { priority, is_last_resort, ..pool(id) };
+        let pools = [of(1, 99, true), of(2, 10, false), of(3, 5, false), of(4, 10, false)];
+        assert_eq!(rank(&pools, 10).iter().map(|id| id.get()).collect::<Vec<_>>(), [3, 2, 4, 1]);
     }
 }

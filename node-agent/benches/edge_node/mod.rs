@@ -87,7 +87,8 @@ pub(crate) fn picture_head() -> &'static [u8] {
 
 pub(crate) fn token() -> String {
     let exp = clock::unix_seconds() + 3600;
-    Claims { user_id: 1, pool_id: 1, max_bytes: 1 << 30, exp, via: None }.mint(SECRET.as_bytes())
+    Claims { user_id: 1, pool_id: 1, max_bytes: 1 << 30, exp, via: Some(pixelfox_proto::Via::App), visitor: None }
+        .mint(SECRET.as_bytes())
 }
 
 pub(crate) fn runtime() -> tokio::runtime::Runtime {
@@ -139,18 +140,22 @@ async fn routes(plane: &Plane, dir: &Path, address: SocketAddr) -> Routes {
     let coordinator = Coordinator::new(vec![keeps_everything()], Some(SECRET));
     let intake = Intake::new(plane.clone(), Arc::clone(&pools), Arc::clone(&receiver), coordinator.clone());
     let secret = || Some(SecretPair::new(SECRET, None));
-    Routes::new(http::router(http::Parts {
-        node_id: "bench".parse().expect("a word"),
-        version: "0",
-        public_domain: format!("http://{address}"),
-        secrets: Secrets { replication: secret(), upload_token: secret() },
-        plane: plane.clone(),
-        pools,
-        receiver,
-        intake,
-        coordinator,
-        readiness: Arc::new(Vec::new),
-    }))
+    Routes::new(http::router(
+        http::Parts {
+            node_id: "bench".parse().expect("a word"),
+            version: "0",
+            public_domain: format!("http://{address}"),
+            secrets: Secrets { replication: secret(), upload_token: secret() },
+            plane: plane.clone(),
+            pools,
+            receiver,
+            intake,
+            coordinator,
+            limiter: Arc::default(),
+            readiness: Arc::new(Vec::new),
+        },
+        pixelfox_node::proxies::Proxies::default(),
+    ))
 }
 
 fn keeps_everything() -> Transport {

@@ -17,7 +17,7 @@ pub use self::{
     env::{Env, Problem, Problems, check_base_url},
     rules::weak_secret,
 };
-use crate::secret::Secrets;
+use crate::{proxies::Proxies, secret::Secrets};
 
 /// One variable as `--help` shows it: name, default in words, meaning.
 pub type Variable = (&'static str, &'static str, &'static str);
@@ -37,6 +37,7 @@ pub const VARIABLES: &[Variable] = &[
     ("REPLICATION_SECRET_PREVIOUS", "none", "also accepted while the secret is changed"),
     ("UPLOAD_TOKEN_SECRET", "none: no direct uploads", "equal on all nodes; or UPLOAD_TOKEN_SECRET_FILE"),
     ("UPLOAD_TOKEN_SECRET_PREVIOUS", "none", "also accepted while the secret is changed"),
+    ("TRUSTED_PROXIES", "none", "networks whose X-Forwarded-For and X-Forwarded-Proto count (10.0.0.0/8, 192.168.1.7)"),
     ("TLS_CA_FILE", "the system's roots", "certificates to trust for https:// between nodes, PEM"),
     ("RUST_LOG", "info", "what is logged, for instance `info,pixelfox_node=debug`"),
     ("LOG_FORMAT", "text", "`json` for log collectors"),
@@ -67,6 +68,8 @@ pub struct NodeConfig {
     pub workers: Workers,
     /// What the nodes share.
     pub secrets: Secrets,
+    /// Who may say for whom it asks.
+    pub proxies: Proxies,
     /// Certificates to trust instead of the system's.
     pub tls_ca_file: Option<PathBuf>,
     /// How it logs.
@@ -124,6 +127,7 @@ impl NodeConfig {
                 replication: env.secret_pair("REPLICATION_SECRET"),
                 upload_token: env.secret_pair("UPLOAD_TOKEN_SECRET"),
             },
+            proxies: trusted_proxies(env),
             tls_ca_file: env.text("TLS_CA_FILE").map(PathBuf::from),
             log: Self::read_log(env),
             warnings: Vec::new(),
@@ -204,6 +208,13 @@ fn storage_roots(env: &mut Env<'_>) -> Vec<PathBuf> {
     roots
 }
 
+fn trusted_proxies(env: &mut Env<'_>) -> Proxies {
+    Proxies::parse(&env.text("TRUSTED_PROXIES").unwrap_or_default()).unwrap_or_else(|word| {
+        env.problem("TRUSTED_PROXIES", format!("`{word}` is neither an address nor a network: write 10.0.0.0/8"));
+        Proxies::default()
+    })
+}
+
 fn log(env: &mut Env<'_>) -> LogConfig {
     let format = match env.text("LOG_FORMAT").as_deref() {
         None | Some("text") => LogFormat::Text,
@@ -282,6 +293,7 @@ mod tests {
             ("UPLOAD_TOKEN_SECRET_PREVIOUS", "hidden-word"),
             ("REPLICATION_SECRET", "hidden-word"),
             ("REPLICATION_SECRET_FILE", "/nonexistent"),
+            ("TRUSTED_PROXIES", "proxy.local"),
             ("LOG_FORMAT", "xml"),
             ("RUST_LOG", "a=b=c"),
         ])
@@ -296,6 +308,7 @@ mod tests {
             "DISABLE_JOB_WORKERS",
             "UPLOAD_TOKEN_SECRET",
             "REPLICATION_SECRET",
+            "TRUSTED_PROXIES",
             "LOG_FORMAT",
             "RUST_LOG",
         ] {

@@ -26,7 +26,7 @@ pub(crate) const DRAIN_TIME: Duration = Duration::from_secs(5);
 /// No further bytes come: the sender went away, or was so slow that the listener gave it up.
 #[derive(Debug, thiserror::Error)]
 #[error("the body was cut short")]
-pub(crate) struct BodyCut(#[source] axum::Error);
+pub struct BodyCut(#[source] axum::Error);
 
 impl BodyCut {
     /// Whether the sender was given up for its slowness.
@@ -44,7 +44,7 @@ impl BodyCut {
 
 /// A request's body in shared hands: a parser reads it, and whoever refuses the request drains the rest.
 #[derive(Clone)]
-pub(crate) struct RequestBody {
+pub struct RequestBody {
     state: Arc<Mutex<State>>,
 }
 
@@ -60,7 +60,7 @@ struct State {
 
 impl RequestBody {
     /// The body of the request with `headers`.
-    pub(crate) fn new(body: Body, headers: &HeaderMap) -> Self {
+    pub fn new(body: Body, headers: &HeaderMap) -> Self {
         let state = State { body, taken: 0, ended: false, refused: None, awaits_word: awaits_word(headers) };
         Self { state: Arc::new(Mutex::new(state)) }
     }
@@ -77,7 +77,7 @@ impl RequestBody {
     }
 
     /// Bytes read so far.
-    pub(crate) fn taken(&self) -> u64 {
+    pub fn taken(&self) -> u64 {
         self.state.lock().taken
     }
 
@@ -91,7 +91,7 @@ impl RequestBody {
 
     /// Refuses the request, reads on and throws away, to the end or to the limits. A sender that waits for our word
     /// before it sends anything hears the answer alone.
-    pub(crate) async fn drain(&self) {
+    pub async fn drain(&self) {
         if self.state.lock().has_nothing_under_way() {
             return;
         }

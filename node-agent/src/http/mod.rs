@@ -6,6 +6,7 @@
 
 mod auth;
 mod body;
+mod client;
 mod cors;
 mod health;
 mod json;
@@ -13,6 +14,11 @@ mod multipart;
 mod replicate;
 mod upload;
 mod uploads;
+
+pub use body::RequestBody;
+pub use client::client_of;
+pub use multipart::{Form, FormError, Limit, Part};
+pub use upload::{Duplicate, FORM_BYTES, answer};
 
 use std::{fmt, sync::Arc};
 
@@ -25,7 +31,10 @@ use axum::{
 };
 use pixelfox_proto::{Fault, FaultKind, NodeId};
 
-use crate::{coordinator::Coordinator, intake::Intake, plane::Plane, pools::Pools, receive::Receiver, secret::Secrets};
+use crate::{
+    coordinator::Coordinator, intake::Intake, plane::Plane, pools::Pools, proxies::Proxies, rate::Limiter,
+    receive::Receiver, secret::Secrets,
+};
 
 /// Why a node can't do its work, as a person would say it; empty when it can. Asked at each `GET /readyz`.
 pub type Readiness = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
@@ -50,6 +59,8 @@ pub struct Parts {
     pub intake: Intake,
     /// Who knows where a file is that is not here.
     pub coordinator: Coordinator,
+    /// Counts uploads against the limits of the settings.
+    pub limiter: Arc<Limiter>,
     /// Asked by `readyz`.
     pub readiness: Readiness,
 }
@@ -61,8 +72,8 @@ impl fmt::Debug for Parts {
 }
 
 /// All routes of a node, complete with fallbacks and CORS.
-pub fn router(parts: Parts) -> Router {
-    finish(routes(parts))
+pub fn router(parts: Parts, proxies: Proxies) -> Router {
+    finish(routes(parts), proxies)
 }
 
 /// The routes of a node alone, to be merged with others and then given to [`finish`].
@@ -81,9 +92,11 @@ pub fn routes(parts: Parts) -> Router {
         .with_state(Arc::new(parts))
 }
 
-/// Adds what holds for every route: JSON for unknown paths and methods, and CORS where the contract wants it.
-pub fn finish<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
-    router.fallback(unknown_path).method_not_allowed_fallback(wrong_method).layer(middleware::from_fn(cors::allow))
+/// Adds what holds for every route: JSON for unknown paths and methods, CORS where the contract wants it, and who the
+/// client is behind `proxies`.
+pub fn finish<S: Clone + Send + Sync + 'static>(router: Router<S>, proxies: Proxies) -> Router<S> {
+    let router = router.fallback(unknown_path).method_not_allowed_fallback(wrong_method);
+    router.layer(middleware::from_fn(cors::allow)).layer(middleware::from_fn_with_state(proxies, client::note))
 }
 
 async fn unknown_path(request: Request) -> Fault {

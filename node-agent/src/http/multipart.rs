@@ -30,21 +30,29 @@ const MAX_BOUNDARY_BYTES: usize = 70;
 
 /// Why a form can't be read to its end.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum FormError {
+pub enum FormError {
+    /// No boundary, or two.
     #[error("the Content-Type names no multipart form with one boundary")]
     NotAForm,
+    /// Against RFC 7578.
     #[error("the form is malformed")]
     Malformed(#[source] multer::Error),
+    /// More fields than a form of ours has.
     #[error("the form has more than {MAX_FIELDS} fields")]
     TooManyFields,
+    /// The field `file` twice.
     #[error("the form has two files")]
     TwoFiles,
+    /// A value that is no file, and too long.
     #[error("a field is longer than {MAX_FIELD_BYTES} bytes")]
     LongField,
+    /// The parser finds nothing in what comes.
     #[error("{MAX_UNPARSED_BYTES} bytes came without a boundary or the end of a part's header")]
     Stalled,
+    /// Larger than the limit of the whole.
     #[error("the body is larger than {0} bytes")]
     TooLarge(u64),
+    /// The sender went away, or was too slow.
     #[error("could not read the body")]
     Body(#[source] BodyCut),
 }
@@ -73,21 +81,21 @@ fn cause(error: &FormError) -> String {
 }
 
 /// A form that is being read. Dropped, it leaves the rest of the body to [`RequestBody::drain`].
-pub(crate) struct Form {
+pub struct Form {
     parser: Multipart<'static>,
     feed: Feed,
     fields: usize,
 }
 
 /// A field whose value is being read.
-pub(crate) struct Part {
+pub struct Part {
     field: Field<'static>,
     feed: Feed,
 }
 
 /// Whole-body limits.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Limit {
+pub enum Limit {
     /// Files of any size, for those who know the secret.
     None,
     /// The whole form in bytes.
@@ -99,7 +107,7 @@ impl Form {
     ///
     /// # Errors
     /// [`FormError::NotAForm`].
-    pub(crate) fn new(headers: &HeaderMap, body: &RequestBody, limit: Limit) -> Result<Self, FormError> {
+    pub fn new(headers: &HeaderMap, body: &RequestBody, limit: Limit) -> Result<Self, FormError> {
         let boundary = boundary(headers).ok_or(FormError::NotAForm)?;
         let feed = Feed::new(body.clone());
         let whole = match limit {
@@ -114,7 +122,7 @@ impl Form {
     ///
     /// # Errors
     /// When the form is malformed or beyond its limits.
-    pub(crate) async fn next(&mut self) -> Result<Option<Part>, FormError> {
+    pub async fn next(&mut self) -> Result<Option<Part>, FormError> {
         let field = poll_fn(|cx| self.feed.poll_parser(cx, |cx| self.parser.poll_next_field(cx))).await?;
         let Some(field) = field else {
             self.end().await?;
@@ -142,12 +150,12 @@ impl Form {
 
 impl Part {
     /// Its name; empty where it has none.
-    pub(crate) fn name(&self) -> &str {
+    pub fn name(&self) -> &str {
         self.field.name().unwrap_or_default()
     }
 
     /// What the sender calls the file.
-    pub(crate) fn file_name(&self) -> Option<&str> {
+    pub fn file_name(&self) -> Option<&str> {
         self.field.file_name()
     }
 
@@ -155,7 +163,7 @@ impl Part {
     ///
     /// # Errors
     /// When the form is malformed or beyond its limits.
-    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, FormError> {
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, FormError> {
         let field = &mut self.field;
         let mut next = |cx: &mut Context<'_>| Pin::new(&mut *field).poll_next(cx).map(Option::transpose);
         poll_fn(|cx| self.feed.poll_parser(cx, &mut next)).await
@@ -165,7 +173,7 @@ impl Part {
     ///
     /// # Errors
     /// [`FormError::LongField`] for a value of more than [`MAX_FIELD_BYTES`], or as `chunk`.
-    pub(crate) async fn text(mut self) -> Result<String, FormError> {
+    pub async fn text(mut self) -> Result<String, FormError> {
         let mut value = BytesMut::new();
         while let Some(chunk) = self.chunk().await? {
             if value.len() + chunk.len() > MAX_FIELD_BYTES {

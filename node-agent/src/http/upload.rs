@@ -2,19 +2,20 @@
 //! Source: docs/http.md, same heading. The token may follow the file; then the file is received on trust, a few at a
 //! time, and refused at its end if the token is bad.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use axum::{
     extract::{Request, State},
     response::{IntoResponse as _, Response},
 };
 use http::{HeaderMap, StatusCode, header};
-use pixelfox_proto::{Claims, Fault, PoolId, TokenError};
+use pixelfox_proto::{Claims, Fault, ImageId, PoolId, ShareToken, TokenError, Via};
 use serde_json::{Value, json};
 
 use super::{
     Parts,
     body::RequestBody,
+    client::client_of,
     json::Json,
     multipart::{Form, FormError, Limit, Part, hear_out},
 };
@@ -22,11 +23,12 @@ use crate::{
     clock,
     intake::{Accepted, IntakeError, Upload, Uploader},
     pools::Pool,
+    rate::{Payer, RateLimits},
     secret,
 };
 
-/// What a form may be larger than its file.
-const FORM_BYTES: u64 = 5 << 20;
+/// What a form may be larger than its file, in bytes.
+pub const FORM_BYTES: u64 = 5 << 20;
 
 /// `HEAD`: uploads are taken here.
 pub(crate) async fn present() -> StatusCode {
@@ -38,10 +40,14 @@ pub(crate) async fn upload(State(parts): State<Arc<Parts>>, request: Request) ->
     let (head, body) = request.into_parts();
     let body = RequestBody::new(body, &head.headers);
     let plane = parts.plane.clone();
-    let reception = Reception { parts, body: body.clone() };
+    let address = client_of(&head.extensions).address;
+    let reception = Reception { parts, address, body: body.clone() };
     let outcome = plane.run(Box::pin(reception.take_in(head.headers))).await;
     match outcome {
-        Ok(accepted) => Json(answer(&accepted)).into_response(),
+        Ok(Accepted { place, duplicate }) => {
+            let duplicate = if duplicate { Duplicate::Yes } else { Duplicate::No };
+            Json(answer(place.image, &place.share, &place.url, duplicate)).into_response()
+        }
         Err(fault) => {
             body.drain().await;
             fault.into_response()
@@ -49,22 +55,32 @@ pub(crate) async fn upload(State(parts): State<Arc<Parts>>, request: Request) ->
     }
 }
 
-/// The answer's shape. Variants come later: so far there is the original alone.
-fn answer(accepted: &Accepted) -> Value {
-    let place = &accepted.place;
+/// Whether the image was there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Duplicate {
+    /// It is the earlier one of the same user or visit.
+    Yes,
+    /// It is new, or was asked for by its name.
+    No,
+}
+
+/// The answer's shape, by every way in. Variants come later: so far there is the original alone.
+#[must_use]
+pub fn answer(image: ImageId, share: &ShareToken, url: &str, duplicate: Duplicate) -> Value {
     json!({
-        "image_uuid": place.image,
-        "view_url": format!("/i/{}", place.share),
-        "url": place.url,
-        "duplicate": accepted.duplicate,
+        "image_uuid": image,
+        "view_url": format!("/i/{share}"),
+        "url": url,
+        "duplicate": duplicate == Duplicate::Yes,
         "available_variants": ["original"],
-        "variants": { "original": { "original": { "url": place.url } } },
+        "variants": { "original": { "original": { "url": url } } },
     })
 }
 
 /// One request, on a data worker.
 struct Reception {
     parts: Arc<Parts>,
+    address: IpAddr,
     body: RequestBody,
 }
 
@@ -81,20 +97,22 @@ impl Reception {
             return Err(Fault::unauthorized("direct uploads disabled"));
         }
         self.check_length(&headers, leave.as_ref())?;
+        // What this node would refuse anyway it refuses before a byte is sent, so that another pool can be asked.
+        let mut opened = leave.as_ref().map(|leave| self.open(leave)).transpose()?;
         let most = self.limit(None).saturating_add(FORM_BYTES);
         let mut form = Form::new(&headers, &self.body, Limit::Whole(most))?;
         let mut received = None;
         while let Some(part) = form.next().await? {
             match part.name() {
                 "file" if received.is_some() => return Err(FormError::TwoFiles.into()),
-                "file" => received = Some(self.receive(part, &mut form, leave.as_ref()).await?),
+                "file" => received = Some(self.receive(part, &mut form, leave.as_ref(), opened.take()).await?),
                 "token" if leave.is_none() => leave = Some(self.check(part.text().await?.trim())?),
                 _ => drop(part.text().await?),
             }
         }
         let leave = leave.ok_or(TokenError::Missing)?;
         let Some(Received { upload, file_name }) = received else { return Err(Fault::bad_request("file missing")) };
-        let uploader = Uploader { user_id: leave.claims.user_id, file_name };
+        let uploader = Uploader { user_id: leave.claims.user_id, visitor: leave.claims.visitor, file_name };
         let limit = self.limit(Some(&leave));
         Ok(upload.finish(&leave.pool, limit, uploader).await?)
     }
@@ -110,7 +128,23 @@ impl Reception {
             }
         })?;
         let pool_id = PoolId::try_from(claims.pool_id).map_err(|_| Fault::bad_request("invalid pool"))?;
-        Ok(Leave { claims, pool: self.parts.pools.hosted(pool_id)? })
+        let pool = self.parts.pools.hosted(pool_id)?;
+        self.count(&claims)?;
+        Ok(Leave { claims, pool })
+    }
+
+    /// Counts the upload, but for one that the app has counted.
+    fn count(&self, claims: &Claims) -> Result<(), Fault> {
+        if claims.via == Some(Via::App) {
+            return Ok(());
+        }
+        let settings = self.parts.pools.settings();
+        let limits = RateLimits { per_ip: settings.rate_limit_per_ip, per_user: settings.rate_limit_per_user };
+        Ok(self.parts.limiter.count(Payer::of(claims.user_id, self.address), limits)?)
+    }
+
+    fn open(&self, leave: &Leave) -> Result<Upload, Fault> {
+        Ok(self.parts.intake.open(&leave.pool, self.limit(Some(leave)))?)
     }
 
     /// Largest file in bytes.
@@ -132,13 +166,19 @@ impl Reception {
         }
     }
 
-    async fn receive(&self, part: Part, form: &mut Form, leave: Option<&Leave>) -> Result<Received, Fault> {
+    async fn receive(
+        &self,
+        part: Part,
+        form: &mut Form,
+        leave: Option<&Leave>,
+        opened: Option<Upload>,
+    ) -> Result<Received, Fault> {
         let file_name = part.file_name().unwrap_or_default().to_owned();
         let _turn = match leave {
             Some(_) => None,
             None => Some(self.parts.intake.stranger().await?),
         };
-        let (fault, part) = match self.copy(part, leave).await? {
+        let (fault, part) = match self.copy(part, leave, opened).await? {
             Copied::Whole(upload) => return Ok(Received { upload: *upload, file_name }),
             Copied::Refused(fault, part) => (fault, part),
         };
@@ -159,10 +199,14 @@ impl Reception {
     }
 
     /// Writes all of `part` to the token's pool, else to the roomiest one.
-    async fn copy(&self, mut part: Part, leave: Option<&Leave>) -> Result<Copied, FormError> {
-        let pool = leave.map_or_else(|| self.parts.pools.roomiest(), |leave| Ok(Arc::clone(&leave.pool)));
-        let opened = pool.and_then(|pool| Ok(self.parts.intake.open(&pool, self.limit(leave))?));
-        let mut upload = match opened {
+    async fn copy(&self, mut part: Part, leave: Option<&Leave>, opened: Option<Upload>) -> Result<Copied, FormError> {
+        let roomiest = || Ok(self.parts.intake.open(&self.parts.pools.roomiest()?, self.limit(None))?);
+        let upload = match (opened, leave) {
+            (Some(upload), _) => Ok(upload),
+            (None, Some(leave)) => self.open(leave),
+            (None, None) => roomiest(),
+        };
+        let mut upload = match upload {
             Ok(upload) => upload,
             Err(fault) => return Ok(Copied::Refused(fault, Box::new(part))),
         };

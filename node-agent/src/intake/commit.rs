@@ -233,9 +233,9 @@ fn answer(upload: &NewUpload, committed: Committed) -> Result<Accepted, IntakeEr
     }
 }
 
-/// The upload `id` as its file at `path` tells it; `None` where the file is not, or no longer, what was uploaded.
+/// The upload `id` as its file at `path` tells it (of whose visit it was, the mark does not keep); `None` where the file is not, or no longer, what was uploaded.
 fn left_behind(pool: &Pool, id: ImageId, path: StoredPath, file: &Stored) -> Option<NewUpload> {
     let mark = file.mark().filter(|mark| mark.generation == Generation(1) && mark.meta.image_uuid == id.to_string())?;
     let (size, sha256, meta) = (mark.size, mark.sha256, mark.meta.clone());
-    Some(NewUpload { upload_id: id, pool: pool.id(), path, size, sha256, meta })
+    Some(NewUpload { upload_id: id, pool: pool.id(), path, size, sha256, meta, visitor: None })
 }

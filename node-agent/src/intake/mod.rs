@@ -10,11 +10,12 @@ mod name;
 use std::{collections::HashSet, fmt, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
-use pixelfox_proto::{Fault, FaultKind, FileMeta, ImageId};
+use pixelfox_proto::{Fault, FaultKind, FileMeta, ImageId, VisitorId};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use commit::Recovered;
+pub use name::plain_name;
 
 use crate::{
     clock,
@@ -69,6 +70,8 @@ impl fmt::Debug for Intake {
 pub struct Uploader {
     /// 0: a visitor.
     pub user_id: u64,
+    /// A visitor's cookie session, where one is known.
+    pub visitor: Option<VisitorId>,
     /// As the uploader's machine calls the file.
     pub file_name: String,
 }
@@ -263,6 +266,7 @@ impl Upload {
                 user_id: uploader.user_id,
                 created: clock::unix_seconds(),
             },
+            visitor: uploader.visitor,
         };
         let publish = Publish {
             path: upload.path.clone(),

@@ -31,10 +31,18 @@ pub(crate) fn stored_path(id: ImageId, format: Format, now: SystemTime) -> Store
     path.parse().expect("digits, hex digits and an ending of ours")
 }
 
-/// The last part of what a browser calls a file, which on some systems is a whole path; never empty.
-pub(crate) fn original_name(sent: &str, format: Format) -> String {
+/// What a browser calls a file, without what a form adds: the last part of a whole path, quotes as quotes. May be empty.
+#[must_use]
+pub fn plain_name(sent: &str) -> String {
+    // As forms encode them. Source: WHATWG HTML, "Multipart form data".
+    let sent = sent.replace("%22", "\"").replace("%0D", "").replace("%0A", "");
     let last = sent.rsplit(['/', '\\']).next().unwrap_or_default().trim();
-    let name = pixelfox_proto::FileMeta::fit_name(last);
+    pixelfox_proto::FileMeta::fit_name(last)
+}
+
+/// The plain name; never empty.
+pub(crate) fn original_name(sent: &str, format: Format) -> String {
+    let name = plain_name(sent);
     if name.is_empty() { format!("image.{}", format.extension()) } else { name }
 }
 
@@ -63,6 +71,7 @@ mod tests {
             ("", "image.jpg"),
             ("photos/", "image.jpg"),
             (" \u{7}cat\n.png ", "cat.png"),
+            ("%22cat%22%0D%0A.png", "\"cat\".png"),
         ] {
             assert_eq!(original_name(sent, Format::Jpeg), want, "{sent:?}");
         }

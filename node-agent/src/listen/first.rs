@@ -24,12 +24,13 @@ const FIRST_MOST: usize = 24 + 9 + 16 * 6;
 /// After a whole preface its SETTINGS are awaited for so long, for the lane alone.
 const SETTINGS_WAIT: Duration = Duration::from_millis(100);
 /// HTTP/1 requests that carry files.
-const DATA_REQUESTS: [&[u8]; 5] = [
+const DATA_REQUESTS: [&[u8]; 6] = [
     b"GET /uploads/",
     b"HEAD /uploads/",
     b"PUT /api/internal/replicate",
     b"POST /api/internal/upload",
     b"POST /api/v1/upload",
+    b"POST /upload ",
 ];
 
 /// Where a connection runs best.

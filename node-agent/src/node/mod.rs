@@ -23,6 +23,7 @@ use crate::{
     listen::Routes,
     plane::Plane,
     pools::{CensusPace, Pools, count_unowned},
+    rate::Limiter,
     receive::Receiver,
     secret::SecretPair,
     send::Pusher,
@@ -79,6 +80,20 @@ pub struct Node {
     intake: Intake,
     pools: Arc<Pools>,
     plane: Plane,
+    limiter: Arc<Limiter>,
+}
+
+/// The way in for uploads that do not come over this node's own routes.
+#[derive(Clone)]
+pub struct Door {
+    /// Where files are written.
+    pub plane: Plane,
+    /// The node's pools.
+    pub pools: Arc<Pools>,
+    /// From the first byte to the image record.
+    pub intake: Intake,
+    /// What counts uploads.
+    pub limiter: Arc<Limiter>,
 }
 
 impl Node {
@@ -125,6 +140,7 @@ impl Node {
             stop: stop.clone(),
             least_rate: LeastRate::default(),
         };
+        let limiter = Arc::<Limiter>::default();
         let http = http::routes(http::Parts {
             node_id: config.node_id.clone(),
             version: env!("CARGO_PKG_VERSION"),
@@ -135,15 +151,27 @@ impl Node {
             receiver,
             intake: intake.clone(),
             coordinator,
+            limiter: Arc::clone(&limiter),
             readiness: readiness(status.clone(), bearer.is_some(), Arc::clone(&pools)),
         });
         let session = bearer.is_some().then_some(session);
-        Ok(Self { http, replication, session, status, intake, pools, plane: plane.clone() })
+        Ok(Self { http, replication, session, status, intake, pools, plane: plane.clone(), limiter })
     }
 
     /// Its HTTP routes, without fallbacks: merge others, then [`http::finish`].
     pub fn http(&self) -> Router {
         self.http.clone()
+    }
+
+    /// The way in for uploads, for whoever takes them from elsewhere.
+    #[must_use]
+    pub fn door(&self) -> Door {
+        Door {
+            plane: self.plane.clone(),
+            pools: Arc::clone(&self.pools),
+            intake: self.intake.clone(),
+            limiter: Arc::clone(&self.limiter),
+        }
     }
 
     /// Adds its gRPC service.

@@ -14,10 +14,11 @@ use pixelfox_node::{
     listen::{self, Routes},
     plane::Plane,
     pools::{NodePool, NodeSettings, PoolHome, Pools, Source, Welcome},
+    proxies::Proxies,
     receive::Receiver,
     secret::{SecretPair, Secrets},
 };
-use pixelfox_proto::{Claims, FileMeta, Generation, Lease, PoolId, SessionEpoch, Sha256};
+use pixelfox_proto::{Claims, FileMeta, Generation, Lease, PoolId, SessionEpoch, Sha256, Via};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{
@@ -62,6 +63,7 @@ pub(crate) struct Spec {
     pub(crate) elsewhere: Vec<u64>,
     pub(crate) secrets: Secrets,
     pub(crate) settings: NodeSettings,
+    pub(crate) proxies: Proxies,
     pub(crate) source: Option<Source>,
     pub(crate) tell: fn(&mut NodePool),
     /// How long a client waits for the coordinator.
@@ -78,6 +80,7 @@ impl Default for Spec {
                 upload_token: Some(SecretPair::new(TOKEN_SECRET, None)),
             },
             settings: NodeSettings::default(),
+            proxies: Proxies::default(),
             source: Some(Source::Coordinator),
             tell: |_| (),
             answer_wait: Duration::from_secs(15),
@@ -114,18 +117,22 @@ impl Node {
         let coordinator = Coordinator::new(vec![fake.transport()], Some(SECRET));
         let (of_intake, to_ask) = (Arc::clone(&receiver), coordinator.clone());
         let intake = Intake::answered_within(spec.answer_wait, plane.clone(), Arc::clone(&pools), of_intake, to_ask);
-        let router = http::router(http::Parts {
-            node_id: "s01".parse().unwrap(),
-            version: "0.0.0-test",
-            public_domain: format!("http://{address}"),
-            secrets: spec.secrets.clone(),
-            plane: plane.clone(),
-            pools: Arc::clone(&pools),
-            receiver,
-            intake: intake.clone(),
-            coordinator,
-            readiness: Arc::new(|| vec!["not attached".to_owned(), "pool 1 is offline".to_owned()]),
-        });
+        let router = http::router(
+            http::Parts {
+                node_id: "s01".parse().unwrap(),
+                version: "0.0.0-test",
+                public_domain: format!("http://{address}"),
+                secrets: spec.secrets.clone(),
+                plane: plane.clone(),
+                pools: Arc::clone(&pools),
+                receiver,
+                intake: intake.clone(),
+                coordinator,
+                limiter: Arc::default(),
+                readiness: Arc::new(|| vec!["not attached".to_owned(), "pool 1 is offline".to_owned()]),
+            },
+            spec.proxies.clone(),
+        );
         let stop = CancellationToken::new();
         let mut serving = JoinSet::new();
         serving.spawn(listen::serve(listener, Routes::new(router), plane, stop.clone()));
@@ -204,7 +211,7 @@ impl Node {
     /// A token for one of this node's pools, good for an hour.
     pub(crate) fn token(pool_id: u64, max_bytes: u64) -> String {
         let exp = pixelfox_node::clock::unix_seconds() + 3600;
-        Claims { user_id: 7, pool_id, max_bytes, exp, via: None }.mint(TOKEN_SECRET.as_bytes())
+        Claims { user_id: 7, pool_id, max_bytes, exp, via: Some(Via::App), visitor: None }.mint(TOKEN_SECRET.as_bytes())
     }
 
     pub(crate) async fn upload(&self, token: &str, name: &str, bytes: Vec<u8>) -> (u16, Value) {

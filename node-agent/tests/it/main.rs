@@ -26,6 +26,7 @@ mod session_attach;
 mod stat_fetch_list;
 mod tls;
 mod upload_lanes;
+mod upload_limits;
 mod upload_refused;
 mod upload_taken;
 mod uploads_elsewhere;

@@ -89,7 +89,8 @@ async fn an_upload_through_the_app_is_taken_like_any_other() {
     let node = Node::start().await;
     let exp = clock::unix_seconds() + 60;
     let via = Some(pixelfox_proto::Via::App);
-    let token = Claims { user_id: 0, pool_id: 1, max_bytes: 1000, exp, via }.mint(TOKEN_SECRET.as_bytes());
+    let token =
+        Claims { user_id: 0, pool_id: 1, max_bytes: 1000, exp, via, visitor: None }.mint(TOKEN_SECRET.as_bytes());
     assert_eq!(node.upload(&token, "a.jpg", PHOTO.to_vec()).await.0, 200);
     assert_eq!(node.coordinator.commits()[0].meta.as_ref().unwrap().user_id, 0);
     node.stop().await;

@@ -134,7 +134,15 @@ impl Cluster {
     pub(crate) async fn upload(&self, count: u64, size: usize) -> Vec<(String, String)> {
         use futures_util::StreamExt as _;
         let exp = pixelfox_node::clock::unix_seconds() + 3600;
-        let token = Claims { user_id: 0, pool_id: 2, max_bytes: 1 << 30, exp, via: None }.mint(UPLOADS.as_bytes());
+        let token = Claims {
+            user_id: 0,
+            pool_id: 2,
+            max_bytes: 1 << 30,
+            exp,
+            via: Some(pixelfox_proto::Via::App),
+            visitor: None,
+        }
+        .mint(UPLOADS.as_bytes());
         let (http, url) = (reqwest::Client::new(), format!("http://127.0.0.1:{}/api/internal/upload", self.ports[1]));
         let one = async |number: u64| {
             let part = reqwest::multipart::Part::bytes(super::picture::png(number, size)).file_name("a.png");

@@ -29,6 +29,7 @@ pub(crate) async fn stock(cluster: &mut Cluster, count: u64) {
             let upload = NewUpload {
                 id: image(number),
                 node: "s01".parse().unwrap(),
+                visitor: None,
                 pool: pool(2),
                 path: path.parse().unwrap(),
                 size: bytes.len() as u64,

@@ -3,6 +3,7 @@
 
 mod account;
 mod actor;
+mod api_key;
 mod checks;
 mod control;
 mod deletes;
@@ -26,6 +27,8 @@ mod upload;
 
 pub use account::{Account, AccountRule, AuditEntry, AuditFilter, NewSession, PasswordHash, Session};
 pub use actor::{AccountName, Actor};
+pub use api_key::ApiKey;
+pub(crate) use api_key::MAX_KEYS;
 pub use checks::{CheckAsk, CheckOrder, CheckOutcome, CheckResult, CheckView, Checked, Found};
 pub use control::{ChangeAsk, ChangeProgress, Changed, HeldJob, JobChange, WhichJobs};
 pub use deletes::{DeleteAsk, Deleting};

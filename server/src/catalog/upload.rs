@@ -1,6 +1,6 @@
 //! Uploads that nodes ask a record for. Pure.
 
-use pixelfox_proto::{FileMeta, ImageId, NodeId, PoolId, Sha256, ShareToken, StoredPath};
+use pixelfox_proto::{FileMeta, ImageId, NodeId, PoolId, Sha256, ShareToken, StoredPath, VisitorId};
 
 /// A file that a node has durably and wants a record for.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +19,8 @@ pub struct NewUpload {
     pub sha256: Sha256,
     /// Name, type, dimensions, user, share token.
     pub meta: FileMeta,
+    /// A visitor's cookie session, where it is one.
+    pub visitor: Option<VisitorId>,
 }
 
 /// What the node does with its file.

@@ -142,6 +142,7 @@ impl Cluster {
             max_bytes: 512 << 20,
             exp: clock::unix_seconds() + TOKEN_SECONDS,
             via: None,
+            visitor: None,
         };
         let token = claims.mint(self.secrets.get("UPLOAD_TOKEN_SECRET").as_bytes());
         self.secrets.keep(&[("UPLOAD_TOKEN", &token)])

@@ -1,32 +1,47 @@
-//! The server's own HTTP, beside what every node answers: share links, the version's word about the pages.
+//! The server's own HTTP, beside what every node answers: uploads through the app, upload sessions, what became of an
+//! image, share links. Handlers translate, ask one room and answer.
+
+mod images;
+mod upload;
+mod upload_sessions;
 
 use axum::{
     Router,
-    extract::{Path, State},
-    response::{IntoResponse as _, Response},
-    routing::{any, get},
+    extract::DefaultBodyLimit,
+    routing::{any, get, post},
 };
-use http::{HeaderValue, StatusCode, header};
-use pixelfox_proto::{Fault, FaultKind, ShareToken};
+use pixelfox_proto::{Fault, FaultKind};
 
-use crate::{catalog::ReplicaState, store::Store};
+use crate::{store::Store, uploads::Uploads};
 
 /// Routes of the contract that this version does not have, and what to use meanwhile.
-const NOT_BUILT: [(&str, &str); 9] = [
-    ("/", "upload with a token: POST /api/internal/upload"),
-    ("/upload", "upload with a token: POST /api/internal/upload"),
-    ("/api/internal/upload/sessions", "upload tokens are made by whoever has UPLOAD_TOKEN_SECRET"),
-    ("/api/v1/upload/sessions", "upload tokens are made by whoever has UPLOAD_TOKEN_SECRET"),
-    ("/api/internal/images/{uuid}/status", "ask the Admin service: GetImage"),
-    ("/api/v1/images/{uuid}/status", "ask the Admin service: GetImage"),
-    ("/api/v1/images/{uuid}", "ask the Admin service: GetImage"),
+const NOT_BUILT: [(&str, &str); 3] = [
+    ("/", "upload with POST /upload"),
     ("/api/openapi.json", "the gRPC half describes itself by reflection"),
     ("/metrics", "ask the Admin service: GetOverview"),
 ];
 
+/// What the routes work with.
+#[derive(Clone)]
+pub struct Parts {
+    /// The books.
+    pub store: Store,
+    /// The ways in for uploads.
+    pub uploads: Uploads,
+}
+
 /// The routes, to be merged with the embedded node's.
-pub fn router(store: Store) -> Router {
-    let api = Router::new().route("/i/{share}", get(share)).with_state(store);
+pub fn router(parts: Parts) -> Router {
+    let api = Router::new()
+        .route("/upload", post(upload::upload))
+        .route("/api/internal/upload/sessions", post(upload_sessions::of_the_page))
+        .route("/api/v1/upload/sessions", post(upload_sessions::by_key))
+        .route("/api/internal/images/{uuid}/status", get(images::status))
+        .route("/api/v1/images/{uuid}/status", get(images::status))
+        .route("/api/v1/images/{uuid}", get(images::image))
+        .route("/i/{share}", get(images::share))
+        .layer(DefaultBodyLimit::disable()) // bodies have limits of their own
+        .with_state(parts);
     let not_built = |routes: Router, (path, meanwhile): (&'static str, &'static str)| {
         let answer = move || async move {
             Fault::new(FaultKind::Unimplemented, format!("{path} is not in this version")).with_hint(meanwhile)
@@ -34,15 +49,4 @@ pub fn router(store: Store) -> Router {
         routes.route(path, any(answer))
     };
     NOT_BUILT.into_iter().fold(api.merge(pixelfox_admin_web::router()), not_built)
-}
-
-/// `GET /i/<share>`: to the picture itself, wherever it is now.
-async fn share(State(store): State<Store>, Path(share): Path<String>) -> Result<Response, Fault> {
-    let unknown = || Fault::not_found("no image has this link");
-    let share: ShareToken = share.parse().map_err(|_| unknown())?;
-    let image = store.image_by_share(&share).await?;
-    let original = image.files.first().filter(|file| file.state != ReplicaState::Lost).ok_or_else(unknown)?;
-    let location = HeaderValue::from_str(&original.url()).map_err(|_| unknown())?;
-    let headers = [(header::LOCATION, location), (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
-    Ok((StatusCode::TEMPORARY_REDIRECT, headers).into_response())
 }

@@ -22,6 +22,7 @@ mod image_walk;
 mod images;
 mod job_list;
 mod jobs;
+mod keys;
 mod lease;
 mod listen;
 mod nodes;

@@ -12,8 +12,8 @@ pub(super) mod postgres;
 /// Statements that run for every upload, lease, commit or look of the dispatcher.
 mod hot {
     use super::super::{
-        accounts, checks, commit, control, deletes, endings, held, images, jobs, lease, plan, plan_pool, purge, queue,
-        requests, rows, slices, split, trash, undo, uploads,
+        accounts, checks, commit, control, deletes, endings, held, images, jobs, keys, lease, plan, plan_pool, purge,
+        queue, requests, rows, slices, split, trash, undo, uploads,
     };
 
     pub(super) const STATEMENTS: &[(&str, &str)] = &[
@@ -116,6 +116,9 @@ mod hot {
         ("uploads::BY_PATH", uploads::BY_PATH),
         ("uploads::BY_UUID", uploads::BY_UUID),
         ("uploads::BY_BYTES", uploads::BY_BYTES),
+        ("uploads::BY_VISIT", uploads::BY_VISIT),
+        ("keys::BY_DIGEST", keys::BY_DIGEST),
+        ("keys::USED", keys::USED),
     ];
 }
 

@@ -1,6 +1,6 @@
 //! Uploads become images: one decision, one transaction, the same answer however often it is asked.
 
-use pixelfox_proto::{FileMeta, ShareToken};
+use pixelfox_proto::{FileMeta, ShareToken, VisitorId};
 use sqlx::FromRow;
 
 use super::{
@@ -67,6 +67,8 @@ pub(super) const BY_PATH: &str = earlier!("f.stored_path = $1");
 pub(super) const BY_UUID: &str = earlier!("i.uuid = $1");
 pub(super) const BY_BYTES: &str =
     earlier!("i.user_id = $1 AND i.user_id <> 0 AND i.sha256 = $2 AND f.sha256 = $2 AND i.deleting = 0");
+pub(super) const BY_VISIT: &str =
+    earlier!("i.visitor = $1 AND i.visitor <> 0 AND i.sha256 = $2 AND f.sha256 = $2 AND i.deleting = 0");
 
 async fn commit(conn: &mut Conn, upload: NewUpload, now: UnixMillis) -> Result<UploadDecision, Trouble> {
     let pool = rows::one_pool(conn, int(upload.pool.get())).await?;
@@ -80,17 +82,10 @@ async fn commit(conn: &mut Conn, upload: NewUpload, now: UnixMillis) -> Result<U
     if let Some(decision) = asked_before(conn, &upload).await? {
         return Ok(decision);
     }
-    if upload.meta.user_id != 0 {
-        let earlier: Option<Earlier> = statement::query_as(BY_BYTES)
-            .bind(int(upload.meta.user_id))
-            .bind(&upload.sha256.as_bytes()[..])
-            .fetch_optional(&mut *conn)
-            .await?;
-        match earlier {
-            Some(earlier) if earlier.has_live => return Ok(UploadDecision::DropDuplicate(earlier.answer()?)),
-            Some(earlier) if earlier.job_id.is_none() => return heal(conn, &earlier, &upload, &pool, now).await,
-            _ => {}
-        }
+    match of_the_same_owner(conn, &upload).await? {
+        Some(earlier) if earlier.has_live => return Ok(UploadDecision::DropDuplicate(earlier.answer()?)),
+        Some(earlier) if earlier.job_id.is_none() => return heal(conn, &earlier, &upload, &pool, now).await,
+        _ => {}
     }
     let taken = "SELECT EXISTS (SELECT 1 FROM images WHERE share_token = $1)";
     if statement::query_scalar(taken).bind(share.as_str()).fetch_one(&mut *conn).await? {
@@ -99,6 +94,17 @@ async fn commit(conn: &mut Conn, upload: NewUpload, now: UnixMillis) -> Result<U
     new_image(conn, &upload, &pool, &share, now).await?;
     let url = format!("{}/uploads/{}", pool.public_base_url, upload.path);
     Ok(UploadDecision::Keep(UploadedImage { id: upload.id, share, url }))
+}
+
+/// The image of the same bytes that the same user has, or the same visit of somebody without a login.
+async fn of_the_same_owner(conn: &mut Conn, upload: &NewUpload) -> Result<Option<Earlier>, Trouble> {
+    let (sql, owner) = match (upload.meta.user_id, upload.visitor) {
+        (0, None) => return Ok(None),
+        (0, Some(visitor)) => (BY_VISIT, visitor.get()),
+        (user, _) => (BY_BYTES, user),
+    };
+    let earlier = statement::query_as(sql).bind(int(owner)).bind(&upload.sha256.as_bytes()[..]);
+    Ok(earlier.fetch_optional(conn).await?)
 }
 
 /// The answer to an upload that is not new, by its id and its path.
@@ -155,8 +161,8 @@ async fn heal(
 
 const NEW_IMAGE: &str = "
 INSERT INTO images (uuid, share_token, original_name, name_key, content_type, size, width, height, sha256, user_id,
-    created, pool_id, entry)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING id";
+    created, pool_id, entry, visitor)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) RETURNING id";
 
 async fn new_image(
     conn: &mut Conn,
@@ -183,6 +189,7 @@ async fn new_image(
         .bind(created)
         .bind(to)
         .bind(entry)
+        .bind(if upload.meta.user_id == 0 { int(upload.visitor.map_or(0, VisitorId::get)) } else { 0 })
         .fetch_one(&mut *conn)
         .await?;
     let mut tally = Tally::default();

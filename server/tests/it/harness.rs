@@ -118,7 +118,14 @@ impl TestCluster {
 
     pub(crate) fn upload_token(&self, pool: u64) -> String {
         let exp = pixelfox_node::clock::unix_seconds() + 600;
-        let claims = Claims { user_id: 0, pool_id: pool, max_bytes: 1 << 30, exp, via: None };
+        let claims = Claims {
+            user_id: 0,
+            pool_id: pool,
+            max_bytes: 1 << 30,
+            exp,
+            via: Some(pixelfox_proto::Via::App),
+            visitor: None,
+        };
         claims.mint(self.running().secrets().get("UPLOAD_TOKEN_SECRET").as_bytes())
     }
 

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod admin;
+mod app_uploads;
 mod attach;
 mod checker;
 mod checks_cluster;
@@ -21,6 +22,7 @@ mod pool_admin;
 mod postgres;
 mod processes;
 mod programs;
+mod public_api;
 mod servers;
 mod starts;
 mod store_accounts;

@@ -192,6 +192,7 @@ impl Upload {
         };
         let request = v1::CommitUploadRequest {
             upload_id: uuid.clone(),
+            visitor: 0,
             pool_id: pool,
             stored_path: path.clone(),
             size: 1000,

@@ -129,6 +129,7 @@ pub(crate) fn upload(number: u64) -> NewUpload {
     NewUpload {
         id: image(number),
         node: node("local"),
+        visitor: None,
         pool: pool(1),
         path: path(number),
         size: SIZE,

@@ -1,6 +1,6 @@
 //! The store's suite: uploads become images, paths become places, lists.
 
-use pixelfox_proto::{ImageId, ShareToken};
+use pixelfox_proto::{ImageId, ShareToken, VisitorId};
 use pixelfox_server::{
     catalog::{
         ImageFilter, ImageTotals, LostSession, NewUpload, PageAsk, ReplicaState, Setback, SetbackKind, SourceFault,
@@ -15,6 +15,8 @@ suite! {
     an_upload_becomes_an_image_and_the_same_answer_again,
     the_same_bytes_of_the_same_user_are_a_duplicate,
     visitors_share_nothing,
+    the_same_bytes_within_a_visit_are_a_duplicate,
+    a_key_is_found_by_its_digest_until_it_is_revoked,
     a_lost_original_is_healed_by_the_same_users_next_upload,
     an_upload_that_can_not_be_kept_is_dropped_or_asked_again,
     a_path_is_located_where_it_is_now,
@@ -67,6 +69,38 @@ async fn visitors_share_nothing(books: Books) {
     for number in 1..4 {
         assert_eq!(kept(books.store.commit_upload(of_user(number, 0, 1), at(0)).await.unwrap()), image(number));
     }
+}
+
+async fn the_same_bytes_within_a_visit_are_a_duplicate(books: Books) {
+    // Within it, and only there: not of another visit, not of no visit, not of a user.
+    let in_visit = |number, visit| NewUpload { visitor: VisitorId::new(visit), ..of_user(number, 0, 1) };
+    kept(books.store.commit_upload(in_visit(1, 7), at(0)).await.unwrap());
+    let again = books.store.commit_upload(in_visit(2, 7), at(1)).await.unwrap();
+    let UploadDecision::DropDuplicate(earlier) = again else { panic!("{again:?}") };
+    assert_eq!(earlier.id, image(1));
+    kept(books.store.commit_upload(in_visit(3, 8), at(1)).await.unwrap());
+    kept(books.store.commit_upload(in_visit(4, 0), at(1)).await.unwrap());
+    let user = NewUpload { visitor: VisitorId::new(7), ..of_user(5, 7, 1) };
+    kept(books.store.commit_upload(user, at(1)).await.unwrap());
+    kept(books.store.commit_upload(NewUpload { sha256: digest(2), ..in_visit(6, 7) }, at(1)).await.unwrap());
+    books.assert_counted().await;
+}
+
+async fn a_key_is_found_by_its_digest_until_it_is_revoked(books: Books) {
+    let one = books.store.create_api_key("Blog", digest(1), at(0)).await.unwrap();
+    let two = books.store.create_api_key("Blog", digest(2), at(0)).await.unwrap();
+    assert!(one.user_id > 0 && one.user_id != two.user_id);
+    assert_eq!(books.store.api_key(digest(1)).await.unwrap(), Some(one.clone()));
+    assert_eq!(books.store.api_key(digest(3)).await.unwrap(), None);
+    books.store.api_key_used(one.id, at(9)).await.unwrap();
+    books.store.api_key_used(one.id, at(5)).await.unwrap();
+    let listed = books.store.list_api_keys().await.unwrap();
+    assert_eq!((listed[0].last_used, &listed[1]), (Some(at(9)), &two));
+    assert_eq!(books.store.revoke_api_key(one.id, at(10)).await.unwrap().name, "Blog");
+    assert_eq!(books.store.api_key(digest(1)).await.unwrap(), None);
+    assert!(matches!(books.store.revoke_api_key(one.id, at(11)).await, Err(StoreError::Refused(_))));
+    let three = books.store.create_api_key("Blog", digest(1), at(12)).await.unwrap();
+    assert!(three.id > two.id && three.user_id > two.user_id, "no id is used twice");
 }
 
 /// Image 1 of user 5 as one whose original was found missing.

@@ -6,6 +6,7 @@ mod control;
 mod counts;
 mod images;
 mod jobs;
+mod keys;
 mod moves;
 mod nodes;
 mod places;

@@ -4,6 +4,7 @@
 pub(super) mod account;
 pub(super) mod image;
 pub(super) mod job;
+pub(super) mod key;
 pub(super) mod node;
 pub(super) mod pool;
 pub(super) mod settings;

@@ -1,7 +1,7 @@
 //! CommitUpload and Locate on the wire.
 
 use pixelfox_proto::v1::{self, commit_upload_response::Decision};
-use pixelfox_proto::{Fault, FileMeta, ImageId, NodeId, PoolId, Sha256, StoredPath};
+use pixelfox_proto::{Fault, FileMeta, ImageId, NodeId, PoolId, Sha256, StoredPath, VisitorId};
 
 use crate::catalog::{NewUpload, UploadDecision, UploadedImage};
 
@@ -22,6 +22,7 @@ pub(crate) fn new_upload(node: NodeId, request: v1::CommitUploadRequest) -> Resu
         size: request.size,
         sha256: Sha256::try_from(request.sha256.as_slice()).map_err(|e| field("sha256", &e))?,
         meta: request.meta.map(FileMeta::from).unwrap_or_default(),
+        visitor: VisitorId::new(request.visitor),
     })
 }
 

@@ -92,7 +92,14 @@ impl Client {
     /// Uploads to a node. `None`: not acknowledged.
     pub(super) async fn upload(&self, to: Role, bytes: &[u8]) -> Option<Upload> {
         let exp = pixelfox_node::clock::unix_seconds() + 600;
-        let claims = Claims { user_id: 7, pool_id: to.pool(), max_bytes: 1 << 30, exp, via: None };
+        let claims = Claims {
+            user_id: 7,
+            pool_id: to.pool(),
+            max_bytes: 1 << 30,
+            exp,
+            via: Some(pixelfox_proto::Via::App),
+            visitor: None,
+        };
         let part = reqwest::multipart::Part::bytes(bytes.to_vec()).file_name("picture.png");
         let request = self.http.post(format!("http://{}/api/internal/upload", self.address(to)));
         let request = request.bearer_auth(claims.mint(TOKEN_SECRET.as_bytes()));

@@ -1,0 +1,61 @@
+//! How many uploads a node takes: by user, by address, behind a trusted proxy, and by word of the app that has counted.
+
+use pixelfox_node::{clock, pools::NodeSettings, proxies::Proxies};
+use pixelfox_proto::{Claims, Via};
+use reqwest::multipart::{Form, Part};
+
+use crate::edge_rig::{Node, PNG, Spec, TOKEN_SECRET};
+
+fn token(user_id: u64, via: Option<Via>) -> String {
+    let exp = clock::unix_seconds() + 60;
+    Claims { user_id, pool_id: 1, max_bytes: 1 << 20, exp, via, visitor: None }.mint(TOKEN_SECRET.as_bytes())
+}
+
+/// An upload with `token`, before or behind the file, said to come from `client`.
+async fn upload(node: &Node, token: &str, is_behind: bool, client: &str) -> (u16, String) {
+    let request = node.client.post(node.url("/api/v1/upload")).header("x-forwarded-for", client.to_owned());
+    let file = Form::new().part("file", Part::bytes(PNG).file_name("a.png"));
+    let request = match is_behind {
+        true => request.multipart(file.text("token", token.to_owned())),
+        false => request.bearer_auth(token).multipart(file),
+    };
+    let answer = request.send().await.unwrap();
+    let scope = answer.headers().get("x-rate-limit-scope").map(|scope| scope.to_str().unwrap().to_owned());
+    (answer.status().as_u16(), scope.unwrap_or_default())
+}
+
+async fn node(proxies: &str) -> Node {
+    let settings = NodeSettings { rate_limit_per_ip: 2, rate_limit_per_user: 2, ..NodeSettings::default() };
+    Node::with(Spec { settings, proxies: Proxies::parse(proxies).unwrap(), ..Spec::default() }).await
+}
+
+#[tokio::test]
+async fn one_more_than_the_limit_is_refused_wherever_its_token_stands() {
+    let node = node("").await;
+    for (user, scope) in [(0, "ip"), (5, "user")] {
+        for is_behind in [false, true] {
+            assert_eq!(upload(&node, &token(user, None), is_behind, "").await.0, 200);
+        }
+        for is_behind in [false, true] {
+            assert_eq!(upload(&node, &token(user, None), is_behind, "").await, (429, scope.to_owned()));
+        }
+        assert_eq!(upload(&node, &token(user, Some(Via::App)), false, "").await.0, 200, "the app has counted");
+    }
+    assert_eq!(node.files(1).len(), 6, "what was refused left nothing");
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn an_address_counts_as_a_trusted_proxy_says_it_and_nobody_else() {
+    let (trusting, other) = (node("127.0.0.0/8").await, node("10.0.0.0/8").await);
+    for client in ["203.0.113.1", "203.0.113.2"] {
+        assert_eq!(upload(&trusting, &token(0, None), false, client).await.0, 200);
+        assert_eq!(upload(&trusting, &token(0, None), false, &format!("1.2.3.4, {client}")).await.0, 200);
+        assert_eq!(upload(&trusting, &token(0, None), false, client).await.0, 429, "{client}");
+    }
+    for (client, status) in [("203.0.113.1", 200), ("203.0.113.2", 200), ("203.0.113.3", 429)] {
+        assert_eq!(upload(&other, &token(0, None), false, client).await.0, status);
+    }
+    trusting.stop().await;
+    other.stop().await;
+}

@@ -1,0 +1,43 @@
+//! `POST /upload`: a picture through the app. Source: docs/http.md, "POST /upload".
+
+use axum::{
+    Json,
+    extract::{Request, State},
+    response::{IntoResponse as _, Response},
+};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use pixelfox_node::http::{RequestBody, client_of};
+use pixelfox_proto::Fault;
+use serde_json::Value;
+
+use super::Parts;
+
+/// The route's handler.
+pub(super) async fn upload(State(parts): State<Parts>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let body = RequestBody::new(body, &head.headers);
+    let address = client_of(&head.extensions).address;
+    match parts.uploads.through(&head.headers, address, &body).await {
+        Ok(answer) if wants_json(&head.headers) => Json(answer).into_response(),
+        Ok(answer) => to_the_image(&answer),
+        Err(fault) => {
+            body.drain().await;
+            fault.into_response()
+        }
+    }
+}
+
+/// Whether the client's program reads the answer, and not a person.
+fn wants_json(headers: &HeaderMap) -> bool {
+    let accepts = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let mut types = accepts.flat_map(|line| line.split(',')).map(|word| word.split(';').next().unwrap_or_default());
+    types.any(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+}
+
+fn to_the_image(answer: &Value) -> Response {
+    let location = answer["view_url"].as_str().and_then(|url| HeaderValue::from_str(url).ok());
+    match location {
+        Some(location) => (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response(),
+        None => Fault::unavailable("the answer has no link").into_response(),
+    }
+}
