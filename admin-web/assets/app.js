@@ -66,7 +66,7 @@ function goLive() {
     });
     source.addEventListener("patch", event => { isLive(); patch(JSON.parse(event.data)); });
     // The page can't be rendered any more: its own answer says why.
-    source.addEventListener("trouble", event => { if (event.data === "404") location.reload(); else isLost(); });
+    source.addEventListener("trouble", event => { if (event.data === "404" || event.data === "401") location.reload(); else isLost(); });
     source.onerror = () => {
       isLost();
       source.close();

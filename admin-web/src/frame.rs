@@ -38,10 +38,8 @@ struct TroublePage<'a> {
     status: StatusCode,
 }
 
-/// `routes` with everything that all pages have in common, and the error page for what is at no route below `/admin`.
+/// `routes` with everything that all pages have in common.
 pub(crate) fn around(routes: Router<Site>) -> Router<Site> {
-    let nowhere = || async { Trouble::no_page() };
-    let routes = routes.route("/admin/{*nowhere}", axum::routing::any(nowhere));
     routes.layer(middleware::from_fn(finish)).layer(CompressionLayer::new())
 }
 
@@ -50,7 +48,7 @@ async fn finish(request: Request, next: Next) -> Response {
     if let Some(response) = switched(&parts.uri) {
         return response;
     }
-    let view = View::of(&parts);
+    let mut view = View::of(&parts);
     let asked_without_page = parts.headers.get("sec-fetch-dest").is_some_and(|dest| dest == "empty");
     let said = !asked_without_page && cookie(&parts.headers, Note::COOKIE).is_some();
     let mut response = next.run(Request::from_parts(parts, body)).await;
@@ -59,6 +57,7 @@ async fn finish(request: Request, next: Next) -> Response {
         let refused = response.status() == StatusCode::METHOD_NOT_ALLOWED;
         refused.then(|| Trouble { status: response.status(), message: view.w.frame.trouble_method.to_owned() })
     });
+    view.person = response.extensions_mut().remove();
     if let Some(trouble) = trouble {
         response = trouble_page(&view, &trouble);
     }

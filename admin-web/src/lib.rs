@@ -11,14 +11,17 @@
 //!    anew when something happens (at most four times a second) and sent to the browser where it differs.
 //! 4. An action is a `POST` that takes [`Fields`](visit::Fields), asks, and goes back by `visit.back(..)` with a
 //!    [`Note`](visit::Note), which the page shows at the element it names. What is refused and has a form is rendered
-//!    again with what was typed.
+//!    again with what was typed. Origin and token were checked before, by the gate, for every request that is not a
+//!    `GET`; an old token shows the fields once more, to be sent again.
 //! 5. A test in `tests/it` against the fake of the Admin service; it looks at the page without JavaScript.
+//!    `reader::get` and `reader::post` are signed in.
 //!
 //! A [`Trouble`] becomes the error page in the reader's language in `frame.rs`, the layer around all pages.
 
 mod admin;
 mod assets;
 mod frame;
+mod gate;
 mod live;
 mod pages;
 mod show;
@@ -27,36 +30,23 @@ mod view;
 mod visit;
 mod words;
 
-use axum::{Router, routing::any};
-use pixelfox_proto::{Fault, FaultKind};
+use axum::Router;
 
-pub use self::admin::{Admin, Calls, in_process};
+pub use self::admin::{ACCOUNT, Admin, Calls, in_process};
 pub use self::frame::content_security_policy;
+pub use self::gate::ClientAddress;
 pub use self::show::{Exact, Show};
 pub use self::trouble::Trouble;
 pub use self::view::{Person, View};
 pub use self::visit::{Fields, Note, Outcome, Visit};
 pub use self::words::Language;
 
-/// Metadata of each call to the Admin service by which the pages say who is signed in. Only a service in the same process
-/// believes it.
-pub const ACCOUNT: &str = "x-pixelfox-account";
-
-/// Answers `/admin` and everything below it while nobody can log in.
-pub fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    Router::new().route("/admin", any(not_yet)).route("/admin/{*page}", any(not_yet))
-}
-
-async fn not_yet() -> Fault {
-    Fault::new(FaultKind::Unimplemented, "the admin pages are not in this version")
-        .with_hint("use the Admin service: grpcurl -plaintext -H \"authorization: Bearer $ADMIN_TOKEN\" HOST:PORT describe pixelfox.v1.Admin")
-}
-
-/// Every page below `/admin` and the assets, for whoever comes: who may come is decided by the layer around it, which
-/// puts a [`Person`] into the request's extensions.
-pub fn pages<S: Clone + Send + Sync + 'static>(admin: Admin) -> Router<S> {
-    let site = visit::Site::new(admin);
-    frame::around(pages::router()).merge(assets::router()).with_state(site)
+/// Every page below `/admin` behind its gate, and the assets. Who mounts it puts a [`ClientAddress`] into each request's
+/// extensions: tries to sign in are counted by it.
+pub fn pages<S: Clone + Send + Sync + 'static>(calls: Calls) -> Router<S> {
+    let site = visit::Site::new(calls);
+    let routes = gate::before(pages::router(), &site);
+    frame::around(routes).merge(assets::router()).with_state(site)
 }
 
 /// Stylesheet, script and icons under names that change with their content: `/assets/app.<hash>.css`.

@@ -1,25 +1,40 @@
 //! One request on its way through a page: the view, the Admin client, what a form sent, where it goes back to.
 
 use axum::{
-    Form,
-    extract::{FromRequest, FromRequestParts, Request},
+    extract::FromRequestParts,
     response::{IntoResponse as _, Response},
 };
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use http::{HeaderValue, StatusCode, header, request::Parts};
 use serde::{Deserialize, Serialize};
 
-use crate::{admin::Admin, trouble::Trouble, view::View};
+use crate::{
+    admin::{self, Admin, Calls},
+    gate::Sources,
+    trouble::Trouble,
+    view::View,
+};
 
 /// What all pages share.
 #[derive(Clone, Debug)]
 pub(crate) struct Site {
-    admin: Admin,
+    calls: Calls,
+    sources: Sources,
 }
 
 impl Site {
-    pub(crate) const fn new(admin: Admin) -> Self {
-        Self { admin }
+    pub(crate) fn new(calls: Calls) -> Self {
+        Self { calls, sources: Sources::default() }
+    }
+
+    /// The Admin service in the name of this account, or in that of nobody.
+    pub(crate) fn admin(&self, account: Option<&str>) -> Admin {
+        admin::client(&self.calls, account)
+    }
+
+    /// Where pictures may come from.
+    pub(crate) const fn sources(&self) -> &Sources {
+        &self.sources
     }
 }
 
@@ -46,7 +61,7 @@ impl Visit {
     /// The Admin service, in the name of who is logged in.
     #[must_use]
     pub fn admin(&self) -> Admin {
-        self.site.admin.clone()
+        self.site.admin(self.view.person.as_ref().map(|person| person.name.as_str()))
     }
 
     /// Whether the script of an open page asks for what changes.
@@ -121,20 +136,17 @@ impl Note {
     }
 }
 
-/// The fields of a form, in order, as they were typed.
+/// The fields of a form, in order, as they were typed, without its token: the gate has checked that, and where the form
+/// was sent from, before this.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fields(pub Vec<(String, String)>);
 
-impl<S: Send + Sync> FromRequest<S> for Fields {
+impl<S: Send + Sync> FromRequestParts<S> for Fields {
     type Rejection = Trouble;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Trouble> {
-        let form = Form::<Vec<(String, String)>>::from_request(request, state).await;
-        let refused = |rejection: axum::extract::rejection::FormRejection| Trouble {
-            status: rejection.status(),
-            message: rejection.body_text(),
-        };
-        Ok(Self(form.map_err(refused)?.0))
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Trouble> {
+        let taken = parts.extensions.remove::<Self>();
+        taken.ok_or(Trouble { status: StatusCode::FORBIDDEN, message: String::new() })
     }
 }
 

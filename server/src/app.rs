@@ -91,7 +91,11 @@ impl App {
         let inner = Routes::new(Router::new()).grpc(books.coordinator_in_process(inner_secret.clone()));
         let node =
             Node::build(&config.node, vec![(None, in_process(inner))], Some(inner_secret), &plane, &stop_port).await?;
-        let pages = http::Parts { store: store.clone(), uploads: uploads(&config, &store, &books, &node) };
+        let pages = http::Parts {
+            store: store.clone(),
+            uploads: uploads(&config, &store, &books, &node),
+            admin: pixelfox_admin_web::in_process(books.admin_in_process()),
+        };
         let routes =
             Routes::new(node_http::finish(node.http().merge(http::router(pages)), config.node.proxies.clone()));
         let routes = node.grpc(routes.grpc(books.coordinator()).grpc(books.admin()));

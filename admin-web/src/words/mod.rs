@@ -14,11 +14,13 @@ macro_rules! words {
     };
 }
 
+mod audit;
 mod dashboard;
 mod frame;
+mod gate;
 mod units;
 
-pub(crate) use self::{dashboard::Dashboard, frame::Frame, units::Units};
+pub(crate) use self::{audit::Audit, dashboard::Dashboard, frame::Frame, gate::Gate, units::Units};
 
 /// A language of the pages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,13 +35,17 @@ pub enum Language {
 /// All words of one language, by page.
 #[derive(Debug)]
 pub(crate) struct Words {
+    pub(crate) audit: Audit,
     pub(crate) dashboard: Dashboard,
     pub(crate) frame: Frame,
+    pub(crate) gate: Gate,
     pub(crate) units: Units,
 }
 
-static DE: Words = Words { dashboard: Dashboard::DE, frame: Frame::DE, units: Units::DE };
-static EN: Words = Words { dashboard: Dashboard::EN, frame: Frame::EN, units: Units::EN };
+static DE: Words =
+    Words { audit: Audit::DE, dashboard: Dashboard::DE, frame: Frame::DE, gate: Gate::DE, units: Units::DE };
+static EN: Words =
+    Words { audit: Audit::EN, dashboard: Dashboard::EN, frame: Frame::EN, gate: Gate::EN, units: Units::EN };
 
 impl Language {
     /// `de` or `en`.

@@ -4,7 +4,7 @@ use std::{any::Any, collections::HashMap, pin::Pin, sync::Arc};
 
 use futures_util::{Stream, StreamExt as _};
 use parking_lot::Mutex;
-use pixelfox_admin_web::in_process;
+use pixelfox_admin_web::{Calls, in_process};
 use pixelfox_proto::v1::{
     self,
     admin_server::{Admin, AdminServer},
@@ -12,6 +12,8 @@ use pixelfox_proto::v1::{
 use tokio::sync::broadcast;
 use tokio_stream::wrappers::BroadcastStream;
 use tonic::{Request, Response, Status};
+
+use crate::reader::KEY;
 
 type Anything = Box<dyn Any + Send>;
 type Answer = Arc<dyn Fn(Anything) -> Result<Anything, Status> + Send + Sync>;
@@ -21,12 +23,21 @@ type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 #[derive(Clone)]
 pub(crate) struct Fake {
     answers: Arc<Mutex<HashMap<&'static str, Answer>>>,
+    /// Method and account of each call that named one.
+    accounts: Arc<Mutex<Vec<(String, String)>>>,
     events: broadcast::Sender<v1::Event>,
 }
 
 impl Fake {
+    /// Whoever comes with [`crate::reader::KEY`] is signed in as `admin`; there are no pools.
     pub(crate) fn new() -> Self {
-        Self { answers: Arc::default(), events: broadcast::channel(64).0 }
+        let fake = Self { answers: Arc::default(), accounts: Arc::default(), events: broadcast::channel(64).0 };
+        fake.on("get_session", |asked: v1::GetSessionRequest| {
+            let session = v1::Session { account: "admin".into(), expires: None };
+            (asked.secret == KEY).then_some(session).ok_or_else(|| Status::unauthenticated("no such session"))
+        });
+        fake.on("list_pools", |_: v1::ListPoolsRequest| Ok(v1::ListPoolsResponse::default()));
+        fake
     }
 
     /// From now on `method` answers so.
@@ -54,12 +65,21 @@ impl Fake {
         self.events.receiver_count()
     }
 
-    /// A client of it.
-    pub(crate) fn client(&self) -> pixelfox_admin_web::Admin {
+    /// The way to it.
+    pub(crate) fn calls(&self) -> Calls {
         in_process(AdminServer::new(self.clone()))
     }
 
-    fn answer<Q: Send + 'static, A: 'static>(&self, method: &str, request: Q) -> Result<Response<A>, Status> {
+    /// Method and account of each call that named one, so far.
+    pub(crate) fn accounts(&self) -> Vec<(String, String)> {
+        self.accounts.lock().clone()
+    }
+
+    fn answer<Q: Send + 'static, A: 'static>(&self, method: &str, request: Request<Q>) -> Result<Response<A>, Status> {
+        if let Some(account) = request.metadata().get(pixelfox_admin_web::ACCOUNT) {
+            self.accounts.lock().push((method.to_owned(), account.to_str().unwrap().to_owned()));
+        }
+        let request = request.into_inner();
         let answer = self.answers.lock().get(method).cloned();
         let answer = answer.ok_or_else(|| Status::unimplemented(format!("no answer for {method}")))?;
         let any = answer(Box::new(request))?;
@@ -72,13 +92,13 @@ macro_rules! fake {
         #[tonic::async_trait]
         impl Admin for Fake {
             $(async fn $method(&self, request: Request<v1::$request>) -> Result<Response<v1::$answer>, Status> {
-                self.answer(stringify!($method), request.into_inner())
+                self.answer(stringify!($method), request)
             })*
 
             type DiagnoseStream = Answers<v1::Finding>;
 
             async fn diagnose(&self, request: Request<v1::DiagnoseRequest>) -> Result<Response<Self::DiagnoseStream>, Status> {
-                let findings: Response<Vec<v1::Finding>> = self.answer("diagnose", request.into_inner())?;
+                let findings: Response<Vec<v1::Finding>> = self.answer("diagnose", request)?;
                 Ok(findings.map(|all| Box::pin(tokio_stream::iter(all.into_iter().map(Ok))) as _))
             }
 

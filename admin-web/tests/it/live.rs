@@ -8,14 +8,21 @@ use http::Request;
 use pixelfox_proto::v1;
 use tower::ServiceExt as _;
 
-use crate::{fake::Fake, reader::pages};
+use crate::{
+    fake::Fake,
+    reader::{cookie, pages},
+};
 
 /// The server-sent events of a page.
 struct Events(axum::body::BodyDataStream, String);
 
 impl Events {
     async fn open(pages: &Router, path: &str) -> Self {
-        let request = Request::get(path).header("accept", "text/event-stream").body(Body::empty()).unwrap();
+        let request = Request::get(path)
+            .header("accept", "text/event-stream")
+            .header("cookie", cookie())
+            .body(Body::empty())
+            .unwrap();
         let response = pages.clone().oneshot(request).await.unwrap();
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         Self(response.into_body().into_data_stream(), String::new())

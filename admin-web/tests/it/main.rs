@@ -1,7 +1,9 @@
 //! Tests of the pages against a fake of the Admin service: one binary.
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails where it stands")]
 
+mod audit;
 mod fake;
 mod frame;
+mod gate;
 mod live;
 mod reader;

@@ -21,21 +21,45 @@ impl Page {
     }
 }
 
+/// The secret of a session that the fake knows.
+pub(crate) const KEY: &str = "a2V5IG9mIGEgc2Vzc2lvbiBpbiB0aGUgdGVzdHMhISE";
+/// Where the pages are.
+pub(crate) const HOST: &str = "img.example";
+
 /// The pages over a fake.
 pub(crate) fn pages(fake: &Fake) -> Router {
-    pixelfox_admin_web::pages(fake.client())
+    pixelfox_admin_web::pages(fake.calls())
 }
 
-/// `GET` with headers `name: value`.
+/// The cookie of who is signed in.
+pub(crate) fn cookie() -> String {
+    format!("pixelfox_session={KEY}")
+}
+
+/// `GET` with headers `name: value`, signed in.
 pub(crate) async fn get(pages: &Router, path: &str, headers: &[(&str, &str)]) -> Page {
-    let mut request = Request::get(path);
+    let mut request = Request::get(path).header("host", HOST).header("cookie", cookie());
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
     answer(pages, request.body(Body::empty()).unwrap()).await
 }
 
-async fn answer(pages: &Router, request: Request<Body>) -> Page {
+/// `POST` of a form, signed in, with the token of a page; its own fields as `name=value`, encoded.
+pub(crate) async fn post(pages: &Router, path: &str, fields: &str) -> Page {
+    let token = token_of(&get(pages, "/admin/nowhere", &[]).await);
+    let request = Request::post(path).header("host", HOST).header("origin", format!("http://{HOST}"));
+    let request = request.header("cookie", cookie()).header("content-type", "application/x-www-form-urlencoded");
+    answer(pages, request.body(Body::from(format!("csrf_token={token}&{fields}"))).unwrap()).await
+}
+
+/// The token of the first form of a page.
+pub(crate) fn token_of(page: &Page) -> String {
+    let token = page.html.split("name=\"csrf_token\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
+    token.unwrap_or_else(|| panic!("no form: {}", page.html)).to_owned()
+}
+
+pub(crate) async fn answer(pages: &Router, request: Request<Body>) -> Page {
     let response = pages.clone().oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
     let bytes = body.collect().await.unwrap().to_bytes();

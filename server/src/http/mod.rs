@@ -7,9 +7,12 @@ mod upload_sessions;
 
 use axum::{
     Router,
-    extract::DefaultBodyLimit,
+    extract::{DefaultBodyLimit, Request},
+    middleware,
     routing::{any, get, post},
 };
+use pixelfox_admin_web::ClientAddress;
+use pixelfox_node::{peer::Peer, proxies::Client};
 use pixelfox_proto::{Fault, FaultKind};
 
 use crate::{store::Store, uploads::Uploads};
@@ -28,10 +31,13 @@ pub struct Parts {
     pub store: Store,
     /// The ways in for uploads.
     pub uploads: Uploads,
+    /// The way of the operator's pages to the Admin service.
+    pub admin: pixelfox_admin_web::Calls,
 }
 
 /// The routes, to be merged with the embedded node's.
 pub fn router(parts: Parts) -> Router {
+    let pages = pixelfox_admin_web::pages(parts.admin.clone()).layer(middleware::map_request(say_who));
     let api = Router::new()
         .route("/upload", post(upload::upload))
         .route("/api/internal/upload/sessions", post(upload_sessions::of_the_page))
@@ -48,5 +54,14 @@ pub fn router(parts: Parts) -> Router {
         };
         routes.route(path, any(answer))
     };
-    NOT_BUILT.into_iter().fold(api.merge(pixelfox_admin_web::router()), not_built)
+    NOT_BUILT.into_iter().fold(api.merge(pages), not_built)
+}
+
+/// Tells the pages whose request it is: the client's, where a trusted proxy says so.
+async fn say_who(mut request: Request) -> Request {
+    let client = request.extensions().get::<Client>().map(|client| client.address);
+    if let Some(address) = client.or_else(|| request.extensions().get::<Peer>().map(|peer| peer.0.ip())) {
+        request.extensions_mut().insert(ClientAddress(address));
+    }
+    request
 }

@@ -26,7 +26,7 @@ impl AdminService {
 
     /// A method that a later version has: its name, and what does until then.
     fn absent<T, A>(&self, request: &Request<T>, method: &str, meanwhile: &str) -> Result<A, Status> {
-        self.may(request)?;
+        self.operators_only.check(request)?;
         let fault = Fault::new(FaultKind::Unimplemented, format!("Admin.{method} is not built yet"));
         Err(fault.with_hint(format!("Until then: {meanwhile}")).into())
     }
