@@ -9,7 +9,7 @@ use tokio::{io::AsyncWriteExt as _, process::Command, time::timeout};
 use tonic::{Code, Request, Status};
 
 use crate::{
-    harness::{Admin, PATIENCE, TestCluster, admin_at},
+    harness::{Admin, PATIENCE, TestCluster, admin_at, http_client},
     processes::stderr,
     programs::{ADMIN_TOKEN, Running, environment, free_ports, program},
 };
@@ -143,4 +143,43 @@ async fn the_first_password_is_printed_once_and_the_command_sets_another_while_t
     server.says(&["listening on"]).await;
     let printed = server.stop().await;
     assert!(!printed.contains("First account"), "{printed}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_person_signs_in_by_the_page_and_is_named_in_the_audit() {
+    // As a browser without JavaScript: the door, its form, the page behind it, and out again. An embedded page of another
+    // host gets nowhere with the same cookie.
+    let mut cluster = TestCluster::start().await;
+    let password = cluster.cluster().secrets().get("ADMIN_PASSWORD").to_owned();
+    let (http, origin) = (http_client(), format!("http://{}", cluster.app()));
+    let field = |html: &str, name: &str| {
+        let value = html.split(&format!("name=\"{name}\" value=\"")).nth(1).unwrap_or_else(|| panic!("{name}: {html}"));
+        value.split('"').next().unwrap().to_owned()
+    };
+    let cookie = |answer: &reqwest::Response| {
+        answer.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned()
+    };
+    let door = http.get(format!("{origin}/admin/login")).send().await.unwrap();
+    let (mine, html) = (cookie(&door), door.text().await.unwrap());
+    let post = |path: &str, cookie: &str, from: &str, body: String| {
+        let request = http.post(format!("{origin}{path}")).header("cookie", cookie).header("origin", from);
+        request.header("content-type", "application/x-www-form-urlencoded").body(body).send()
+    };
+    let form = format!("csrf_token={}&username=admin&password={password}", field(&html, "csrf_token"));
+    let foreign = post("/admin/login", &mine, "http://evil.example", form.clone()).await.unwrap();
+    assert_eq!(foreign.status(), 403);
+    let entered = post("/admin/login", &mine, &origin, form).await.unwrap();
+    assert_eq!((entered.status().as_u16(), entered.headers()["location"].to_str().unwrap()), (303, "/admin"));
+    let session = cookie(&entered);
+    let page = http.get(format!("{origin}/admin/audit?actor=admin")).header("cookie", &session).send().await.unwrap();
+    assert_eq!(page.status(), 200);
+    let policy = page.headers()["content-security-policy"].to_str().unwrap().to_owned();
+    let html = page.text().await.unwrap();
+    assert!(html.contains("sign_in") && html.contains("from 127.0.0.1"), "{html}");
+    assert!(policy.contains(&format!("http://{}", cluster.storage_node("s01"))), "{policy}");
+    let out = post("/admin/logout", &session, &origin, format!("csrf_token={}", field(&html, "csrf_token"))).await;
+    assert_eq!(out.unwrap().headers()["location"], "/admin/login");
+    let gone = http.get(format!("{origin}/admin")).header("cookie", &session).send().await.unwrap();
+    assert_eq!((gone.status().as_u16(), gone.headers()["location"].to_str().unwrap()), (303, "/admin/login"));
+    cluster.shutdown().await;
 }
