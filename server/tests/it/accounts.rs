@@ -141,8 +141,9 @@ async fn the_first_password_is_printed_once_and_the_command_sets_another_while_t
 
     let server = start();
     server.says(&["listening on"]).await;
-    let printed = server.stop().await;
+    let printed = server.printed();
     assert!(!printed.contains("First account"), "{printed}");
+    server.kill().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
