@@ -34,14 +34,14 @@ use axum::Router;
 
 pub use self::admin::{ACCOUNT, Admin, Calls, in_process};
 pub use self::frame::content_security_policy;
-pub use self::gate::ClientAddress;
+pub use self::gate::Caller;
 pub use self::show::{Exact, Show};
 pub use self::trouble::Trouble;
 pub use self::view::{Person, View};
 pub use self::visit::{Fields, Note, Outcome, Visit};
 pub use self::words::Language;
 
-/// Every page below `/admin` behind its gate, and the assets. Who mounts it puts a [`ClientAddress`] into each request's
+/// Every page below `/admin` behind its gate, and the assets. Who mounts it puts a [`Caller`] into each request's
 /// extensions: tries to sign in are counted by it.
 pub fn pages<S: Clone + Send + Sync + 'static>(calls: Calls) -> Router<S> {
     let site = visit::Site::new(calls);

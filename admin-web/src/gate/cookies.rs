@@ -3,7 +3,7 @@
 
 use http::{HeaderMap, HeaderValue};
 
-use super::{origin::Origin, tokens};
+use super::tokens;
 use crate::view::cookie;
 
 /// The session's secret.
@@ -20,8 +20,8 @@ pub(crate) fn read<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 /// Sets it, out of reach for scripts and other sites. `seconds` 0 takes it away.
-pub(crate) fn set(name: &str, secret: &str, seconds: i64, origin: Origin) -> HeaderValue {
-    let (prefix, secure) = if origin.is_https() { (OVER_TLS, "; Secure") } else { ("", "") };
+pub(crate) fn set(name: &str, secret: &str, seconds: i64, over_tls: bool) -> HeaderValue {
+    let (prefix, secure) = if over_tls { (OVER_TLS, "; Secure") } else { ("", "") };
     let text = format!("{prefix}{name}={secret}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
     HeaderValue::from_str(&text).expect("letters, digits and signs of a cookie")
 }

@@ -12,10 +12,9 @@ use serde::Deserialize;
 use tonic::Code;
 
 use super::{
-    ClientAddress, Key, cookies,
+    Caller, Key, cookies,
     form::{self, Refused},
-    origin::Origin,
-    own_path, session, stream, tokens,
+    is_over_tls, own_path, session, stream, tokens,
 };
 use crate::{
     trouble::Trouble,
@@ -106,7 +105,7 @@ pub(super) async fn enter(State(site): State<Site>, request: Request) -> Respons
     if !fresh {
         return login(&parts, StatusCode::FORBIDDEN, said);
     }
-    let address = parts.extensions.get::<ClientAddress>().map(|address| address.0.to_string()).unwrap_or_default();
+    let address = parts.extensions.get::<Caller>().map(|caller| caller.address.to_string()).unwrap_or_default();
     let password = fields.all("password").next().unwrap_or_default().to_owned();
     let ask = v1::SignInRequest { name: said.username.to_owned(), password, client_address: address };
     match site.admin(None).sign_in(ask).await {
@@ -137,21 +136,21 @@ async fn entered(site: &Site, parts: &Parts, answer: v1::SignInResponse, said: S
             again(&View { person, ..View::of(parts) }, said.next, &fields)
         }
     };
-    let origin = Origin::of(parts);
+    let over_tls = is_over_tls(parts);
     let headers = response.headers_mut();
-    headers.append(header::SET_COOKIE, cookies::set(cookies::SESSION, &answer.secret, SESSION_SECONDS, origin));
-    headers.append(header::SET_COOKIE, cookies::set(cookies::DOOR, "", 0, origin));
+    headers.append(header::SET_COOKIE, cookies::set(cookies::SESSION, &answer.secret, SESSION_SECONDS, over_tls));
+    headers.append(header::SET_COOKIE, cookies::set(cookies::DOOR, "", 0, over_tls));
     response
 }
 
 /// `POST /admin/logout`
 pub(super) async fn leave(State(site): State<Site>, Extension(Key(key)): Extension<Key>, request: Request) -> Response {
-    let origin = Origin::of(&request.into_parts().0);
+    let over_tls = is_over_tls(&request.into_parts().0);
     if let Err(status) = site.admin(None).sign_out(v1::SignOutRequest { secret: key }).await {
         return Trouble::from(status).into_response();
     }
     let mut response = to("/admin/login");
-    response.headers_mut().append(header::SET_COOKIE, cookies::set(cookies::SESSION, "", 0, origin));
+    response.headers_mut().append(header::SET_COOKIE, cookies::set(cookies::SESSION, "", 0, over_tls));
     response
 }
 
@@ -213,7 +212,7 @@ fn login(parts: &Parts, status: StatusCode, said: Said<'_>) -> Response {
         Err(error) => return Trouble::from(error).into_response(),
     };
     if known.is_none() {
-        let cookie = cookies::set(cookies::DOOR, &secret, DOOR_SECONDS, Origin::of(parts));
+        let cookie = cookies::set(cookies::DOOR, &secret, DOOR_SECONDS, is_over_tls(parts));
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     response

@@ -35,7 +35,7 @@ use tonic::Code;
 
 pub(crate) use self::sources::Sources;
 
-use self::form::Refused;
+use self::{form::Refused, origin::Origin};
 use crate::{
     frame::content_security_policy,
     trouble::Trouble,
@@ -43,9 +43,14 @@ use crate::{
     visit::Site,
 };
 
-/// The browser's address, as the server that mounts the pages knows it: in the extensions of each request.
+/// The browser, as the server that mounts the pages knows it: in the extensions of each request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClientAddress(pub IpAddr);
+pub struct Caller {
+    /// Its address. Tries to sign in are counted by it.
+    pub address: IpAddr,
+    /// Whether a proxy that is trusted says that it came over TLS.
+    pub secure: bool,
+}
 
 /// The secret of the session that a request came with.
 #[derive(Clone)]
@@ -104,6 +109,11 @@ async fn session(site: &Site, key: &str) -> Result<Option<v1::Session>, Trouble>
         Err(status) if status.code() == Code::Unauthenticated => Ok(None),
         Err(status) => Err(status.into()),
     }
+}
+
+/// Whether the browser came over TLS: it says so itself in the origin of a form, or a trusted proxy does.
+fn is_over_tls(parts: &Parts) -> bool {
+    Origin::of(parts).is_https() || parts.extensions.get::<Caller>().is_some_and(|caller| caller.secure)
 }
 
 /// Path and query of a request.

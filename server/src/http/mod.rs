@@ -11,8 +11,8 @@ use axum::{
     middleware,
     routing::{any, get, post},
 };
-use pixelfox_admin_web::ClientAddress;
-use pixelfox_node::{peer::Peer, proxies::Client};
+use pixelfox_admin_web::Caller;
+use pixelfox_node::proxies::Client;
 use pixelfox_proto::{Fault, FaultKind};
 
 use crate::{store::Store, uploads::Uploads};
@@ -59,9 +59,8 @@ pub fn router(parts: Parts) -> Router {
 
 /// Tells the pages whose request it is: the client's, where a trusted proxy says so.
 async fn say_who(mut request: Request) -> Request {
-    let client = request.extensions().get::<Client>().map(|client| client.address);
-    if let Some(address) = client.or_else(|| request.extensions().get::<Peer>().map(|peer| peer.0.ip())) {
-        request.extensions_mut().insert(ClientAddress(address));
+    if let Some(Client { address, secure }) = request.extensions().get::<Client>().copied() {
+        request.extensions_mut().insert(Caller { address, secure });
     }
     request
 }

@@ -201,8 +201,8 @@ impl Admin for AdminService {
     }
 
     async fn get_queue(&self, request: Request<v1::GetQueueRequest>) -> Result<Response<v1::Queue>, Status> {
-        self.may(&request)?;
-        Ok(Response::new(self.queue().await?))
+        let this = self.may(&request)?;
+        Ok(Response::new(this.queue().await?))
     }
 
     async fn list_api_keys(
