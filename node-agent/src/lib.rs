@@ -29,4 +29,5 @@ pub mod sys;
 pub mod telemetry;
 pub mod tls;
 pub mod transfer;
+pub mod whois;
 pub mod work;

@@ -56,10 +56,19 @@ impl SecretPair {
     /// hex HMAC-SHA256 of `<nonce>.<node_id>`: proves who has the secret without sending it.
     #[must_use]
     pub fn identity_proof(&self, nonce: &str, node_id: &str) -> String {
-        let mut mac =
-            Hmac::<sha2::Sha256>::new_from_slice(self.current.as_bytes()).expect("HMAC takes keys of any length");
-        mac.update(format!("{nonce}.{node_id}").as_bytes());
-        mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+        proof(&self.current, nonce, node_id)
+    }
+
+    /// The same under the secret before, where there is one: so that who still has that one sees that it is accepted.
+    #[must_use]
+    pub fn previous_identity_proof(&self, nonce: &str, node_id: &str) -> Option<String> {
+        self.previous.as_ref().map(|previous| proof(previous, nonce, node_id))
+    }
+
+    /// HMAC-SHA256 of `purpose`: equal where the secrets are, and of no other use.
+    #[must_use]
+    pub fn tag(&self, purpose: &str) -> Vec<u8> {
+        mac(&self.current, purpose)
     }
 
     /// Whether it is short enough to be guessed.
@@ -67,6 +76,16 @@ impl SecretPair {
     pub fn is_short(&self) -> bool {
         self.current.chars().count() < SHORT_SECRET_CHARS
     }
+}
+
+fn proof(secret: &str, nonce: &str, node_id: &str) -> String {
+    mac(secret, &format!("{nonce}.{node_id}")).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn mac(secret: &str, text: &str) -> Vec<u8> {
+    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes keys of any length");
+    mac.update(text.as_bytes());
+    mac.finalize().into_bytes().to_vec()
 }
 
 impl fmt::Debug for SecretPair {

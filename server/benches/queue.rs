@@ -201,6 +201,7 @@ async fn plan(database: &str) {
         store: store.clone(),
         replication_secret: None,
         admin_token: None,
+        tls_ca_file: None,
         auto_pools: AutoPools::ByHand,
         sweep: SweepTimes::default(),
     };

@@ -81,6 +81,7 @@ impl App {
             store: store.clone(),
             node: config.node.node_id.clone(),
             replication_secret: config.node.secrets.replication.clone(),
+            tls_ca_file: config.node.tls_ca_file.clone(),
             admin_token: config.admin_token.clone(),
             auto_pools: if config.auto_pools { AutoPools::Make } else { AutoPools::ByHand },
             sweep: config.sweep,

@@ -1,15 +1,17 @@
 //! The coordinator's rooms put together, with an owner for each of their tasks.
 //!
 //! ```text
-//! let books = Books::start(BooksSpec { store, node, replication_secret, admin_token, auto_pools, sweep }).await?;
+//! let spec = BooksSpec { store, node, replication_secret, tls_ca_file, admin_token, auto_pools, sweep };
+//! let books = Books::start(spec).await?;
 //! routes.grpc(books.coordinator()).grpc(books.admin());   // on the port; `admin_in_process` for the pages
 //! books.shut_down(grace).await;                           // before the listener and the store close
 //! ```
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pixelfox_node::secret::SecretPair;
+use pixelfox_node::{secret::SecretPair, whois::Whois};
 use pixelfox_proto::{NodeId, PoolId};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -17,6 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::accounts::Accounts;
 use crate::config::SweepTimes;
+use crate::diagnose::Diagnose;
 use crate::dispatch::Dispatch;
 use crate::events::{Events, Watcher};
 use crate::grpc::{self, AdminServing, CoordinatorServing, Rooms};
@@ -37,6 +40,8 @@ pub struct BooksSpec {
     pub node: NodeId,
     /// `REPLICATION_SECRET`; `None`: no node can attach.
     pub replication_secret: Option<SecretPair>,
+    /// `TLS_CA_FILE`: whom to trust where a pool's public URL is tried.
+    pub tls_ca_file: Option<PathBuf>,
     /// `ADMIN_TOKEN`; `None`: the Admin service is open to this process only.
     pub admin_token: Option<SecretPair>,
     /// `AUTO_POOLS`.
@@ -61,7 +66,7 @@ impl Books {
     /// # Errors
     /// The books can't be written.
     pub async fn start(spec: BooksSpec) -> Result<Self, StoreError> {
-        let BooksSpec { store, node, replication_secret, admin_token, auto_pools, sweep } = spec;
+        let BooksSpec { store, node, replication_secret, tls_ca_file, admin_token, auto_pools, sweep } = spec;
         let (events, wake) = (Events::default(), Arc::new(Notify::new()));
         let sessions = Sessions::new(store.clone(), auto_pools);
         let settle = Settle::start(store.clone(), Arc::clone(&sessions), events.clone(), Arc::clone(&wake));
@@ -69,7 +74,10 @@ impl Books {
         let dispatch = Dispatch::start(store.clone(), Arc::clone(&sessions), settle.clone(), Arc::clone(&wake));
         let upkeep = Upkeep::start(store.clone(), Arc::clone(&sessions), events.clone(), settle.clone(), sweep);
         let accounts = Accounts::new(store.clone());
-        let rooms = Rooms { store, accounts, sessions, settle, events, wake, readers: TaskTracker::new() };
+        let whois = Whois::new(replication_secret.clone(), tls_ca_file);
+        let diagnose = Diagnose::new(store.clone(), Arc::clone(&sessions), whois);
+        let readers = TaskTracker::new();
+        let rooms = Rooms { store, accounts, sessions, settle, events, diagnose, wake, readers };
         Ok(Self { rooms, dispatch, upkeep, replication_secret, admin_token })
     }
 

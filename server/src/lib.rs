@@ -12,6 +12,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod dev;
+pub mod diagnose;
 pub mod dispatch;
 pub mod events;
 pub mod grpc;

@@ -107,6 +107,14 @@ impl Progress {
         self.inner.lock().all.rate(now)
     }
 
+    /// Of what these pools send, in bytes per second.
+    #[must_use]
+    pub fn rate_of(&self, sources: &[PoolId], now: Instant) -> f64 {
+        let inner = self.inner.lock();
+        let ways = inner.ways.iter().filter(|((source, _), _)| sources.contains(source));
+        ways.map(|(_, meter)| meter.rate(now)).sum()
+    }
+
     /// What went between two pools per second when something last did; 0: nothing since the start.
     #[must_use]
     pub fn known_rate(&self, source: PoolId, target: PoolId) -> f64 {
@@ -253,11 +261,13 @@ mod tests {
             (one.bytes_per_second, 1e6),
             (parent.bytes_per_second, 2e6),
             (progress.rate(now), 2e6),
+            (progress.rate_of(&[pool(3), pool(1)], now), 2e6),
             (progress.known_rate(pool(1), pool(2)), 2e6),
         ] {
             assert!((rate - want).abs() < want * 0.1, "{rate} instead of {want}");
         }
         let later = now + Duration::from_secs(120);
+        assert!(progress.rate_of(&[pool(2)], now) < 1e-9, "what comes in is the other's rate");
         assert!(progress.rate(later) < 1e-9 && progress.known_rate(pool(1), pool(2)) > 1e6);
     }
 

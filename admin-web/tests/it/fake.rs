@@ -124,6 +124,7 @@ fake! {
     update_pool: UpdatePoolRequest => Pool;
     delete_pool: DeletePoolRequest => DeletePoolResponse;
     check_pool: CheckPoolRequest => CheckPoolResponse;
+    check_pool_draft: CheckPoolDraftRequest => PoolFindings;
     recalculate_usage: RecalculateUsageRequest => RecalculateUsageResponse;
     list_nodes: ListNodesRequest => ListNodesResponse;
     list_images: ListImagesRequest => ListImagesResponse;

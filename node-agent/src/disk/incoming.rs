@@ -278,6 +278,30 @@ impl Shared {
     }
 }
 
+/// A small file that is there until it is dropped, and after a crash until its pool is opened again. No reader but its
+/// owner looks there.
+#[derive(Debug)]
+pub struct ProbeFile(Incoming);
+
+impl ProbeFile {
+    pub(crate) fn make(shared: &Arc<Shared>, content: &[u8]) -> Result<Self, DiskError> {
+        let mut file = Incoming::create(shared)?;
+        file.append(content)?;
+        Ok(Self(file))
+    }
+
+    /// What is in it, read from the disk. Blocking.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn read(&self) -> io::Result<Vec<u8>> {
+        let length = usize::try_from(self.0.length).map_err(io::Error::other)?;
+        let mut content = vec![0; length];
+        self.0.file.read_exact_at(&mut content, 0)?;
+        Ok(content)
+    }
+}
+
 /// Writes, syncs, reads back and removes a small file, and looks whether files may get their names.
 pub(crate) fn probe(shared: &Arc<Shared>) -> Result<(), DiskError> {
     for dir in ["original", "variants"] {

@@ -26,7 +26,7 @@ mod walk;
 
 pub use error::DiskError;
 pub use fences::Fences;
-pub use incoming::Incoming;
+pub use incoming::{Incoming, ProbeFile};
 pub use judge::Verdict;
 pub use mark::{Mark, MarkKind};
 pub use pending::PendingUpload;
@@ -301,6 +301,15 @@ impl Disk {
     pub fn probe(&self) -> Result<(), DiskError> {
         self.shared.trust()?;
         incoming::probe(&self.shared)
+    }
+
+    /// Makes a small file that is there until it is dropped. Blocking.
+    ///
+    /// # Errors
+    /// Where the disk does not take it.
+    pub fn leave(&self, content: &[u8]) -> Result<ProbeFile, DiskError> {
+        self.shared.trust()?;
+        ProbeFile::make(&self.shared, content)
     }
 
     /// What is wrong for good until this process starts again, if anything is.

@@ -26,6 +26,8 @@ pub(crate) struct Identity {
     node_id: String,
     version: &'static str,
     proof: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous_proof: Option<String>,
 }
 
 /// `GET /api/internal/identity?nonce=<hex>`: who answers here, and that it has the secret, without sending it.
@@ -40,7 +42,9 @@ pub(crate) async fn identity(
     }
     let secret = parts.secrets.replication.as_ref().ok_or_else(|| Fault::unauthorized("replication disabled"))?;
     let node_id = parts.node_id.to_string();
-    Ok(Json(Identity { proof: secret.identity_proof(&nonce, &node_id), version: parts.version, node_id }))
+    let (proof, previous_proof) =
+        (secret.identity_proof(&nonce, &node_id), secret.previous_identity_proof(&nonce, &node_id));
+    Ok(Json(Identity { proof, previous_proof, version: parts.version, node_id }))
 }
 
 /// `GET /api/v1/ping`: how older nodes know a PixelFox.

@@ -10,6 +10,7 @@ mod client;
 mod cors;
 mod health;
 mod json;
+mod lost;
 mod multipart;
 mod replicate;
 mod upload;
@@ -99,22 +100,14 @@ pub fn finish<S: Clone + Send + Sync + 'static>(router: Router<S>, proxies: Prox
     router.layer(middleware::from_fn(cors::allow)).layer(middleware::from_fn_with_state(proxies, client::note))
 }
 
-async fn unknown_path(request: Request) -> Fault {
-    let path = request.uri().path().to_owned();
+async fn unknown_path(request: Request) -> Response {
+    let (path, headers) = (request.uri().path().to_owned(), request.headers().clone());
     drain(request).await;
-    // `/uploads_s01/…` is the directory's name on the node, a frequent mistake.
-    match path.strip_prefix("/uploads_").and_then(|rest| rest.split_once('/')) {
-        Some((_, rest)) => Fault::not_found(format!(
-            "no such page: files are served under {}{} whatever the pool's directory is called",
-            uploads::PREFIX,
-            shown(rest)
-        )),
-        None => Fault::not_found(format!("no such page: {}", shown(&path))),
-    }
+    lost::answer(&path, &headers)
 }
 
 async fn wrong_method(request: Request) -> Response {
-    let message = format!("{} is not for {}", shown(request.uri().path()), request.method());
+    let message = format!("{} is not for {}", lost::shown(request.uri().path()), request.method());
     drain(request).await;
     Fault::new(FaultKind::MethodNotAllowed, message).into_response()
 }
@@ -123,9 +116,4 @@ async fn wrong_method(request: Request) -> Response {
 async fn drain(request: Request) {
     let (head, body) = request.into_parts();
     body::RequestBody::new(body, &head.headers).drain().await;
-}
-
-/// The beginning of a path, for a sentence.
-fn shown(path: &str) -> String {
-    path.chars().take(200).collect()
 }

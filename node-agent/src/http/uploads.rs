@@ -15,7 +15,7 @@ use percent_encoding::percent_decode_str;
 use pixelfox_proto::{Fault, FaultKind, StoredPath};
 
 use self::content::Lane;
-use super::Parts;
+use super::{Parts, lost};
 use crate::{
     disk::Stored,
     images::Format,
@@ -34,7 +34,7 @@ const ASK_AGAIN_SECONDS: u32 = 5;
 /// The route's handler.
 pub(crate) async fn serve(State(parts): State<Arc<Parts>>, request: Request) -> Response {
     let Some(path) = stored_path(request.uri().path()) else {
-        return no_such_file(request.uri().path()).into_response();
+        return lost::answer(request.uri().path(), request.headers());
     };
     let (head, _body) = request.into_parts();
     let asked = Arc::new(Asked { method: head.method, headers: head.headers });
@@ -42,6 +42,9 @@ pub(crate) async fn serve(State(parts): State<Arc<Parts>>, request: Request) -> 
 }
 
 async fn found(parts: &Arc<Parts>, path: &StoredPath, asked: &Arc<Asked>) -> Result<Response, Fault> {
+    if let Some(content) = parts.pools.left_at(path) {
+        return Ok(probe_file(content));
+    }
     if let Some(response) = here(parts, path, asked).await? {
         return Ok(response);
     }
@@ -66,6 +69,17 @@ async fn found(parts: &Arc<Parts>, path: &StoredPath, asked: &Arc<Asked>) -> Res
 async fn unseen(parts: &Arc<Parts>) -> Option<String> {
     let pools = Arc::clone(&parts.pools);
     parts.plane.run(async move { pools.unseen() }).await.map(|pool| pool.name())
+}
+
+/// What a probe has left, for whoever tries whether a URL leads here.
+fn probe_file(content: Vec<u8>) -> Response {
+    let headers = [
+        (header::CACHE_CONTROL, NO_STORE),
+        (header::CONTENT_TYPE, "application/octet-stream"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CONTENT_SECURITY_POLICY, SANDBOX),
+    ];
+    (headers, content).into_response()
 }
 
 /// From a pool of this node; `None` where none has it.

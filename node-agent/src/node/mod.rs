@@ -30,11 +30,14 @@ use crate::{
     session::{About, Session, SessionStatus},
     state::State,
     transfer::LeastRate,
+    whois::Whois,
     work::Work,
 };
 
 /// Orders that a node works on at once.
 const SLOTS: u32 = 16;
+/// What tells upload token secrets apart without showing them. Source: coordinator.proto, `Hello.upload_secret_tag`.
+const UPLOAD_SECRET_TAG: &str = "pixelfox upload tokens";
 /// How long running transfers may go on after the stop. Source: docs/deployment.md, "Stopping".
 pub const GRACE: Duration = Duration::from_secs(20);
 
@@ -118,7 +121,8 @@ impl Node {
         let receiver = Arc::new(Receiver::new(Arc::clone(&pools)));
         let intake = Intake::new(plane.clone(), Arc::clone(&pools), Arc::clone(&receiver), coordinator.clone());
         let pusher = Pusher::new(plane.clone(), secret.cloned(), config.tls_ca_file.clone());
-        let (work, reports) = Work::new(Arc::clone(&pools), plane.clone(), pusher, coordinator.clone());
+        let whois = Whois::new(secret.cloned(), config.tls_ca_file.clone());
+        let (work, reports) = Work::new(Arc::clone(&pools), plane.clone(), pusher, whois, coordinator.clone());
         let (status_sender, status) = watch::channel(SessionStatus::Waiting("this node is starting".into()));
         let session = Session {
             about: about(config, &state),
@@ -243,6 +247,8 @@ fn about(config: &NodeConfig, state: &State) -> About {
         node_url: config.node_url.clone(),
         public_base_url: config.public_domain.clone(),
         uploads_dir: config.uploads_dir.display().to_string(),
+        warnings: config.warnings.iter().map(ToString::to_string).collect(),
+        upload_secret_tag: config.secrets.upload_token.as_ref().map(|secret| secret.tag(UPLOAD_SECRET_TAG)),
     }
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use pixelfox_proto::{Lease, PoolId};
 use serde::{Deserialize, Serialize};
 
-use super::welcome::NodePool;
+use super::welcome::{NodePool, Trouble};
 use crate::disk::{DirId, Disk, Site, SiteError};
 
 const FORMAT: u32 = 1;
@@ -135,11 +135,32 @@ pub(crate) enum IdentityError {
     /// Not as it is: a disk may have to be mounted, data to be brought.
     #[error("{0}")]
     Refused(String),
-    /// Never: it is another pool's, or lies where no pool may be.
+    /// Never: it is another pool's.
     #[error("{0}")]
     Taken(String),
+    /// Never: it lies where no pool may be.
+    #[error("{0}")]
+    Outside(String),
     #[error(transparent)]
     Site(#[from] SiteError),
+}
+
+impl IdentityError {
+    /// What there is to do.
+    pub(crate) const fn trouble(&self) -> Trouble {
+        match self {
+            Self::Refused(_) => Trouble::NoMarker,
+            Self::Taken(_) | Self::Site(SiteError::Locked(_)) => Trouble::OtherPool,
+            Self::Outside(_) => Trouble::OutsideRoots,
+            Self::Site(SiteError::Missing(_)) => Trouble::NoDirectory,
+            Self::Site(SiteError::Io { .. }) => Trouble::NotWritable,
+        }
+    }
+
+    /// Whether neither waiting nor mounting cures it.
+    pub(crate) const fn is_for_good(&self) -> bool {
+        matches!(self, Self::Taken(_) | Self::Outside(_))
+    }
 }
 
 /// A directory that was looked at and not touched.
@@ -158,7 +179,7 @@ fn find(place: &Place, roots: &[PathBuf], taken: impl Fn(&[DirId]) -> Option<Str
     let resolved = resolve(path).map_err(|cause| SiteError::Io { doing: "resolve", path: path.clone(), cause })?;
     if !roots.iter().any(|root| resolved.starts_with(resolve(root).unwrap_or_else(|_| root.clone()))) {
         let why = format!("{} does not lie under STORAGE_ROOTS of this node", resolved.display());
-        return Err(IdentityError::Taken(why));
+        return Err(IdentityError::Outside(why));
     }
     if let Some(outer) = pool_around(&resolved) {
         let (path, pool) = (resolved.display(), place.pool());

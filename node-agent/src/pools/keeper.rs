@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::identity;
 use super::pool::Pool;
-use super::welcome::NodePool;
+use super::welcome::{NodePool, Trouble};
 use crate::clock;
 use crate::disk::{DirId, Disk, DiskError};
 
@@ -60,14 +60,14 @@ impl Keeper {
                 let room = disk.room().unwrap_or((0, 0));
                 // `original` may have been made since.
                 pool.take_directories(disk.ids().unwrap_or_default());
-                let problem = self.check(pool, &disk).err().map(|e| describe(&e));
+                let problem = self.check(pool, &disk).err().map(|e| (Trouble::NotWritable, describe(&e)));
                 self.sweep(&disk);
                 pool.set(Some(disk), problem, room);
             }
             Err(e) => {
                 self.probed = None;
                 pool.give_back_directories();
-                pool.set(None, Some(e.to_string()), (0, 0));
+                pool.set(None, Some((e.trouble(), e.to_string())), (0, 0));
             }
         }
     }

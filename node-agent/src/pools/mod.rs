@@ -4,6 +4,8 @@
 mod census;
 mod identity;
 mod keeper;
+mod left;
+mod neighbours;
 mod pool;
 mod space;
 mod welcome;
@@ -18,14 +20,16 @@ use pixelfox_proto::{Fault, FaultKind, Lease, PoolId, StoredPath};
 
 pub use census::{CensusPace, count_unowned};
 pub use identity::Place;
+pub use left::Left;
 pub use pool::Pool;
 pub(crate) use pool::Shut;
 pub use space::Claimant;
 pub(crate) use space::Reservation;
-pub use welcome::{NodePool, NodeSettings, PoolHome, PoolReport, Unowned, Welcome};
+pub use welcome::{NodePool, NodeSettings, PoolHome, PoolReport, Trouble, Unowned, Welcome};
 
 use crate::disk::{DiskError, Stored};
-use pool::Neighbours;
+use left::LeftFiles;
+use neighbours::Neighbours;
 
 /// How long a Welcome waits for the first look at its pools. One that takes longer is unhealthy until then.
 const FIRST_LOOK: Duration = Duration::from_secs(5);
@@ -38,6 +42,7 @@ pub struct Pools {
     told: RwLock<Told>,
     neighbours: Arc<Neighbours>,
     remembered: Mutex<HashMap<StoredPath, PoolId>>,
+    left: LeftFiles,
 }
 
 #[derive(Debug, Default)]
@@ -82,7 +87,8 @@ impl Pools {
             changed: tokio::sync::Notify::new(),
             opened: tokio::sync::Notify::new(),
         };
-        Arc::new(Self { told: RwLock::default(), neighbours: Arc::new(neighbours), remembered: Mutex::default() })
+        let neighbours = Arc::new(neighbours);
+        Arc::new(Self { told: RwLock::default(), neighbours, remembered: Mutex::default(), left: LeftFiles::default() })
     }
 
     /// Takes over what a Welcome says: new pools are opened, gone ones closed. Returns after the first look at each
@@ -221,6 +227,22 @@ impl Pools {
         failure.map_or(Ok(None), Err)
     }
 
+    /// Leaves a small file in a pool, to be read at its path until it is dropped. Blocking.
+    ///
+    /// # Errors
+    /// Where the pool does not take it, or where too many are left already.
+    pub fn leave(&self, id: PoolId) -> Result<Left, Fault> {
+        let pool = self.hosted(id)?;
+        let disk = pool.disk().ok_or_else(|| Fault::unavailable(format!("pool {id} is unhealthy")))?;
+        self.left.leave(&disk)
+    }
+
+    /// What was left at `path`, where something was: cheap where nothing was. Blocking.
+    #[must_use]
+    pub fn left_at(&self, path: &StoredPath) -> Option<Vec<u8>> {
+        self.left.read(path)
+    }
+
     /// A pool whose disk is not there now, whatever the last look found: that a file is missing says nothing then.
     /// Blocking.
     #[must_use]
@@ -252,13 +274,13 @@ impl Pools {
     #[must_use]
     pub fn look_at(&self, place: &Place) -> PoolReport {
         let looked = identity::look(place, &self.neighbours.roots, |ids| self.neighbours.other_holder(ids, place.id));
-        let (problem, impossible, (free, total)) = match looked {
-            Ok(room) => (String::new(), false, room),
-            Err(e) => (e.to_string(), matches!(e, identity::IdentityError::Taken(_)), (0, 0)),
+        let (problem, impossible, trouble, (free, total)) = match looked {
+            Ok(room) => (String::new(), false, None, room),
+            Err(e) => (e.to_string(), e.is_for_good(), Some(e.trouble()), (0, 0)),
         };
         let unowned = Unowned::default();
         let (healthy, wanted, file_system) = (problem.is_empty(), 0, 0);
-        PoolReport { id: place.id, healthy, problem, free, total, wanted, file_system, unowned, impossible }
+        PoolReport { id: place.id, healthy, problem, free, total, wanted, file_system, unowned, impossible, trouble }
     }
 
     /// The cluster's settings; the defaults before the first Welcome.

@@ -1,59 +1,21 @@
 //! One pool of this node: what the coordinator says of it, its disk while that can be believed, and the room in it.
 //! A thread of its own opens the disk and looks after it, so that one that hangs holds up nothing else.
 
-use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 
-use parking_lot::{Mutex, RwLock};
-use pixelfox_proto::{Generation, Lease, PoolId, StoredPath};
-use tokio::sync::{Notify, watch};
+use parking_lot::RwLock;
+use pixelfox_proto::{Generation, PoolId, StoredPath};
+use tokio::sync::watch;
 
 use super::census::Census;
-use super::identity;
 use super::keeper::{Keeper, describe};
+use super::neighbours::{Holder, Neighbours};
 use super::space::{Books, Claimant, FileSystem, Reservation, Space};
-use super::welcome::{NodePool, PoolReport};
+use super::welcome::{NodePool, PoolReport, Trouble};
 use crate::config::show_size;
 use crate::disk::{Check, DirId, Disk, DiskError, Purged, Removal, Restored, Stored, Trashed, Verdict};
-
-/// What all pools of a node share.
-#[derive(Debug)]
-pub(crate) struct Neighbours {
-    pub(crate) roots: Vec<PathBuf>,
-    /// Which pool has which directory.
-    pub(crate) taken: Mutex<HashMap<DirId, Holder>>,
-    /// Leases up to this one are refused on disks that open from now on.
-    pub(crate) floor: Mutex<Lease>,
-    /// Bytes that every file system keeps free; `None`: the default.
-    pub(crate) keep_free: Mutex<Option<u64>>,
-    /// By device: what its pools have set aside.
-    pub(crate) file_systems: Mutex<HashMap<u64, Arc<FileSystem>>>,
-    /// Told when a pool's health changes, or its room in a way that the coordinator waits for.
-    pub(crate) changed: Notify,
-    /// Told when a pool's disk has opened: what is done there in the background may be due.
-    pub(crate) opened: Notify,
-}
-
-impl Neighbours {
-    /// The pool other than `pool` that has one of these directories, as a sentence names it.
-    pub(super) fn other_holder(&self, ids: &[DirId], pool: Option<PoolId>) -> Option<String> {
-        let taken = self.taken.lock();
-        let other = ids.iter().find_map(|id| taken.get(id).filter(|other| Some(other.pool) != pool))?;
-        Some(identity::named(&other.name, Some(other.pool)))
-    }
-}
-
-/// Who has a directory: a pool, and which opening of it, since an old one may live on until its last file has landed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Holder {
-    pool: PoolId,
-    /// When it was opened.
-    name: Arc<str>,
-    opening: u64,
-}
 
 /// A pool that this node hosts, healthy or not.
 #[derive(Debug)]
@@ -79,6 +41,7 @@ struct State {
     told: NodePool,
     disk: Option<Arc<Disk>>,
     problem: Option<String>,
+    trouble: Option<Trouble>,
     /// What the last trial said where the disk was full.
     full: Option<String>,
     room: (u64, u64),
@@ -103,7 +66,14 @@ impl Pool {
             holder: Holder { pool: told.id, name: told.name.as_str().into(), opening: fastrand::u64(..) },
             space: Arc::default(),
             on: RwLock::default(),
-            state: RwLock::new(State { told: told.clone(), disk: None, problem, full: None, room: (0, 0) }),
+            state: RwLock::new(State {
+                told: told.clone(),
+                disk: None,
+                problem,
+                trouble: None,
+                full: None,
+                room: (0, 0),
+            }),
             neighbours: Arc::clone(neighbours),
             looks: watch::Sender::new(0),
             nudge,
@@ -176,7 +146,8 @@ impl Pool {
         let (healthy, unowned) = (state.problem.is_none(), self.census.shown());
         let (wanted, file_system) = (self.space.wanted(state.room), self.on.read().1);
         let id = Some(self.id);
-        PoolReport { id, healthy, problem, free, total, wanted, file_system, unowned, impossible: false }
+        let (impossible, trouble) = (false, state.trouble);
+        PoolReport { id, healthy, problem, free, total, wanted, file_system, unowned, impossible, trouble }
     }
 
     /// Tries now whether it works: its directory and marker are looked at, a file is written, synced, read back and
@@ -186,7 +157,7 @@ impl Pool {
         self.look().await;
         let mut report = self.report();
         if let Some(full) = self.state.read().full.clone().filter(|_| report.healthy) {
-            (report.healthy, report.problem) = (false, full);
+            (report.healthy, report.problem, report.trouble) = (false, full, Some(Trouble::Full));
         }
         report
     }
@@ -353,14 +324,15 @@ impl Pool {
         self.state.write().full = full;
     }
 
-    pub(super) fn set(&self, disk: Option<Arc<Disk>>, problem: Option<String>, room: (u64, u64)) {
+    pub(super) fn set(&self, disk: Option<Arc<Disk>>, problem: Option<(Trouble, String)>, room: (u64, u64)) {
+        let (trouble, problem) = problem.unzip();
         let (has_changed, has_moved, has_opened) = {
             let mut state = self.state.write();
             let has_changed = state.problem != problem;
             let has_opened = state.disk.is_none() && disk.is_some();
             // Less is noise; a heartbeat of its own tells of more.
             let has_moved = state.room.0.abs_diff(room.0) > room.1 / 1000;
-            (state.disk, state.problem, state.room) = (disk, problem.clone(), room);
+            (state.disk, state.problem, state.trouble, state.room) = (disk, problem.clone(), trouble, room);
             (has_changed, has_moved, has_opened)
         };
         if has_opened {

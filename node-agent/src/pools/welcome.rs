@@ -123,6 +123,25 @@ pub struct PoolReport {
     pub unowned: Unowned,
     /// Of a place: its problem is one that waiting or mounting does not cure.
     pub impossible: bool,
+    /// What sort of problem it is, where there is one.
+    pub trouble: Option<Trouble>,
+}
+
+/// What is wrong with a pool, by what there is to do. Source: coordinator.proto, `PoolReport.Trouble`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// The directory is not there.
+    NoDirectory,
+    /// It lies outside of the storage roots.
+    OutsideRoots,
+    /// It is there, but not the pool's own marker.
+    NoMarker,
+    /// It is another pool's, or in use by another process.
+    OtherPool,
+    /// It can't be written, or what it was given not be made durable.
+    NotWritable,
+    /// The disk or its quota is full.
+    Full,
 }
 
 /// Files without a record in a pool: without a mark, or with generation 0.

@@ -1,5 +1,7 @@
 //! The messages of Attach, to and from the node's own words. Inward checks, outward can't fail.
 
+mod probes;
+
 use std::time::SystemTime;
 
 use pixelfox_proto::{
@@ -10,9 +12,9 @@ use v1::{coordinator_client::CoordinatorClient, file_result, node_command::Comma
 
 use crate::{
     coordinator::Way,
-    pools::{NodePool, NodeSettings, Place, PoolHome, PoolReport, Welcome},
+    pools::{NodePool, NodeSettings, PoolHome, PoolReport, Welcome},
     work::{
-        Check, Command, CommandId, FileAt, FileEnd, Outcome, PoolFiles, Probe, PushFile, PushFiles, Reason, Report,
+        Check, Command, CommandId, FileAt, FileEnd, Outcome, PoolFiles, PushFile, PushFiles, Reason, Report,
         RestoreFile, RestoreFiles, VerifyFiles,
     },
 };
@@ -45,6 +47,10 @@ pub struct About {
     pub public_base_url: String,
     /// Directory of its first pool.
     pub uploads_dir: String,
+    /// What its environment deserves a word for.
+    pub warnings: Vec<String>,
+    /// Tells its UPLOAD_TOKEN_SECRET from others; `None`: it has none.
+    pub upload_secret_tag: Option<Vec<u8>>,
 }
 
 /// A message from the coordinator, understood.
@@ -73,6 +79,8 @@ pub(super) fn hello(about: &About) -> v1::NodeEvent {
         node_url: about.node_url.clone(),
         public_base_url: about.public_base_url.clone(),
         uploads_dir: about.uploads_dir.clone(),
+        warnings: about.warnings.clone(),
+        upload_secret_tag: about.upload_secret_tag.clone().unwrap_or_default(),
     }))
 }
 
@@ -89,6 +97,7 @@ pub(super) fn heartbeat(pools: Vec<PoolReport>, running: u32, now: SystemTime) -
 
 fn pool_report(report: PoolReport) -> v1::PoolReport {
     v1::PoolReport {
+        trouble: probes::trouble(report.trouble).into(),
         pool_id: report.id.map_or(0, PoolId::get),
         healthy: report.healthy,
         problem: report.problem,
@@ -116,14 +125,9 @@ pub(super) fn report(report: Report) -> v1::NodeEvent {
             command_id: command.0,
             files: files.into_iter().map(file_result).collect(),
             error: error.unwrap_or_default(),
-            pool: None,
+            ..v1::CommandResult::default()
         }),
-        Report::Probed { command, found } => Event::Result(v1::CommandResult {
-            command_id: command.0,
-            files: Vec::new(),
-            error: String::new(),
-            pool: Some(pool_report(found)),
-        }),
+        Report::Probed { command, found } => Event::Result(probes::result(command, found)),
     })
 }
 
@@ -175,9 +179,8 @@ pub(super) fn incoming(message: v1::NodeCommand) -> Incoming {
             Incoming::Cancel(CommandId(wire.command_id), jobs)
         }
         Some(Wire::Variants(_)) => unknown("MakeVariants"),
-        Some(Wire::ProbePool(wire)) if wire.leave_seconds != 0 => unknown("ProbePool that leaves its file"),
-        Some(Wire::ProbePool(wire)) => order(probe(wire).map(Command::Probe)),
-        Some(Wire::ProbeTarget(_)) => unknown("ProbeTarget"),
+        Some(Wire::ProbePool(wire)) => order(probes::pool(wire).map(Command::Probe)),
+        Some(Wire::ProbeTarget(wire)) => order(Ok(Command::Probe(probes::target(wire)))),
         None => unknown("this command"),
     }
 }
@@ -332,18 +335,6 @@ fn file_at(wire: &v1::DeleteFile) -> Result<FileAt, String> {
 
 fn pool_files(pool: u64, files: &[v1::DeleteFile]) -> Result<PoolFiles, String> {
     Ok(PoolFiles { pool: pool_id(pool)?, files: files.iter().map(file_at).collect::<Result<_, _>>()? })
-}
-
-fn probe(wire: v1::ProbePool) -> Result<Probe, String> {
-    let Some(place) = wire.place else { return Ok(Probe::Pool(pool_id(wire.pool_id)?)) };
-    Ok(Probe::Place(Place {
-        id: PoolId::try_from(place.pool_id).ok(),
-        name: place.name,
-        base_path: place.base_path.into(),
-        identity: place.identity,
-        initialize: place.initialize,
-        retired: place.retired,
-    }))
 }
 
 fn restore(wire: &v1::RestoreFiles) -> Result<RestoreFiles, String> {

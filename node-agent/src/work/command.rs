@@ -1,9 +1,14 @@
 //! Orders of the coordinator and the node's words about them, as domain values. `session/wire` converts.
 
+use std::time::Duration;
+
 use pixelfox_proto::{Attempt, FileMeta, Generation, JobId, Lease, PoolId, RefusalReason, Sha256, StoredPath};
 
 pub use crate::disk::{Check, Reason};
-use crate::pools::{Place, PoolReport};
+use crate::{
+    pools::{Place, PoolReport},
+    whois::Found,
+};
 
 /// Names an order on its session; repeated in every word about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,8 +36,15 @@ pub enum Command {
 pub enum Probe {
     /// A pool of this node: written, synced, read back, removed.
     Pool(PoolId),
+    /// The same, and then a file is left there, so that the pool's public URL can be tried.
+    Leave(PoolId, Duration),
     /// Whether a directory may serve as a pool. Nothing is written.
     Place(Place),
+    /// Who is at a pool's upload_api_url.
+    Target {
+        /// The URL.
+        url: String,
+    },
 }
 
 /// Files of one pool for another node's pool.
@@ -146,7 +158,28 @@ pub enum Report {
         /// Which order.
         command: CommandId,
         /// What was found.
-        found: PoolReport,
+        found: Probed,
+    },
+}
+
+/// What a probe has found.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Probed {
+    /// Of a pool or a place.
+    Pool {
+        /// How it does.
+        report: PoolReport,
+        /// Path and content of the file that was left, where one was.
+        left: Option<(StoredPath, Vec<u8>)>,
+    },
+    /// Of a URL.
+    Target {
+        /// Who is there.
+        found: Found,
+        /// Why gRPC does not get through to a node that is there.
+        without_grpc: Option<String>,
+        /// Until the last answer.
+        took: Duration,
     },
 }
 

@@ -12,10 +12,7 @@ mod report;
 use std::{
     collections::{HashMap, HashSet},
     fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::Duration,
 };
 
@@ -25,7 +22,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::command::{
-    Check, Command, CommandId, FileAt, FileEnd, Outcome, PoolFiles, Probe, PushFile, PushFiles, Reason, Report,
+    Check, Command, CommandId, FileAt, FileEnd, Outcome, PoolFiles, Probe, Probed, PushFile, PushFiles, Reason, Report,
     RestoreFile, RestoreFiles, VerifyFiles,
 };
 pub(crate) use self::report::Reporter;
@@ -34,6 +31,7 @@ use crate::{
     plane::Plane,
     pools::{NodeSettings, Pools},
     send::Pusher,
+    whois::Whois,
 };
 
 /// Words on their way to the session.
@@ -53,6 +51,7 @@ struct Shared {
     pools: Arc<Pools>,
     plane: Plane,
     send: Pusher,
+    whois: Whois,
     /// Told when a file leaves this node.
     coordinator: Coordinator,
     reports: mpsc::Sender<Report>,
@@ -62,7 +61,8 @@ struct Shared {
     /// The orders of this session; replaced with each session.
     session: Mutex<CancellationToken>,
     tasks: TaskTracker,
-    draining: AtomicBool,
+    /// This node stops: no further order.
+    draining: CancellationToken,
 }
 
 impl fmt::Debug for Work {
@@ -129,12 +129,13 @@ impl Cancel {
 }
 
 impl Work {
-    /// Works in `pools`, and pushes by `send`. What is to be told about the orders comes out of the receiver.
+    /// Works in `pools`, pushes by `send` and asks by `whois`. What is to be told about the orders comes out of the receiver.
     #[must_use]
     pub fn new(
         pools: Arc<Pools>,
         plane: Plane,
         send: Pusher,
+        whois: Whois,
         coordinator: Coordinator,
     ) -> (Self, mpsc::Receiver<Report>) {
         let (reports, told) = mpsc::channel(REPORTS);
@@ -142,13 +143,14 @@ impl Work {
             pools,
             plane,
             send,
+            whois,
             coordinator,
             reports,
             running: Mutex::default(),
             count: watch::Sender::new(0),
             session: Mutex::default(),
             tasks: TaskTracker::new(),
-            draining: AtomicBool::new(false),
+            draining: CancellationToken::new(),
         };
         (Self { shared: Arc::new(shared) }, told)
     }
@@ -164,7 +166,7 @@ impl Work {
         let cancel = Cancel::new(&self.shared.session.lock());
         let refusal = {
             let mut running = self.shared.running.lock();
-            if self.shared.draining.load(Ordering::Relaxed) {
+            if self.shared.draining.is_cancelled() {
                 Some("this node is stopping")
             } else if running.contains_key(&id) {
                 Some("this order is under way already")
@@ -204,7 +206,7 @@ impl Work {
 
     /// Takes no further order and returns when those under way have ended.
     pub async fn drain(&self) {
-        self.shared.draining.store(true, Ordering::Relaxed);
+        self.shared.draining.cancel();
         self.nothing_runs().await;
     }
 

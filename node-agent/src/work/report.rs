@@ -9,8 +9,7 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use super::{Cancel, CommandId, FileEnd, Report};
-use crate::pools::PoolReport;
+use super::{Cancel, CommandId, FileEnd, Probed, Report};
 
 /// Ends are gathered for so long, so that many small files make few messages.
 const GATHER: Duration = Duration::from_millis(20);
@@ -95,7 +94,7 @@ impl Reporter {
     }
 
     /// Tells what a probe has found.
-    pub(super) async fn probed(self, found: PoolReport) {
+    pub(super) async fn probed(self, found: Probed) {
         self.send(Report::Probed { command: self.command, found }).await;
     }
 

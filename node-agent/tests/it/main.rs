@@ -33,3 +33,4 @@ mod uploads_elsewhere;
 mod uploads_serve;
 mod uploads_suspect;
 mod walk;
+mod whois;

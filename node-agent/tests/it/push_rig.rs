@@ -52,7 +52,8 @@ impl Pair {
         let (source, target) = (Target::start().await, Target::with(spec).await);
         let pusher = Pusher::new(source.plane.clone(), Some(SecretPair::new(secret, None)), None);
         let nobody = Coordinator::new(Vec::new(), None);
-        let (work, told) = Work::new(source.pools.clone(), source.plane.clone(), pusher.clone(), nobody);
+        let whois = pixelfox_node::whois::Whois::new(None, None);
+        let (work, told) = Work::new(source.pools.clone(), source.plane.clone(), pusher.clone(), whois, nobody);
         Self { source, target, pusher, work, told }
     }
 

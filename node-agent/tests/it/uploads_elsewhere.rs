@@ -89,10 +89,22 @@ async fn without_the_coordinator_it_is_not_known() {
 
 #[tokio::test]
 async fn a_directory_name_is_no_route_and_the_answer_says_the_right_one() {
+    // `/uploads_s01/…` is a directory's name, `/uploads/uploads/…` comes of a public_base_url with a path: in JSON, and as a
+    // page for a browser, with the whole right URL.
     let node = Node::start().await;
-    let (status, body) = answer(node.get("/uploads_s01/original/2026/a.jpg").await).await;
-    assert_eq!((status, body["error"].as_str()), (404, Some("not_found")));
-    assert!(body["message"].as_str().unwrap().contains("/uploads/original/2026/a.jpg"), "{body}");
+    let right = format!("http://{}/uploads/original/2026/a.jpg", node.address);
+    for wrong in ["/uploads_s01/original/2026/a.jpg", "/uploads/uploads/original/2026/a.jpg"] {
+        let (status, body) = answer(node.get(wrong).await).await;
+        assert_eq!((status, body["error"].as_str()), (404, Some("not_found")));
+        assert!(body["hint"].as_str().unwrap().contains(&right), "{body}");
+        let page = node.client.get(node.url(wrong)).header("accept", "text/html,*/*;q=0.8").send().await.unwrap();
+        assert_eq!(
+            (page.status().as_u16(), &page.headers()["content-type"]),
+            (404, &"text/html; charset=utf-8".parse().unwrap())
+        );
+        let text = page.text().await.unwrap();
+        assert!(text.contains(&format!("<a href=\"/uploads/original/2026/a.jpg\">{right}</a>")), "{text}");
+    }
     node.stop().await;
 }
 

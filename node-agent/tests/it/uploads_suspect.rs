@@ -87,7 +87,9 @@ impl Rotten {
 
     async fn verify(&self) -> Outcome {
         let nobody = Coordinator::new(Vec::new(), None);
-        let (work, mut told) = Work::new(self.node.pools.clone(), self.plane.clone(), self.pusher.clone(), nobody);
+        let whois = pixelfox_node::whois::Whois::new(None, None);
+        let (work, mut told) =
+            Work::new(self.node.pools.clone(), self.plane.clone(), self.pusher.clone(), whois, nobody);
         let files = vec![(self.path.clone(), PHOTO.len() as u64, Sha256::of(PHOTO))];
         work.start(CommandId(1), Command::Verify(VerifyFiles { pool: pool_id(1), files }));
         let mut outcome = None;

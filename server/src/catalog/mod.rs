@@ -44,7 +44,7 @@ pub use orders::{
 pub use page::{Page, PageAsk, PageToken};
 pub use plans::{PoolMoveAsk, Slice, UndoAsk};
 pub use pool::{Pool, PoolDraft, PoolPatch, PoolSaved, PoolUsage, StorageTier, StorageType};
-pub use pool_rules::{Finding, PoolSpec, SaveRule, Severity, auto_pool_name, origin_of};
+pub use pool_rules::{Finding, PoolSpec, SaveRule, Severity, auto_pool_name, origin_of, uploads_suffix};
 pub use reach::{Reach, Share};
 pub use refusal::{Refusal, RefusalKind};
 pub use replica::{Bucket, ReplicaState};

@@ -37,6 +37,13 @@ pub struct Finding {
     pub message: String,
 }
 
+impl Finding {
+    /// `field: what is wrong`.
+    fn sentence(&self) -> String {
+        format!("{}: {}", self.field, self.message)
+    }
+}
+
 /// A pool that can work: checked and in normal form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolSpec {
@@ -76,6 +83,15 @@ impl PoolSpec {
     /// # Errors
     /// All findings in one sentence each: errors always, warnings unless saved over.
     pub fn check(draft: &PoolDraft, rule: SaveRule) -> Result<Self, Refusal> {
+        let (spec, found) = Self::look_at(draft);
+        let counts = |f: &&Finding| f.severity == Severity::Error || rule == SaveRule::Checked;
+        let sentences: Vec<String> = found.iter().filter(counts).map(Finding::sentence).collect();
+        if sentences.is_empty() { Ok(spec) } else { Err(Refusal::invalid(sentences.join("; "))) }
+    }
+
+    /// The pool in normal form, and what is to be said of its fields: with an error among it, it is no pool.
+    #[must_use]
+    pub fn look_at(draft: &PoolDraft) -> (Self, Vec<Finding>) {
         let mut found = Findings::default();
         let spec = Self {
             name: found.name(&draft.name),
@@ -93,8 +109,7 @@ impl PoolSpec {
             legacy_pool_id: found.number("legacy_pool_id", draft.legacy_pool_id),
             legacy_node: draft.legacy_node,
         };
-        found.result(rule)?;
-        Ok(spec)
+        (spec, found.0)
     }
 
     /// Checks it against every other pool (`others` without the one that it changes): name, directory, legacy id.
@@ -102,27 +117,33 @@ impl PoolSpec {
     /// # Errors
     /// The first pool that it collides with.
     pub fn fits(&self, others: &[Pool]) -> Result<(), Refusal> {
+        self.collisions(others).first().map_or(Ok(()), |found| Err(Refusal::exists(found.sentence())))
+    }
+
+    /// As [`PoolSpec::fits`], each collision.
+    #[must_use]
+    pub fn collisions(&self, others: &[Pool]) -> Vec<Finding> {
+        let mut found = Findings::default();
         for other in others {
             let (name, id) = (&other.name, other.id);
             if self.name == *name {
-                let message =
-                    format!("name: pool {id} on node {} is called {name} already; choose another", other.node);
-                return Err(Refusal::exists(message));
+                let node = &other.node;
+                found.error("name", format!("pool {id} on node {node} is called {name} already; choose another"));
             }
             if self.legacy_pool_id != 0 && self.legacy_pool_id == other.legacy_pool_id {
-                let message = format!("legacy_pool_id: pool {name} ({id}) has {} already", self.legacy_pool_id);
-                return Err(Refusal::exists(message));
+                let message = format!("pool {name} ({id}) has {} already", self.legacy_pool_id);
+                found.error("legacy_pool_id", message);
             }
             if self.node == other.node && overlap(&self.base_path, &other.base_path) {
                 let message = format!(
-                    "base_path: {} and {} of pool {name} ({id}) are the same directory or one in the other; \
+                    "{} and {} of pool {name} ({id}) are the same directory or one in the other; \
                      give each pool a directory of its own",
                     self.base_path, other.base_path
                 );
-                return Err(Refusal::exists(message));
+                found.error("base_path", message);
             }
         }
-        Ok(())
+        found.0
     }
 }
 
@@ -142,13 +163,6 @@ impl Findings {
 
     fn warning(&mut self, field: &'static str, message: impl Into<String>) {
         self.0.push(Finding { field, severity: Severity::Warning, message: message.into() });
-    }
-
-    fn result(self, rule: SaveRule) -> Result<(), Refusal> {
-        let counts = |f: &&Finding| f.severity == Severity::Error || rule == SaveRule::Checked;
-        let sentences: Vec<String> =
-            self.0.iter().filter(counts).map(|f| format!("{}: {}", f.field, f.message)).collect();
-        if sentences.is_empty() { Ok(()) } else { Err(Refusal::invalid(sentences.join("; "))) }
     }
 
     fn name(&mut self, raw: &str) -> String {
@@ -209,8 +223,7 @@ impl Findings {
         let field = "public_base_url";
         let Some(url) = self.url(field, raw, "http://s01.local:8082") else { return String::new() };
         let path = url.path().trim_end_matches('/');
-        let last = path.rsplit('/').next().unwrap_or_default();
-        if last == "uploads" || last.starts_with("uploads_") {
+        if uploads_suffix(&url).is_some() {
             self.error(
                 field,
                 format!("must be host and port only; leave out {path}, links get /uploads by themselves"),
@@ -259,6 +272,13 @@ impl Findings {
         }
         raw.trim().to_owned()
     }
+}
+
+/// `uploads` or `uploads_s01` at the end of a URL's path, where it has one of them.
+#[must_use]
+pub fn uploads_suffix(url: &Url) -> Option<&str> {
+    let last = url.path().trim_end_matches('/').rsplit('/').next()?;
+    (last == "uploads" || last.starts_with("uploads_")).then_some(last)
 }
 
 /// Scheme, host and port of a URL that [`PoolSpec::check`] has passed.

@@ -50,7 +50,10 @@ async fn enter(
     door: &Door,
     wire: Wire,
 ) -> Result<Arc<Session>, Fault> {
-    let say = |who: &str, fault: &Fault| door.refusals.log(who, fault, clock::monotonic());
+    let say = |who: &str, fault: &Fault| {
+        door.refusals.log(who, fault, clock::monotonic());
+        rooms.sessions.turn_away(who, &door.address, fault);
+    };
     let machine = door.address.rsplit_once(':').map_or(door.address.as_str(), |(machine, _port)| machine);
     let hello = first(rooms, inbound, door.address.clone()).await.inspect_err(|fault| say(machine, fault))?;
     let node = hello.about.node.to_string();

@@ -45,8 +45,11 @@ impl Coordinator for CoordinatorService {
 
     /// Answers with headers at once; everything else, refusals too, comes on the stream.
     async fn attach(&self, request: Request<Streaming<v1::NodeEvent>>) -> Result<Response<Self::AttachStream>, Status> {
-        self.nodes_only.check(&request)?;
         let address = auth::address(&request);
+        self.nodes_only.check(&request).inspect_err(|fault| {
+            let who = auth::claimed_node(&request).map_or_else(|| address.clone(), |node| node.to_string());
+            self.rooms.sessions.turn_away(&who, &address, fault);
+        })?;
         let (wire, commands) = mpsc::channel(WIRE_COMMANDS);
         let door = attach::Door { address, refusals: Arc::clone(&self.refusals) };
         self.rooms.readers.spawn(attach::serve(self.rooms.clone(), request.into_inner(), door, wire));

@@ -21,6 +21,7 @@ pub use self::trailer::Trailing;
 
 use self::auth::{NodesOnly, OperatorsOnly};
 use crate::accounts::Accounts;
+use crate::diagnose::Diagnose;
 use crate::events::Events;
 use crate::sessions::Sessions;
 use crate::settle::Settle;
@@ -49,6 +50,8 @@ pub struct Rooms {
     pub settle: Settle,
     /// Where what happens is published.
     pub events: Events,
+    /// Looks for what commonly goes wrong.
+    pub diagnose: Diagnose,
     /// Wakes the dispatcher.
     pub wake: Arc<Notify>,
     /// Owns the readers of the sessions.

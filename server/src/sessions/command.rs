@@ -1,6 +1,6 @@
 //! What the coordinator tells a node, as its own values. Pure.
 
-use pixelfox_proto::{Attempt, FileMeta, Generation, JobId, PoolId, Sha256, StoredPath};
+use pixelfox_proto::{Attempt, FileMeta, Generation, JobId, NodeId, PoolId, Sha256, StoredPath};
 
 use super::news::CommandId;
 use super::welcome::Welcome;
@@ -21,6 +21,20 @@ pub enum Command {
     Verify(VerifyFiles),
     /// Try a pool: write, sync, read back, remove. Answered with [`Probed`](super::Probed).
     ProbePool(PoolId),
+    /// The same, and leave a file there under /uploads for some seconds, or until the command is called off.
+    ProbeAndLeave {
+        /// The pool.
+        pool: PoolId,
+        /// At most.
+        seconds: u32,
+    },
+    /// Ask who is at a pool's upload_api_url. Answered likewise.
+    ProbeTarget {
+        /// That URL.
+        url: String,
+        /// Who should be there.
+        expected: NodeId,
+    },
     /// Look whether a directory may serve as a pool; nothing is written. Answered likewise.
     ProbePlace(Box<Place>),
     /// End a command, or the given jobs of it.

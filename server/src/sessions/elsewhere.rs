@@ -47,6 +47,15 @@ impl Seat {
         }
     }
 
+    /// How far the node's clock is ahead, in milliseconds, where this server has heard it.
+    #[must_use]
+    pub fn clock_offset_ms(&self) -> Option<i64> {
+        match self {
+            Self::Here(session) => session.clock_offset_ms(),
+            Self::Elsewhere(_) => None,
+        }
+    }
+
     /// The node's word on one of its pools.
     #[must_use]
     pub fn pool(&self, pool: PoolId) -> Option<PoolHealth> {

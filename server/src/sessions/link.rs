@@ -209,6 +209,11 @@ impl Session {
         self.life.lock().beat.pools.clone()
     }
 
+    /// How far the node's clock is ahead of this process's, in milliseconds, as of its last heartbeat.
+    pub fn clock_offset_ms(&self) -> Option<i64> {
+        self.life.lock().beat.clock_offset_ms
+    }
+
     /// Commands under way at the node, as it says.
     pub fn running(&self) -> u32 {
         self.life.lock().beat.running
@@ -271,7 +276,13 @@ mod tests {
             process: String::new(),
             address: String::new(),
         };
-        let hello = Hello { about, protocol: 1, storage_roots: Vec::new() };
+        let hello = Hello {
+            about,
+            protocol: 1,
+            storage_roots: Vec::new(),
+            warnings: Vec::new(),
+            upload_secret_tag: Vec::new(),
+        };
         Session::new(hello, SessionEpoch(1), UnixMillis(0))
     }
 
@@ -313,7 +324,7 @@ mod tests {
         let pool = PoolId::try_from(1).expect("not 0");
         let beat = |problem: Option<&str>, free_bytes| {
             let health = PoolHealth { problem: problem.map(str::to_owned), free_bytes, ..PoolHealth::default() };
-            Heartbeat { pools: BTreeMap::from([(pool, health)]), running: 0 }
+            Heartbeat { pools: BTreeMap::from([(pool, health)]), ..Heartbeat::default() }
         };
         let silent_at = session.silent_at();
         let mut changes = Vec::new();

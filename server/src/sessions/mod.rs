@@ -9,6 +9,7 @@ mod news;
 mod pending;
 mod probe;
 mod registry;
+mod turned_away;
 mod view;
 mod welcome;
 mod writer;
@@ -19,18 +20,25 @@ use std::time::Duration;
 
 use pixelfox_proto::{Fault, JobId, NodeId, PoolId, SessionEpoch, StoredPath};
 use tokio::sync::{Mutex, mpsc, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use self::command::{Command, Place, PushFile, PushFiles, RestoreFile, RestoreFiles, TrashFiles, VerifyFiles};
 pub use self::elsewhere::Seat;
 pub use self::link::{Outgoing, QUEUED_COMMANDS, SILENCE, Session, SessionEnd};
-pub use self::news::{CommandId, FileResult, Heartbeat, Hello, News, Outcome, PoolHealth, Probed};
+pub use self::news::{
+    CommandId, FileResult, Found, Heartbeat, Hello, LeftFile, News, Outcome, PoolHealth, Probed, TargetFound, Trouble,
+};
 pub use self::pending::{Awaited, Pending, Work};
+pub use self::probe::Left;
+pub use self::turned_away::{Grounds, TurnedAway};
+pub use self::view::above_reserve;
 pub use self::welcome::{PoolHome, Welcome};
 
 use self::elsewhere::Others;
 use self::registry::Registry;
+use self::turned_away::Refused;
 use self::writer::{Notices, Writer};
 use crate::catalog::{Attached, NodeElsewhere};
 use crate::clock;
@@ -51,6 +59,7 @@ pub struct Sessions {
     auto_pools: AutoPools,
     registry: Registry,
     others: Others,
+    refused: Refused,
     /// Attaches go one after the other: who comes second sees the first.
     entry: Mutex<()>,
     ids: AtomicU64,
@@ -69,6 +78,7 @@ impl Sessions {
             auto_pools,
             registry: Registry::default(),
             others: Others::default(),
+            refused: Refused::default(),
             entry: Mutex::new(()),
             ids: AtomicU64::new(0),
             books: watch::Sender::new(()),
@@ -117,6 +127,17 @@ impl Sessions {
             self.books_changed();
         }
         Ok((session, attached))
+    }
+
+    /// Somebody was not let in: a node by its claimed NODE_ID, else a machine.
+    pub fn turn_away(&self, who: &str, address: &str, fault: &Fault) {
+        self.refused.note(who, address, fault, Instant::now());
+    }
+
+    /// Those that were not let in within the last half minute.
+    #[must_use]
+    pub fn turned_away(&self) -> Vec<TurnedAway> {
+        self.refused.lately(Instant::now())
     }
 
     /// Forgets a session that is over; a newer one of the same node stays.

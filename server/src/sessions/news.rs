@@ -1,7 +1,9 @@
 //! What a node says on its session, as the coordinator's own values. Pure.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use pixelfox_node::whois::Found as Who;
 use pixelfox_proto::{PoolId, Sha256, StoredPath};
 
 use crate::catalog;
@@ -25,6 +27,10 @@ pub struct Hello {
     pub protocol: u32,
     /// Directories that its pools may lie under.
     pub storage_roots: Vec<String>,
+    /// What its environment deserves a word for, each with its variable in front.
+    pub warnings: Vec<String>,
+    /// Tells its UPLOAD_TOKEN_SECRET from those of others; empty: it has none.
+    pub upload_secret_tag: Vec<u8>,
 }
 
 /// State of one pool as its node sees it.
@@ -44,6 +50,25 @@ pub struct PoolHealth {
     pub file_system: u64,
     /// Bytes that it should get free as soon as something in its trash can go.
     pub wanted_bytes: u64,
+    /// What sort of problem it is, where its node says so.
+    pub trouble: Option<Trouble>,
+}
+
+/// What is wrong with a pool, by what there is to do. Source: coordinator.proto, `PoolReport.Trouble`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// The directory is not there.
+    NoDirectory,
+    /// It lies outside of the node's storage roots.
+    OutsideRoots,
+    /// It is there, but not the pool's own marker.
+    NoMarker,
+    /// It is another pool's, or in use by another process.
+    OtherPool,
+    /// It can't be written, or what it was given not be made durable.
+    NotWritable,
+    /// The disk or its quota is full.
+    Full,
 }
 
 /// A sign of life, every 5 s and at each change of a pool's state.
@@ -53,6 +78,8 @@ pub struct Heartbeat {
     pub pools: BTreeMap<PoolId, PoolHealth>,
     /// Commands under way there.
     pub running: u32,
+    /// How far its clock is ahead of this process's, in milliseconds; `None`: it does not say.
+    pub clock_offset_ms: Option<i64>,
 }
 
 /// What became of one file of a command.
@@ -122,12 +149,41 @@ pub enum News {
     Probed {
         /// Which command.
         command: CommandId,
-        /// What was found, or why nothing was.
-        found: Probed,
+        /// What was found.
+        found: Found,
     },
     /// The node stops: its last word.
     Leaving,
 }
 
 /// What a probe has found, or why the node could not try.
-pub type Probed = Result<PoolHealth, String>;
+pub type Probed = Result<Found, String>;
+
+/// What a probe has found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Of a pool or a place, and the file that was left there, where one was.
+    Pool(PoolHealth, Option<LeftFile>),
+    /// Of a URL.
+    Target(TargetFound),
+}
+
+/// A file that is served until its probe ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftFile {
+    /// Below `/uploads/`.
+    pub path: StoredPath,
+    /// What is in it.
+    pub content: Vec<u8>,
+}
+
+/// Who a node has found at a URL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetFound {
+    /// Who is there.
+    pub who: Who,
+    /// Why gRPC does not get through to a node that is there.
+    pub without_grpc: Option<String>,
+    /// Until the last answer.
+    pub took: Duration,
+}

@@ -44,7 +44,8 @@ fn view(pool: &Pool, pools: &[Pool], seen: &BTreeMap<PoolId, PoolHealth>, settin
 }
 
 /// Bytes that a file system has free above what it keeps.
-fn above_reserve(health: &PoolHealth, settings: &Settings) -> u64 {
+#[must_use]
+pub fn above_reserve(health: &PoolHealth, settings: &Settings) -> u64 {
     let reserve = settings.reserve_bytes.unwrap_or_else(|| RESERVE_BYTES.min(health.total_bytes / 100));
     health.free_bytes.saturating_sub(reserve)
 }

@@ -181,7 +181,7 @@ impl Settle {
                 self.results(session, command, files).await;
                 self.ended(session, command, error).await;
             }
-            News::Probed { command, found } => session.pending.answer(command, found),
+            News::Probed { command, found } => session.pending.answer(command, Ok(found)),
             News::Leaving => {} // whoever reads the stream ends the session
         }
     }

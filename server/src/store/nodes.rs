@@ -1,6 +1,9 @@
 //! Nodes in the books: their sessions' numbers and what they said of themselves.
 
-use std::{collections::BTreeSet, sync::atomic::Ordering};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::atomic::Ordering,
+};
 
 use pixelfox_proto::{Lease, NodeId, SessionEpoch};
 use sqlx::FromRow;
@@ -68,6 +71,19 @@ impl Store {
         self.read("list the nodes", async |mut conn| {
             let rows: Vec<NodeRow> = statement::query_as(SQL).fetch_all(&mut conn).await?;
             rows.into_iter().map(NodeRecord::try_from).collect()
+        })
+        .await
+    }
+
+    /// Pending jobs of each node on record, counted up to `most`.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn jobs_waiting(&self, most: u32) -> Result<BTreeMap<NodeId, u64>, StoreError> {
+        self.read("count the jobs that wait", async |mut conn| {
+            let rows: Vec<(String, i64)> =
+                statement::query_as(WAITING).bind(i64::from(most)).fetch_all(&mut conn).await?;
+            rows.into_iter().map(|(node, count)| Ok((checked(node.parse(), "nodes.node_id")?, uint(count)))).collect()
         })
         .await
     }
@@ -146,6 +162,11 @@ UPDATE jobs SET not_before = 0 WHERE id IN (
         CROSS JOIN pools t ON s.node_id = $1 OR t.node_id = $1
         CROSS JOIN jobs j ON j.state = 'pending' AND j.node_id = s.node_id AND j.kind = 'move_image'
             AND j.source_pool_id = s.id AND j.target_pool_id = t.id AND j.not_before > 0 AND j.failures > 0)";
+
+pub(super) const WAITING: &str = "
+SELECT n.node_id, (SELECT COUNT(*) FROM (SELECT 1 FROM jobs w WHERE w.state = 'pending' AND w.node_id = n.node_id
+    LIMIT $1) AS counted) AS waiting
+FROM nodes n";
 
 async fn attach(
     conn: &mut Conn,

@@ -143,6 +143,9 @@ async fn no_hot_statement_reads_a_whole_table() {
             assert!(!scans || step.contains("jobs_ready") || step.contains("jobs_sliced"), "{name}: {step}");
         }
     }
+    let waiting = steps(&store, super::nodes::WAITING).await;
+    let by_node = "COVERING INDEX jobs_ready (node_id=?)";
+    assert!(waiting.iter().any(|step| step.contains(by_node)), "{waiting:#?}");
     let lanes = steps(&store, jobs::LANES).await;
     assert!(!lanes.iter().any(|step| step.contains("TEMP B-TREE") || step.contains("jobs_by_state")), "{lanes:#?}");
     let again = steps(&store, super::nodes::DUE_AGAIN).await;

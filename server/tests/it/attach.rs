@@ -182,7 +182,7 @@ async fn nonsense_on_a_session_ends_nothing_but_a_second_hello() {
         command_id: u64::MAX,
         files,
         error: "\u{1b}[31m".repeat(100),
-        pool: None,
+        ..v1::CommandResult::default()
     }))
     .await;
     let pools = vec![v1::PoolReport::default(), v1::PoolReport { pool_id: 77, healthy: true, ..Default::default() }];

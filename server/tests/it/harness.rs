@@ -116,6 +116,11 @@ impl TestCluster {
         ]
     }
 
+    /// One of its secrets, by its variable.
+    pub(crate) fn secret(&self, name: &str) -> String {
+        self.running().secrets().get(name).to_owned()
+    }
+
     pub(crate) fn upload_token(&self, pool: u64) -> String {
         let exp = pixelfox_node::clock::unix_seconds() + 600;
         let claims = Claims {

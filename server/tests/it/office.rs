@@ -1,5 +1,7 @@
 //! A coordinator on a real port, and fake nodes made from the generated client: for tests of what both say.
 
+mod answers;
+
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -21,6 +23,9 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 use tonic::{Request, Status, Streaming};
+
+pub(crate) use self::answers::Web;
+use self::answers::{answered_at_once, pool_is_well};
 
 pub(crate) const SECRET: &str = "a secret of the tests";
 pub(crate) const TOKEN: &str = "a token of the tests";
@@ -76,6 +81,7 @@ impl Office {
             node: name.parse().unwrap(),
             replication_secret: secret.map(pair),
             admin_token: token.map(pair),
+            tls_ca_file: None,
             auto_pools: AutoPools::Make,
             sweep,
         };
@@ -224,6 +230,8 @@ pub(crate) fn hello(node: &str) -> v1::Hello {
         storage_roots: vec!["/srv".into()],
         slots: 4,
         protocol: 1,
+        warnings: Vec::new(),
+        upload_secret_tag: Vec::new(),
         node_url: format!("http://{node}:4000"),
         public_base_url: format!("http://{node}.local:8080"),
         uploads_dir: format!("/srv/{node}"),
@@ -265,7 +273,7 @@ impl FakeNode {
         let mut client = office.coordinator().await;
         let attach = client.attach(signed(ReceiverStream::new(events)));
         let incoming = within("the head of Attach", attach).await?.into_inner();
-        let (heard, commands) = mpsc::channel(1);
+        let (heard, commands) = mpsc::channel(16);
         let mut reader = JoinSet::new();
         reader.spawn(read(incoming, heard, say.downgrade()));
         Ok(Self { say, commands, _reader: reader, welcome: v1::Welcome::default() })
@@ -282,16 +290,17 @@ impl FakeNode {
 
     /// About all pools of its last Welcome.
     pub(crate) async fn heartbeat(&self, healthy: bool) {
-        let report = |pool: &v1::NodePool| v1::PoolReport {
-            pool_id: pool.pool_id,
-            healthy,
-            problem: if healthy { String::new() } else { "the disk is not mounted".into() },
-            filesystem_free: 1 << 40,
-            filesystem_total: 2 << 40,
-            ..v1::PoolReport::default()
-        };
-        let pools = self.welcome.pools.iter().map(report).collect();
-        self.say(node_event::Event::Heartbeat(v1::Heartbeat { pools, running: 0, now: None })).await;
+        let mut beat = self.well();
+        for report in beat.pools.iter_mut().filter(|_| !healthy) {
+            (report.healthy, report.problem) = (false, "the disk is not mounted".into());
+        }
+        self.say(node_event::Event::Heartbeat(beat)).await;
+    }
+
+    /// That all pools of its last Welcome are well.
+    pub(crate) fn well(&self) -> v1::Heartbeat {
+        let pools = self.welcome.pools.iter().map(|pool| v1::PoolReport { pool_id: pool.pool_id, ..pool_is_well() });
+        v1::Heartbeat { pools: pools.collect(), running: 0, now: None }
     }
 
     async fn command(&mut self) -> Result<v1::NodeCommand, Status> {
@@ -342,7 +351,7 @@ impl FakeNode {
 
     /// The end of a command, with these files.
     pub(crate) async fn end(&self, command_id: u64, files: Vec<v1::FileResult>) {
-        let result = v1::CommandResult { command_id, files, error: String::new(), pool: None };
+        let result = v1::CommandResult { command_id, files, ..v1::CommandResult::default() };
         self.say(node_event::Event::Result(result)).await;
     }
 
@@ -361,21 +370,16 @@ impl FakeNode {
     }
 }
 
-/// Hands a node's commands on. Whether a directory may serve is answered at once: as its path says, else that it may.
+/// Hands a node's commands on. What it is asked about directories and URLs is answered at once: as the directory's path
+/// says, else that all is well.
 async fn read(
     mut incoming: Streaming<v1::NodeCommand>,
     heard: mpsc::Sender<Result<v1::NodeCommand, Status>>,
     say: mpsc::WeakSender<v1::NodeEvent>,
 ) {
     while let Some(command) = incoming.next().await {
-        let asked = command.as_ref().ok().and_then(|command| match &command.command {
-            Some(node_command::Command::ProbePool(probe)) => Some((command.command_id, probe.place.clone()?)),
-            _ => None,
-        });
-        match (asked, say.upgrade()) {
-            (Some((command_id, place)), Some(say)) => {
-                let pool = Some(seen_at(&place));
-                let result = v1::CommandResult { command_id, pool, ..v1::CommandResult::default() };
+        match (command.as_ref().ok().and_then(answered_at_once), say.upgrade()) {
+            (Some(result), Some(say)) => {
                 drop(say.send(v1::NodeEvent { event: Some(node_event::Event::Result(result)) }).await);
             }
             _ => {
@@ -385,14 +389,4 @@ async fn read(
             }
         }
     }
-}
-
-/// `/srv/taken…` is another pool's, `/srv/empty…` has no marker.
-fn seen_at(place: &v1::NodePool) -> v1::PoolReport {
-    let (problem, impossible) = match place.base_path.as_str() {
-        path if path.starts_with("/srv/taken") => ("it is the directory of another pool", true),
-        path if path.starts_with("/srv/empty") && !place.initialize => ("the marker is missing", false),
-        _ => ("", false),
-    };
-    v1::PoolReport { healthy: problem.is_empty(), problem: problem.into(), impossible, ..v1::PoolReport::default() }
 }

@@ -59,7 +59,7 @@ async fn a_command_that_fails_as_a_whole_is_tried_again_with_its_cause() {
         let batch = office.move_to(&[upload], s02.pool()).await;
         let job = office.only_child(&batch).await.id;
         let (command_id, _) = s01.push().await;
-        let result = v1::CommandResult { command_id, files: vec![], error: error.into(), pool: None };
+        let result = v1::CommandResult { command_id, error: error.into(), ..v1::CommandResult::default() };
         s01.say(Event::Result(result)).await;
         let after = office.job_where(&mut watcher, job, |job| job.state == "pending").await;
         assert!(after.last_error.contains(want), "{after:?}");

@@ -4,7 +4,7 @@ use pixelfox_proto::v1;
 use tonic::Code;
 
 use crate::harness::{Admin, PATIENCE, TestCluster, files_below, png};
-use crate::office::{FakeNode, Office, admins};
+use crate::office::{FakeNode, Office, Web, admins};
 
 async fn pool(admin: &mut Admin, id: u64) -> v1::Pool {
     admin.get_pool(v1::GetPoolRequest { id }).await.unwrap().into_inner()
@@ -201,9 +201,14 @@ async fn a_pool_goes_to_another_node_only_where_its_data_is() {
     let _s02 = FakeNode::attach(&office, "s02").await;
     let id = s01.pool();
     s01.welcome_where(|welcome| !welcome.pools[0].initialize).await;
+    let webs = [("s01", Web::of("s01").await), ("s02", Web::of("s02").await)];
     let change = async |node_id: &str, base_path: &str, save_anyway| {
-        let pool = v1::Pool { id, node_id: node_id.into(), base_path: base_path.into(), ..v1::Pool::default() };
-        let update_mask = Some(prost_types::FieldMask { paths: vec!["node_id".into(), "base_path".into()] });
+        let web = webs.iter().find(|(node, _)| *node == node_id);
+        let public_base_url = web.map_or_else(|| "http://127.0.0.1:9".into(), |(_, web)| web.url.clone());
+        let (node_id, base_path) = (node_id.to_owned(), base_path.to_owned());
+        let pool = v1::Pool { id, node_id, base_path, public_base_url, ..v1::Pool::default() };
+        let paths = ["node_id", "base_path", "public_base_url"].map(str::to_owned).to_vec();
+        let update_mask = Some(prost_types::FieldMask { paths });
         let request = v1::UpdatePoolRequest { pool: Some(pool), save_anyway, update_mask, expected_revision: 0 };
         office.admin().await.update_pool(admins(request)).await.map(tonic::Response::into_inner)
     };

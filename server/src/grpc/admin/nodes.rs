@@ -8,12 +8,22 @@ use tokio::time::Instant;
 use super::AdminService;
 use crate::grpc::wire;
 
+/// Jobs of a node that wait, counted at most.
+const COUNTED: u32 = 10_000;
+
 impl AdminService {
     pub(super) async fn nodes(&self) -> Result<v1::ListNodesResponse, Fault> {
-        let (records, pools) = (self.rooms.store.list_nodes().await?, self.rooms.store.list_pools().await?);
+        let store = &self.rooms.store;
+        let (records, pools) = (store.list_nodes().await?, store.list_pools().await?);
+        let (waiting, now) = (store.jobs_waiting(COUNTED).await?, Instant::now());
         let node = |record: crate::catalog::NodeRecord| {
             let seat = self.rooms.sessions.seat(&record.node);
-            wire::node::node(record, seat.as_ref(), &pools)
+            let mine: Vec<_> = pools.iter().filter(|pool| pool.node == record.node).map(|pool| pool.id).collect();
+            let work = wire::node::Work {
+                bytes_per_second: self.rooms.settle.progress().rate_of(&mine, now),
+                jobs_waiting: waiting.get(&record.node).copied().unwrap_or(0),
+            };
+            wire::node::node(record, seat.as_ref(), mine, &work)
         };
         Ok(v1::ListNodesResponse { nodes: records.into_iter().map(node).collect() })
     }

@@ -1,7 +1,7 @@
 //! Pools: listed, made, changed, deleted, counted anew. What only the node can know is asked in `places`.
 
 use pixelfox_proto::{Fault, PoolId, v1};
-use tonic::{Response, metadata::MetadataValue};
+use tonic::{Response, Status, metadata::MetadataValue};
 
 use super::AdminService;
 use crate::catalog::{Pool, PoolPatch, PoolSaved};
@@ -20,12 +20,11 @@ impl AdminService {
         Ok(self.shown(pool))
     }
 
-    pub(super) async fn make_pool(&self, request: v1::CreatePoolRequest) -> Result<Response<v1::Pool>, Fault> {
+    pub(super) async fn make_pool(&self, request: v1::CreatePoolRequest) -> Result<Response<v1::Pool>, Status> {
         let (draft, rule) = (wire::pool::draft(request.pool)?, wire::pool::save_rule(request.save_anyway));
-        if !self.is_there(&draft).await? {
-            self.fits_its_node(&draft, None, rule).await?;
-        }
-        let saved = self.rooms.store.create_pool(draft, rule, clock::now()).await?;
+        let before = self.already_there(&draft).await?;
+        wire::finding::may_save(self.rooms.diagnose.draft(&draft, before.as_ref()).await?, rule)?;
+        let saved = self.rooms.store.create_pool(draft, rule, clock::now()).await.map_err(Fault::from)?;
         let updated = matches!(saved, PoolSaved::Updated(_));
         let pool = saved.into_pool();
         self.pool_changed(&pool, if updated { "updated" } else { "created" });
@@ -36,7 +35,7 @@ impl AdminService {
         Ok(response)
     }
 
-    pub(super) async fn change_pool(&self, request: v1::UpdatePoolRequest) -> Result<v1::Pool, Fault> {
+    pub(super) async fn change_pool(&self, request: v1::UpdatePoolRequest) -> Result<v1::Pool, Status> {
         let rule = wire::pool::save_rule(request.save_anyway);
         let mask = request.update_mask.map(|mask| mask.paths).unwrap_or_default();
         let id = wire::pool::id(request.pool.as_ref().map_or(0, |pool| pool.id), "pool.id")?;
@@ -48,17 +47,16 @@ impl AdminService {
         if mask.is_empty() && draft.name.is_empty() {
             let message =
                 "pool.name: missing, and without update_mask every field is changed; name what to change in it";
-            return Err(Fault::bad_request(message).with_hint("for instance update_mask {\"paths\": [\"max_size\"]}"));
+            return Err(Fault::bad_request(message)
+                .with_hint("for instance update_mask {\"paths\": [\"max_size\"]}")
+                .into());
         }
         let patch = PoolPatch::masked(draft, &mask).map_err(unknown)?;
-        let before = self.rooms.store.get_pool(id).await?;
-        if patch.node_id.is_some() || patch.base_path.is_some() {
-            let after = patch.clone().apply(before.draft());
-            if (after.node_id.as_str(), &after.base_path) != (before.node.as_str(), &before.base_path) {
-                self.fits_its_node(&after, Some(&before), rule).await?;
-            }
-        }
-        let pool = self.rooms.store.update_pool(id, patch, request.expected_revision, rule, clock::now()).await?;
+        let before = self.rooms.store.get_pool(id).await.map_err(Fault::from)?;
+        let after = patch.clone().apply(before.draft());
+        wire::finding::may_save(self.rooms.diagnose.draft(&after, Some(&before)).await?, rule)?;
+        let saved = self.rooms.store.update_pool(id, patch, request.expected_revision, rule, clock::now()).await;
+        let pool = saved.map_err(Fault::from)?;
         self.pool_changed(&pool, "updated");
         Ok(self.shown(pool))
     }

@@ -127,6 +127,14 @@ impl Admin for AdminService {
         Ok(Response::new(this.check(request.into_inner()).await?))
     }
 
+    async fn check_pool_draft(
+        &self,
+        request: Request<v1::CheckPoolDraftRequest>,
+    ) -> Result<Response<v1::PoolFindings>, Status> {
+        let this = self.may(&request)?;
+        Ok(Response::new(this.check_draft(request.into_inner()).await?))
+    }
+
     async fn recalculate_usage(
         &self,
         request: Request<v1::RecalculateUsageRequest>,
@@ -229,7 +237,8 @@ impl Admin for AdminService {
     type DiagnoseStream = Answers<v1::Finding>;
 
     async fn diagnose(&self, request: Request<v1::DiagnoseRequest>) -> Result<Response<Self::DiagnoseStream>, Status> {
-        self.absent(&request, "Diagnose", "ListNodes and ListPools say what is attached and what is wrong with a pool")
+        let this = self.may(&request)?;
+        Ok(Response::new(Box::pin(this.diagnosis(request.get_ref()).await?)))
     }
 
     type WatchStream = Answers<v1::Event>;

@@ -2,11 +2,13 @@
 //! crate names a generated type.
 
 pub(super) mod account;
+pub(super) mod finding;
 pub(super) mod image;
 pub(super) mod job;
 pub(super) mod key;
 pub(super) mod node;
 pub(super) mod pool;
+mod probe;
 pub(super) mod settings;
 pub(super) mod upload;
 pub(super) mod watch;
@@ -38,6 +40,11 @@ fn word<T: Copy>(
     parse(given).map(Some).ok_or_else(unknown)
 }
 
+/// A point in time as the books have it.
+fn millis(at: Timestamp) -> UnixMillis {
+    UnixMillis(at.seconds.saturating_mul(1000).saturating_add(i64::from(at.nanos / 1_000_000)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,5 +54,8 @@ mod tests {
         // protobuf counts nanos forward from the second, also for negative times.
         assert_eq!(timestamp(UnixMillis(-1)), Timestamp { seconds: -1, nanos: 999_000_000 });
         assert_eq!(timestamp(UnixMillis(1_500)), Timestamp { seconds: 1, nanos: 500_000_000 });
+        for at in [UnixMillis(-1), UnixMillis(-1_500), UnixMillis(1_500)] {
+            assert_eq!(millis(timestamp(at)), at);
+        }
     }
 }

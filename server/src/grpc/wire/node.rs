@@ -1,20 +1,25 @@
 //! A node's session on the wire: what it says comes in checked, commands go out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pixelfox_proto::v1::{self, file_result, node_command, node_event, refusal};
 use pixelfox_proto::{Fault, FaultKind, Generation, NodeId, PoolId, Sha256, StoredPath};
 use tonic::Status;
 
-use super::timestamp;
+use super::{probe, timestamp};
 use crate::catalog::{self, CheckOrder, NodeRecord, Pool, Settings, TrashOrigin, TrashTask};
+use crate::clock;
 use crate::sessions::{
-    Command, CommandId, FileResult, Heartbeat, Hello, News, Outcome, Outgoing, Place, PoolHealth, PoolHome, PushFile,
-    PushFiles, RestoreFile, RestoreFiles, Seat, SessionEnd, TrashFiles, VerifyFiles, Welcome,
+    Command, CommandId, FileResult, Heartbeat, Hello, News, Outcome, Outgoing, PoolHome, PushFile, PushFiles,
+    RestoreFile, RestoreFiles, Seat, SessionEnd, TrashFiles, VerifyFiles, Welcome,
 };
 
 /// Longest sentence of a node that is kept, in bytes: it goes into logs and rows.
 const MESSAGE_BYTES: usize = 2048;
+/// Warnings of a node's environment at most.
+const MOST_WARNINGS: usize = 32;
+/// Of a SHA-256.
+const TAG_BYTES: usize = 32;
 /// Slots of a node at most.
 const MOST_SLOTS: u32 = 64;
 
@@ -40,8 +45,13 @@ pub(crate) fn hello(event: v1::NodeEvent, address: String) -> Result<Hello, Faul
         process: short(hello.process_id),
         address,
     };
-    let storage_roots = hello.storage_roots.into_iter().map(short).collect();
-    Ok(Hello { about, protocol: hello.protocol, storage_roots })
+    Ok(Hello {
+        about,
+        protocol: hello.protocol,
+        storage_roots: hello.storage_roots.into_iter().map(short).collect(),
+        warnings: hello.warnings.into_iter().take(MOST_WARNINGS).map(short).collect(),
+        upload_secret_tag: hello.upload_secret_tag.into_iter().take(TAG_BYTES).collect(),
+    })
 }
 
 /// Every later message; `None` for one that says nothing that is known here (a newer node's).
@@ -60,36 +70,28 @@ pub(crate) fn news(event: v1::NodeEvent) -> Result<Option<News>, Fault> {
             flowing: progress.flowing.and_then(|file| Some((file.stored_path.parse().ok()?, file.bytes_done))),
         }),
         Some(node_event::Event::Leaving(v1::Leaving {})) => Some(News::Leaving),
-        Some(node_event::Event::Result(v1::CommandResult { command_id, pool: Some(report), .. })) => {
-            Some(News::Probed { command: CommandId(command_id), found: Ok(health(report)) })
-        }
-        Some(node_event::Event::Result(result)) => Some(News::Ended {
-            command: CommandId(result.command_id),
-            files: results(result.files),
-            error: (!result.error.is_empty()).then(|| short(result.error)),
-        }),
+        Some(node_event::Event::Result(result)) => Some(ended(result)),
     })
 }
 
-fn heartbeat(beat: v1::Heartbeat) -> Heartbeat {
-    let pool = |report: v1::PoolReport| Some((PoolId::try_from(report.pool_id).ok()?, health(report)));
-    Heartbeat { pools: beat.pools.into_iter().filter_map(pool).collect::<BTreeMap<_, _>>(), running: beat.running }
+fn ended(mut result: v1::CommandResult) -> News {
+    let command = CommandId(result.command_id);
+    match probe::found(&mut result) {
+        Some(found) => News::Probed { command, found },
+        None => News::Ended {
+            command,
+            files: results(result.files),
+            error: (!result.error.is_empty()).then(|| short(result.error)),
+        },
+    }
 }
 
-fn health(report: v1::PoolReport) -> PoolHealth {
-    let problem = match (report.healthy, report.problem.is_empty()) {
-        (true, _) => None,
-        (false, true) => Some("unhealthy, its node gives no cause".to_owned()),
-        (false, false) => Some(short(report.problem)),
-    };
-    PoolHealth {
-        problem,
-        free_bytes: report.filesystem_free,
-        total_bytes: report.filesystem_total,
-        unowned_bytes: report.unowned_bytes,
-        impossible: report.impossible,
-        file_system: report.filesystem_id,
-        wanted_bytes: report.wanted_bytes,
+fn heartbeat(beat: v1::Heartbeat) -> Heartbeat {
+    let pool = |report: v1::PoolReport| Some((PoolId::try_from(report.pool_id).ok()?, probe::health(report)));
+    Heartbeat {
+        pools: beat.pools.into_iter().filter_map(pool).collect::<BTreeMap<_, _>>(),
+        running: beat.running,
+        clock_offset_ms: beat.now.map(|theirs| super::millis(theirs).0.saturating_sub(clock::now().0)),
     }
 }
 
@@ -121,7 +123,7 @@ fn results(files: Vec<v1::FileResult>) -> Vec<FileResult> {
 }
 
 /// At most [`MESSAGE_BYTES`], without control characters: one line of a log, one cell of a table.
-fn short(text: String) -> String {
+pub(super) fn short(text: String) -> String {
     if text.len() <= MESSAGE_BYTES && !text.chars().any(char::is_control) {
         return text;
     }
@@ -147,13 +149,12 @@ pub(crate) fn command(item: Result<Outgoing, SessionEnd>) -> Result<v1::NodeComm
         }
         Command::Restore(restore) => node_command::Command::Restore(restore_files(&restore)),
         Command::Verify(verify) => node_command::Command::Verify(verify_files(verify)),
-        Command::ProbePool(pool) => {
-            node_command::Command::ProbePool(v1::ProbePool { pool_id: pool.get(), ..v1::ProbePool::default() })
+        Command::ProbePool(pool) => node_command::Command::ProbePool(probe::pool(pool, 0)),
+        Command::ProbeAndLeave { pool, seconds } => node_command::Command::ProbePool(probe::pool(pool, seconds)),
+        Command::ProbePlace(place) => node_command::Command::ProbePool(probe::place(*place)),
+        Command::ProbeTarget { url, expected } => {
+            node_command::Command::ProbeTarget(v1::ProbeTarget { target_url: url, expected_node_id: expected.into() })
         }
-        Command::ProbePlace(place) => node_command::Command::ProbePool(v1::ProbePool {
-            place: Some(would_be(*place)),
-            ..v1::ProbePool::default()
-        }),
         Command::Cancel { command, jobs } => node_command::Command::Cancel(v1::CancelCommand {
             command_id: command.0,
             job_ids: jobs.into_iter().map(pixelfox_proto::JobId::get).collect(),
@@ -184,18 +185,6 @@ fn welcome(words: Welcome) -> v1::Welcome {
         settings: Some(node_settings(&words.settings)),
         elsewhere: words.elsewhere.into_iter().map(pool_home).collect(),
         lease_floor: words.lease_floor.0,
-    }
-}
-
-fn would_be(place: Place) -> v1::NodePool {
-    v1::NodePool {
-        pool_id: place.pool.map_or(0, PoolId::get),
-        name: place.name,
-        base_path: place.base_path,
-        identity: place.identity,
-        initialize: place.initialize,
-        retired: place.retired,
-        ..v1::NodePool::default()
     }
 }
 
@@ -293,20 +282,46 @@ fn verify_files(verify: VerifyFiles) -> v1::VerifyFiles {
     v1::VerifyFiles { pool_id: verify.pool.get(), files: verify.files.into_iter().map(file).collect() }
 }
 
-/// A node as the Admin service shows it: the record, and its session where it is attached.
-pub(crate) fn node(record: NodeRecord, seat: Option<&Seat>, pools: &[Pool]) -> v1::Node {
-    let mine = pools.iter().filter(|pool| pool.node == record.node);
+/// What a node has to do.
+pub(crate) struct Work {
+    /// Of what it sends now.
+    pub(crate) bytes_per_second: f64,
+    /// Pending jobs that it is the source of.
+    pub(crate) jobs_waiting: u64,
+}
+
+/// A node as the Admin service shows it: the record, and its session where it is attached. `pools`: its own.
+pub(crate) fn node(record: NodeRecord, seat: Option<&Seat>, pools: Vec<PoolId>, work: &Work) -> v1::Node {
+    let (free, total) = seat.map_or((0, 0), |seat| disks(seat, &pools));
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds of a clock that is wrong")]
+    let seconds = |ms: i64| ms as f64 / 1000.0;
     v1::Node {
         online: seat.is_some(),
         last_seen: Some(timestamp(record.last_seen)),
         attached_since: seat.map(|seat| timestamp(seat.since())),
         slots: record.slots,
         running: seat.map_or(0, Seat::running),
-        pool_ids: mine.map(|pool| pool.id.get()).collect(),
+        pool_ids: pools.into_iter().map(PoolId::get).collect(),
         version: record.version,
         address: record.address,
         node_id: record.node.into(),
+        offline_since: seat.is_none().then(|| timestamp(record.last_seen)),
+        filesystem_free: free,
+        filesystem_total: total,
+        clock_offset_seconds: seat.and_then(Seat::clock_offset_ms).map(seconds),
+        bytes_per_second: work.bytes_per_second,
+        jobs_waiting: work.jobs_waiting,
     }
+}
+
+/// Bytes free and in all of the file systems that these pools are on, each counted once.
+fn disks(seat: &Seat, pools: &[PoolId]) -> (u64, u64) {
+    let mut known = BTreeSet::new();
+    let health = pools.iter().filter_map(|pool| seat.pool(*pool));
+    let once = health.filter(|health| health.file_system == 0 || known.insert(health.file_system));
+    once.fold((0, 0), |(free, total), health| {
+        (free.saturating_add(health.free_bytes), total.saturating_add(health.total_bytes))
+    })
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use pixelfox_proto::{Fault, PoolId, v1};
 
 use crate::catalog::{Pool, PoolDraft, PoolUsage, SaveRule};
+use crate::diagnose::Finding;
 use crate::sessions::{PoolHealth, Seat};
 
 /// A pool as somebody wrote it; output-only fields are ignored.
@@ -79,13 +80,18 @@ pub(crate) fn pool(pool: Pool, seat: Option<&Seat>) -> v1::Pool {
 }
 
 /// What a probe has found, and how long it took.
-pub(crate) fn checked(health: PoolHealth, round_trip: std::time::Duration) -> v1::CheckPoolResponse {
+pub(crate) fn checked(
+    health: PoolHealth,
+    round_trip: std::time::Duration,
+    found: Vec<Finding>,
+) -> v1::CheckPoolResponse {
     v1::CheckPoolResponse {
         healthy: health.problem.is_none(),
         problem: health.problem.unwrap_or_default(),
         filesystem_free: health.free_bytes,
         filesystem_total: health.total_bytes,
         round_trip_seconds: round_trip.as_secs_f64(),
+        findings: found.into_iter().map(super::finding::finding).collect(),
     }
 }
 

@@ -1,0 +1,82 @@
+//! `attached`: does the node have a session?
+
+use crate::diagnose::finding::{Check, Finding};
+use crate::diagnose::seen::{Cluster, NodeSeen, Presence, so_long};
+use crate::sessions::Grounds;
+
+/// `None` of a node that has never attached: that is a matter of `node_id`.
+#[must_use]
+pub(crate) fn judge(cluster: &Cluster, seen: &NodeSeen) -> Option<Finding> {
+    let (subject, node) = (seen.subject(), &seen.node);
+    let (last_seen, address) = match &seen.presence {
+        Presence::Never => return None,
+        Presence::Here(about) => {
+            return Some(Finding::ok(subject, Check::Attached, format!("attached, from {}", about.address)));
+        }
+        Presence::Elsewhere { server, .. } => {
+            let message = format!("attached to another server, {server}, which can be asked for more");
+            return Some(Finding::ok(subject, Check::Attached, message));
+        }
+        Presence::Away { last_seen, address } => (*last_seen, address),
+    };
+    let refused =
+        |grounds| cluster.turned_away.iter().find(|away| away.who == node.as_str() && away.grounds == grounds);
+    if let Some(away) = refused(Grounds::Secret) {
+        let message = format!("not attached: it dials from {} and is not let in", away.machine);
+        return Some(Finding::warning(subject, Check::Attached, message, "See its line `secret`"));
+    }
+    if let Some(away) = refused(Grounds::Other) {
+        let message = format!("not attached: it dials from {} and is refused: {}", away.machine, away.told);
+        let advice = format!("Put that right on node {node} and start it again");
+        return Some(Finding::failed(subject, Check::Attached, message, advice));
+    }
+    let gone = so_long(cluster.now.seconds_since(last_seen));
+    let message = format!("not attached; last seen {gone} ago, from {address}");
+    if seen.pools.is_empty() {
+        let advice = "It has no pool: nothing is missing. Start it again, or let it be";
+        return Some(Finding::warning(subject, Check::Attached, message, advice));
+    }
+    let advice = format!(
+        "Start node-agent there (docker-compose up -d app_{node}); if it runs, its log and GET /readyz say why it is \
+         not attached: COORDINATOR_URL must lead to this server. Until then {} can't be reached and jobs wait",
+        pools(&seen.pools)
+    );
+    Some(Finding::failed(subject, Check::Attached, message, advice))
+}
+
+fn pools(names: &[String]) -> String {
+    if let [name] = names { format!("pool {name}") } else { format!("pools {}", names.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnose::checks::tests::{assert_stands, away, cluster, here, never, refused};
+    use crate::diagnose::finding::Status;
+
+    #[test]
+    fn where_a_node_is() {
+        let lost = NodeSeen { pools: Vec::new(), ..away("s01") };
+        for (why, node, status, words) in [
+            ("attached", here("s01"), Status::Ok, &["10.0.0.1"][..]),
+            ("gone with its pools", away("s01"), Status::Failed, &["60 s ago", "COORDINATOR_URL", "pool of s01"]),
+            ("gone, and nothing is missing", lost, Status::Warning, &["no pool"]),
+        ] {
+            let cluster = cluster(vec![node.clone()], Vec::new());
+            assert_stands(&judge(&cluster, &node).expect(why), status, words, why);
+        }
+        assert_eq!(judge(&cluster(Vec::new(), Vec::new()), &never("s01")), None);
+    }
+
+    #[test]
+    fn a_node_that_dials_and_is_refused_is_told_from_one_that_is_gone() {
+        // Its other secret is one line's matter, not two's.
+        let mut cluster = cluster(vec![away("s01")], Vec::new());
+        cluster.turned_away = vec![refused("s01", Grounds::Secret, "invalid replication secret")];
+        let finding = judge(&cluster, &cluster.nodes[0]).expect("a finding");
+        assert_stands(&finding, Status::Warning, &["10.0.0.9", "`secret`"], "another secret");
+        cluster.turned_away = vec![refused("s01", Grounds::Other, "speaks protocol 9")];
+        let finding = judge(&cluster, &cluster.nodes[0]).expect("a finding");
+        assert_stands(&finding, Status::Failed, &["protocol 9"], "another protocol");
+    }
+}

@@ -1,0 +1,184 @@
+//! `public_base_url`: do browsers get the pool's files there? Tried from this server, which is not where browsers are.
+
+use std::time::Duration;
+
+use pixelfox_node::whois::{Found as Who, SecretMatch, Silence};
+use pixelfox_proto::NodeId;
+use url::Url;
+
+use crate::catalog::{origin_of, uploads_suffix};
+use crate::diagnose::finding::{Check, Finding, Status};
+
+/// A pool's URL, and what was found there.
+#[derive(Clone, Debug)]
+pub(crate) struct Tried<'a> {
+    /// `pool img1`.
+    pub(crate) subject: String,
+    /// The pool's public_base_url.
+    pub(crate) url: &'a str,
+    /// Its node.
+    pub(crate) node: &'a NodeId,
+    /// Itself as browsers see it, as that node says.
+    pub(crate) domain: Option<&'a str>,
+    /// What came of a file that the node had left under /uploads.
+    pub(crate) file: FileSeen,
+    /// Who says that he is there.
+    pub(crate) who: Who,
+    /// What all of it took.
+    pub(crate) took: Duration,
+}
+
+/// What came back for a file that was left in the pool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum FileSeen {
+    /// None was left.
+    NotTried,
+    /// Its very bytes.
+    Right,
+    /// The way to another URL.
+    LedTo(String),
+    /// Something else, with this status.
+    Wrong(u16),
+    /// Nothing.
+    NoAnswer(Silence, String),
+}
+
+/// What to say of it.
+#[must_use]
+pub(crate) fn judge(tried: &Tried<'_>) -> Finding {
+    let (status, message, advice) = stands(tried);
+    let finding = match status {
+        Status::Ok => Finding::ok(&tried.subject, Check::PublicBaseUrl, message),
+        Status::Warning => Finding::warning(&tried.subject, Check::PublicBaseUrl, message, advice),
+        Status::Failed => Finding::failed(&tried.subject, Check::PublicBaseUrl, message, advice),
+    };
+    finding.after(tried.took)
+}
+
+fn stands(tried: &Tried<'_>) -> (Status, String, String) {
+    let (url, node) = (tried.url, tried.node);
+    let right = match tried.domain {
+        Some(domain) if domain != url => {
+            format!("Set it to {domain}, which node {node} says of itself (PUBLIC_DOMAIN)")
+        }
+        _ => format!("Set it to host and port by which browsers reach node {node}, as http://{node}.local:8082"),
+    };
+    let parsed = Url::parse(url).ok();
+    if let Some(suffix) = parsed.as_ref().and_then(uploads_suffix) {
+        let message = format!("{url} ends in /{suffix}, and links get /uploads by themselves: each is 404");
+        return (Status::Failed, message, format!("Set it to {}", origin_of(url)));
+    }
+    match (&tried.file, &tried.who) {
+        (FileSeen::Right, _) => (Status::Ok, format!("{url} serves the files of node {node}"), String::new()),
+        (_, Who::Node { node_id, secret, .. }) if node_id != node.as_str() && *secret != SecretMatch::NotSet => {
+            (Status::Failed, format!("{url} leads to node {node_id}, not to node {node}"), right)
+        }
+        (FileSeen::LedTo(place), _) => {
+            let message = format!("{url} sends browsers on to {place}");
+            (
+                Status::Warning,
+                message,
+                "Set it to where browsers end up, so that each picture takes one question".into(),
+            )
+        }
+        (FileSeen::Wrong(status), Who::Node { .. }) => {
+            let message = format!("{url} leads to node {node}, but a file under /uploads answers {status}");
+            (Status::Failed, message, right)
+        }
+        (FileSeen::Wrong(status), _) => {
+            let message = format!("{url} does not serve the files of node {node}: one of them answers {status}");
+            (Status::Failed, message, format!("{right}; a proxy there must pass /uploads on to node {node}"))
+        }
+        (FileSeen::NotTried, Who::Node { .. }) => (Status::Ok, format!("{url} leads to node {node}"), String::new()),
+        (FileSeen::NotTried, Who::Older | Who::Stranger(_)) => {
+            let message = format!("{url} answers, but does not say that it is node {node}");
+            (
+                Status::Warning,
+                message,
+                format!("{right}; where a proxy is there, it must pass /uploads on to node {node}"),
+            )
+        }
+        (FileSeen::NoAnswer(silence, why), _) | (FileSeen::NotTried, Who::Nobody(silence, why)) => {
+            let message = format!("this server can't tell: {why}");
+            let advice = format!("Open {url}/healthz in a browser");
+            let more = match silence {
+                Silence::NoSuchName => "where it works there is nothing to do: this server need not know the name",
+                Silence::NoAnswer => "where it does not work either, correct the URL or open the way to the node",
+            };
+            (Status::Warning, message, format!("{advice}: {more}"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnose::checks::tests::{assert_stands, id};
+
+    fn node(name: &str) -> Who {
+        Who::Node { node_id: name.into(), version: "1".into(), secret: SecretMatch::Equal }
+    }
+
+    fn stranger() -> Who {
+        Who::Stranger("it answers 404".into())
+    }
+
+    fn nobody(silence: Silence) -> Who {
+        Who::Nobody(silence, "could not connect".into())
+    }
+
+    fn silent(silence: Silence) -> FileSeen {
+        FileSeen::NoAnswer(silence, "the name is not known".into())
+    }
+
+    type Row = (&'static str, &'static str, FileSeen, Who, Status, &'static [&'static str]);
+
+    fn check(rows: Vec<Row>) {
+        for (why, url, file, who, status, words) in rows {
+            let (node, domain) = (id("s01"), Some("http://own.local"));
+            let (subject, took) = ("pool img1".into(), Duration::ZERO);
+            assert_stands(&judge(&Tried { subject, url, node: &node, domain, file, who, took }), status, words, why);
+        }
+    }
+
+    const HERE: &str = "http://s01.local";
+
+    #[test]
+    fn where_a_file_that_was_left_is_found() {
+        use FileSeen::{LedTo, Right, Wrong};
+        use Status::{Failed, Ok, Warning};
+        let (suffix, directory) = ("http://s01.local/uploads/", "http://s01.local/uploads_s01");
+        let https = || LedTo("https://s01.local/uploads/x".into());
+        check(vec![
+            ("the file came back", HERE, Right, stranger(), Ok, &[]),
+            (
+                "/uploads at its end",
+                suffix,
+                Wrong(404),
+                node("s01"),
+                Failed,
+                &["themselves", "Set it to http://s01.local"],
+            ),
+            ("a directory at its end", directory, Wrong(404), node("s01"), Failed, &["ends in /uploads_s01"]),
+            ("another node", HERE, Wrong(404), node("s02"), Failed, &["leads to node s02, not to", "http://own.local"]),
+            ("a path that is not there", "http://s01.local/x", Wrong(404), node("s01"), Failed, &["answers 404"]),
+            ("a proxy without /uploads", HERE, Wrong(502), stranger(), Failed, &["502", "proxy"]),
+            ("to https", HERE, https(), stranger(), Warning, &["https://s01.local"]),
+        ]);
+    }
+
+    #[test]
+    fn where_nothing_was_left_or_nobody_answers() {
+        use FileSeen::NotTried;
+        use Status::{Failed, Ok, Warning};
+        let (name, closed) = (Silence::NoSuchName, Silence::NoAnswer);
+        check(vec![
+            ("a name for browsers alone", HERE, silent(name), nobody(name), Warning, &["need not know the name"]),
+            ("a closed port", HERE, silent(closed), nobody(closed), Warning, &["/healthz"]),
+            ("the node says that it is it", HERE, NotTried, node("s01"), Ok, &[]),
+            ("another node says so", HERE, NotTried, node("s02"), Failed, &["node s02"]),
+            ("somebody", HERE, NotTried, stranger(), Warning, &["does not say"]),
+            ("nobody", HERE, NotTried, nobody(name), Warning, &["need not know"]),
+        ]);
+    }
+}
