@@ -53,24 +53,6 @@ async fn only_the_admin_token_opens_the_service() {
 }
 
 #[tokio::test]
-async fn what_is_not_built_says_so_by_name_and_what_to_use() {
-    // Every method that a later version brings.
-    let office = Office::open().await;
-    let mut c = office.admin().await;
-    let answers = [
-        ("ListApiKeys", c.list_api_keys(admins(v1::ListApiKeysRequest {})).await.map(drop)),
-        ("CreateApiKey", c.create_api_key(admins(v1::CreateApiKeyRequest::default())).await.map(drop)),
-        ("RevokeApiKey", c.revoke_api_key(admins(v1::RevokeApiKeyRequest { id: 1 })).await.map(drop)),
-    ];
-    for (method, answer) in answers {
-        let refused = answer.unwrap_err();
-        assert_eq!(refused.code(), Code::Unimplemented, "{method}");
-        assert!(refused.message().starts_with(&format!("Admin.{method} is not built yet. Until then: ")), "{refused}");
-    }
-    office.close().await;
-}
-
-#[tokio::test]
 async fn a_pool_is_made_shown_and_made_again_as_an_update() {
     // The second CreatePool with the same name, node and path changes it and says so in a trailer.
     let office = Office::open().await;

@@ -4,7 +4,6 @@ use std::pin::Pin;
 
 use futures_util::Stream;
 use pixelfox_proto::v1::{self, admin_server::Admin};
-use pixelfox_proto::{Fault, FaultKind};
 use tonic::{Request, Response, Status};
 
 use super::AdminService;
@@ -22,13 +21,6 @@ impl AdminService {
         this.rooms.store = this.rooms.store.by(actor.clone());
         this.rooms.settle = this.rooms.settle.by(actor);
         Ok(this)
-    }
-
-    /// A method that a later version has: its name, and what does until then.
-    fn absent<T, A>(&self, request: &Request<T>, method: &str, meanwhile: &str) -> Result<A, Status> {
-        self.operators_only.check(request)?;
-        let fault = Fault::new(FaultKind::Unimplemented, format!("Admin.{method} is not built yet"));
-        Err(fault.with_hint(format!("Until then: {meanwhile}")).into())
     }
 }
 
