@@ -1,6 +1,8 @@
 //! How far running transfers are and how fast they go: memory only, bounded by what is in flight, gone with the process.
 //! Knows no database and no wire type; time comes in.
 
+mod minutes;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +11,8 @@ use parking_lot::Mutex;
 use pixelfox_proto::{JobId, Lease, PoolId};
 use tokio::time::Instant;
 
+use self::minutes::Minutes;
+pub use self::minutes::{Minute, SHOWN as SHOWN_MINUTES};
 use crate::catalog::LeasedJob;
 
 /// Rates are averages over about so long.
@@ -41,6 +45,20 @@ struct Inner {
     parents: HashMap<JobId, Meter>,
     ways: HashMap<(PoolId, PoolId), Meter>,
     all: Meter,
+    minutes: Minutes,
+}
+
+/// A way between two pools on which bytes go now.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Flow {
+    /// From where.
+    pub source: PoolId,
+    /// To where.
+    pub target: PoolId,
+    /// Smoothed.
+    pub bytes_per_second: f64,
+    /// Images under way.
+    pub images: u32,
 }
 
 /// A job in flight.
@@ -57,6 +75,45 @@ struct Flight {
 }
 
 impl Progress {
+    /// With a history that begins at `now`.
+    #[must_use]
+    pub fn started(now: Instant) -> Self {
+        let inner = Inner { minutes: Minutes::since(now), ..Inner::default() };
+        Self { inner: Arc::new(Mutex::new(inner)) }
+    }
+
+    /// An upload of so many bytes became an image.
+    pub fn uploaded(&self, bytes: u64, now: Instant) {
+        let mut inner = self.inner.lock();
+        let minute = inner.minutes.at(now);
+        minute.images_uploaded += 1;
+        minute.bytes_uploaded += bytes;
+    }
+
+    /// The minutes of the last hour as far as this process has seen them, oldest first, each with its age at its begin.
+    #[must_use]
+    pub fn last_hour(&self, now: Instant) -> Vec<(Duration, Minute)> {
+        self.inner.lock().minutes.last(now)
+    }
+
+    /// Where bytes go now, by pool.
+    #[must_use]
+    pub fn flows(&self, now: Instant) -> Vec<Flow> {
+        let inner = self.inner.lock();
+        let mut images: HashMap<(PoolId, PoolId), u32> = HashMap::new();
+        for flight in inner.jobs.values() {
+            *images.entry(flight.way).or_default() += 1;
+        }
+        let flow = |(way, meter): (&(PoolId, PoolId), &Meter)| {
+            let (images, bytes_per_second) = (images.get(way).copied().unwrap_or(0), meter.rate(now));
+            let flow = Flow { source: way.0, target: way.1, bytes_per_second, images };
+            (images > 0 || bytes_per_second > 0.0).then_some(flow)
+        };
+        let mut flows: Vec<Flow> = inner.ways.iter().filter_map(flow).collect();
+        flows.sort_by_key(|flow| (flow.source, flow.target));
+        flows
+    }
+
     /// A job goes out.
     pub fn begin(&self, job: &LeasedJob, now: Instant) {
         let way = (job.source, job.target);
@@ -151,6 +208,7 @@ impl Inner {
         if how == Counts::Flowed {
             self.ways.entry(flight.way).or_default().add(bytes, now);
             self.all.add(bytes, now);
+            self.minutes.at(now).bytes_moved += bytes;
         }
         true
     }

@@ -119,3 +119,12 @@ pub struct ImageTotals {
     /// Bytes of the live files.
     pub bytes: u64,
 }
+
+/// Copies that are not as the books have them, counted up to a limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TroubledFiles {
+    /// Not where they should be.
+    pub lost: u64,
+    /// With other bytes than they should have.
+    pub suspect: u64,
+}

@@ -33,7 +33,7 @@ pub use checks::{CheckAsk, CheckOrder, CheckOutcome, CheckResult, CheckView, Che
 pub use control::{ChangeAsk, ChangeProgress, Changed, HeldJob, JobChange, WhichJobs};
 pub use deletes::{DeleteAsk, Deleting};
 pub use holdings::PoolHoldings;
-pub use image::{File, Image, ImageFilter, ImageTotals, Span};
+pub use image::{File, Image, ImageFilter, ImageTotals, Span, TroubledFiles};
 pub use job::{AtTarget, Job, JobFilter, JobKind, JobState, JobTotals, Level};
 pub use lists::{Bounds, ImageOrder, Listed, Place, SortKey, Total};
 pub use node::{Attached, Hello, NodeElsewhere, NodeRecord, PoolReport, Pulse};

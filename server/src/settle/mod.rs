@@ -91,7 +91,7 @@ impl Settle {
             empty_trash: Arc::new(Notify::new()),
             check: Notify::new(),
             flights: Flights::default(),
-            progress: Progress::default(),
+            progress: Progress::started(Instant::now()),
             changes: AtomicU64::new(0),
             slots: AtomicU32::new(u32::MAX),
             began: Notify::new(),

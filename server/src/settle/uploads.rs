@@ -1,5 +1,7 @@
 //! An upload that a node has durably becomes an image, or the word to drop the file.
 
+use tokio::time::Instant;
+
 use super::Settle;
 use crate::catalog::{Located, NewUpload, UploadDecision};
 use crate::clock;
@@ -13,7 +15,7 @@ impl Settle {
     /// # Errors
     /// The books don't know the pool or can't be written: the node keeps its file and asks again.
     pub async fn commit_upload(&self, upload: NewUpload) -> Result<UploadDecision, StoreError> {
-        let (id, node, path) = (upload.id, upload.node.clone(), upload.path.clone());
+        let (id, node, path, size) = (upload.id, upload.node.clone(), upload.path.clone(), upload.size);
         crash_point!("upload_record.before_commit");
         let decision = self.rooms.store.commit_upload(upload, clock::now()).await?;
         crash_point!("upload_record.after_commit");
@@ -23,6 +25,7 @@ impl Settle {
                 tracing::info!(image = %image.id, %node, %path, "{message}");
                 self.rooms.events.publish(&Event { subject: Subject::Image(image.id), message });
                 self.rooms.sessions.usage_changed();
+                self.rooms.progress.uploaded(size, Instant::now());
             }
             UploadDecision::DropDuplicate(image) => {
                 tracing::info!(image = %image.id, %node, %path, "[Upload] Duplicate of image {}", image.id);

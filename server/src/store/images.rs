@@ -10,7 +10,7 @@ use super::{
     dialect::{checked, json, pool_id, sha256, small, uint, word},
     statement::{self, Conn},
 };
-use crate::catalog::{File, Image, ImageTotals, Located, Refusal, ReplicaState, UnixMillis};
+use crate::catalog::{File, Image, ImageTotals, Located, Refusal, ReplicaState, TroubledFiles, UnixMillis};
 
 impl Store {
     /// Where this path is served from now, or `None`: nowhere. Where its own copies are gone, another file of the same
@@ -55,6 +55,19 @@ impl Store {
         .await
     }
 
+    /// Copies that are lost or suspect, counted up to a limit in each pool.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn troubled_files(&self) -> Result<TroubledFiles, StoreError> {
+        self.read("count lost and suspect copies", async |mut conn| {
+            let (lost, suspect): (i64, i64) =
+                statement::query_as(TROUBLED).bind(TROUBLED_AT_MOST).fetch_one(&mut conn).await?;
+            Ok(TroubledFiles { lost: uint(lost), suspect: uint(suspect) })
+        })
+        .await
+    }
+
     /// The image of a share link.
     ///
     /// # Errors
@@ -91,6 +104,18 @@ impl Store {
         .await
     }
 }
+
+/// In each pool, so that a disk full of lost files costs no more than this.
+const TROUBLED_AT_MOST: i64 = 1000;
+
+pub(super) const TROUBLED: &str = "
+SELECT CAST(COALESCE(SUM((SELECT COUNT(*) FROM (
+        SELECT 1 AS it FROM replicas r WHERE r.pool_id = every_pool.id AND r.state = 'lost' AND r.state <> 'live' LIMIT $1
+    ) AS few)), 0) AS BIGINT),
+    CAST(COALESCE(SUM((SELECT COUNT(*) FROM (
+        SELECT 1 AS it FROM replicas r WHERE r.pool_id = every_pool.id AND r.state = 'suspect' AND r.state <> 'live' LIMIT $1
+    ) AS few)), 0) AS BIGINT)
+FROM pools every_pool";
 
 pub(super) const LOCATE: &str = "
 SELECT p.id, p.node_id, p.public_base_url, f.stored_path

@@ -6,6 +6,7 @@ use pixelfox_proto::{Fault, v1};
 use tokio::time::Instant;
 
 use super::AdminService;
+use crate::clock;
 use crate::grpc::wire;
 
 /// Jobs of a node that wait, counted at most.
@@ -34,6 +35,8 @@ impl AdminService {
             (store.image_totals().await?, self.counts.of(store).await?, store.list_nodes().await?);
         let jobs_by_state: HashMap<String, u64> =
             jobs.totals.states.into_iter().map(|(state, count)| (state.as_str().to_owned(), count)).collect();
+        let (progress, now, clock) = (self.rooms.settle.progress(), Instant::now(), clock::now());
+        let troubled = store.troubled_files().await?;
         let online = self.rooms.sessions.all().len() + self.rooms.sessions.others().len();
         Ok(v1::Overview {
             images: totals.images,
@@ -42,8 +45,17 @@ impl AdminService {
             nodes_online: u32::try_from(online).unwrap_or(u32::MAX),
             nodes_known: u32::try_from(nodes.len()).unwrap_or(u32::MAX),
             jobs_by_state,
-            bytes_per_second: self.rooms.settle.progress().rate(Instant::now()),
+            bytes_per_second: progress.rate(now),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            flows: progress.flows(now).into_iter().map(wire::overview::flow).collect(),
+            last_hour: progress
+                .last_hour(now)
+                .into_iter()
+                .map(|minute| wire::overview::minute(minute, clock))
+                .collect(),
+            queue_paused: store.queue_paused().await?,
+            files_lost: troubled.lost,
+            files_suspect: troubled.suspect,
         })
     }
 }

@@ -7,6 +7,7 @@ pub(super) mod image;
 pub(super) mod job;
 pub(super) mod key;
 pub(super) mod node;
+pub(super) mod overview;
 pub(super) mod pool;
 mod probe;
 pub(super) mod settings;
