@@ -20,6 +20,7 @@
 
 mod admin;
 mod assets;
+mod fill;
 mod frame;
 mod gate;
 mod live;

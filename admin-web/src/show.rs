@@ -74,6 +74,13 @@ impl Show {
         format!("{} {}", self.count(*count.borrow()), if *count.borrow() == 1 { one } else { many })
     }
 
+    /// The same where the words have the number in them: `{n} Dateien`.
+    #[must_use]
+    pub fn counted_in(&self, count: impl Borrow<u64>, one: &str, many: &str) -> String {
+        let count = *count.borrow();
+        fill(if count == 1 { one } else { many }, &[("n", &self.count(count))])
+    }
+
     /// `12,4 GB`, powers of 1000.
     #[must_use]
     pub fn bytes(&self, bytes: impl Borrow<u64>) -> Exact {

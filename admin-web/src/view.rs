@@ -8,7 +8,7 @@ use crate::{
     assets,
     show::Show,
     visit::Note,
-    words::{Language, Words},
+    words::{Language, Words, fill},
 };
 
 /// Cookie with the chosen language.
@@ -75,6 +75,12 @@ impl View {
     pub fn icon(&self, name: &str) -> Safe<String> {
         let sprite = assets::address("icons.svg");
         Safe(format!("<svg class=\"icon\" aria-hidden=\"true\"><use href=\"{sprite}#{name}\"></use></svg>"))
+    }
+
+    /// A word with its `{n}` filled in.
+    #[must_use]
+    pub fn fill(&self, text: &str, n: impl std::fmt::Display) -> String {
+        fill(text, &[("n", &n.to_string())])
     }
 
     /// The hidden field that every form has.

@@ -40,6 +40,16 @@ impl Fake {
         fake
     }
 
+    /// Which has nothing.
+    pub(crate) fn empty_cluster() -> Self {
+        let fake = Self::new();
+        fake.on("get_overview", |_: v1::GetOverviewRequest| Ok(v1::Overview::default()));
+        fake.on("list_pools", |_: v1::ListPoolsRequest| Ok(v1::ListPoolsResponse::default()));
+        fake.on("list_nodes", |_: v1::ListNodesRequest| Ok(v1::ListNodesResponse::default()));
+        fake.on("list_images", |_: v1::ListImagesRequest| Ok(v1::ListImagesResponse::default()));
+        fake
+    }
+
     /// From now on `method` answers so.
     pub(crate) fn on<Q: 'static, A: Send + 'static>(
         &self,

@@ -10,7 +10,7 @@ use crate::{
 };
 
 fn with_overview() -> Fake {
-    let fake = Fake::new();
+    let fake = Fake::empty_cluster();
     fake.on("get_overview", |_: v1::GetOverviewRequest| Ok(v1::Overview { images: 1234, ..v1::Overview::default() }));
     fake
 }
@@ -55,7 +55,7 @@ async fn assets_have_names_that_change_with_them_and_are_kept_for_good() {
 #[tokio::test]
 async fn a_failure_is_a_page_in_the_readers_language_with_the_status_and_the_services_sentence() {
     // The service is away, refuses with markup in its sentence; an address that is none; a method that is none.
-    let fake = Fake::new();
+    let fake = Fake::empty_cluster();
     fake.on("get_overview", |_: v1::GetOverviewRequest| Err::<v1::Overview, _>(Status::unavailable("no <books>")));
     let pages = pages(&fake);
     let away = get(&pages, "/admin", &[]).await;

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails where it stands")]
 
 mod audit;
+mod dashboard;
 mod fake;
 mod frame;
 mod gate;

@@ -12,6 +12,8 @@ pub(crate) struct Page {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) html: String,
+    /// Bytes of the body as sent.
+    pub(crate) size: usize,
 }
 
 impl Page {
@@ -63,5 +65,10 @@ pub(crate) async fn answer(pages: &Router, request: Request<Body>) -> Page {
     let response = pages.clone().oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
     let bytes = body.collect().await.unwrap().to_bytes();
-    Page { status: parts.status, headers: parts.headers, html: String::from_utf8_lossy(&bytes).into_owned() }
+    Page {
+        status: parts.status,
+        headers: parts.headers,
+        size: bytes.len(),
+        html: String::from_utf8_lossy(&bytes).into_owned(),
+    }
 }
