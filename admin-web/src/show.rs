@@ -142,6 +142,15 @@ impl Show {
         Some(self.when(instant(at?)?))
     }
 
+    /// `seit 3 Min.`; `None` where there is no such time.
+    #[must_use]
+    pub fn since(&self, at: Option<&prost_types::Timestamp>) -> Option<Exact> {
+        let at = instant(at?)?;
+        let seconds = (self.now.as_second() - at.as_second()).max(0);
+        let short = fill(self.units().since, &[("time", &self.span(seconds, self.units().days))]);
+        Some(Exact { short, ..self.when(at) })
+    }
+
     /// `2 Std. 5 Min.`
     #[must_use]
     pub fn duration(&self, seconds: impl Borrow<f64>) -> String {

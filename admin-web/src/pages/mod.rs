@@ -2,6 +2,8 @@
 
 mod audit;
 mod dashboard;
+mod nodes;
+mod settings;
 
 use axum::{Router, routing::get};
 
@@ -14,4 +16,6 @@ pub(crate) fn router() -> Router<Site> {
     Router::new()
         .route("/admin", get(|visit: Visit| live::page(visit, &["job", "node", "pool", "image"], dashboard::page)))
         .route("/admin/audit", get(audit::page))
+        .route("/admin/nodes", get(|visit: Visit| live::page(visit, &["node", "pool", "job"], nodes::page)))
+        .merge(settings::router())
 }

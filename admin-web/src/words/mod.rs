@@ -18,9 +18,13 @@ mod audit;
 mod dashboard;
 mod frame;
 mod gate;
+mod nodes;
+mod settings;
 mod units;
 
-pub(crate) use self::{audit::Audit, dashboard::Dashboard, frame::Frame, gate::Gate, units::Units};
+pub(crate) use self::{
+    audit::Audit, dashboard::Dashboard, frame::Frame, gate::Gate, nodes::Nodes, settings::Settings, units::Units,
+};
 
 /// A language of the pages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,13 +43,29 @@ pub(crate) struct Words {
     pub(crate) dashboard: Dashboard,
     pub(crate) frame: Frame,
     pub(crate) gate: Gate,
+    pub(crate) nodes: Nodes,
+    pub(crate) settings: Settings,
     pub(crate) units: Units,
 }
 
-static DE: Words =
-    Words { audit: Audit::DE, dashboard: Dashboard::DE, frame: Frame::DE, gate: Gate::DE, units: Units::DE };
-static EN: Words =
-    Words { audit: Audit::EN, dashboard: Dashboard::EN, frame: Frame::EN, gate: Gate::EN, units: Units::EN };
+static DE: Words = Words {
+    audit: Audit::DE,
+    dashboard: Dashboard::DE,
+    frame: Frame::DE,
+    gate: Gate::DE,
+    nodes: Nodes::DE,
+    settings: Settings::DE,
+    units: Units::DE,
+};
+static EN: Words = Words {
+    audit: Audit::EN,
+    dashboard: Dashboard::EN,
+    frame: Frame::EN,
+    gate: Gate::EN,
+    nodes: Nodes::EN,
+    settings: Settings::EN,
+    units: Units::EN,
+};
 
 impl Language {
     /// `de` or `en`.

@@ -6,6 +6,7 @@ words! {
         now: "gerade eben", "just now";
         ago: "vor {time}", "{time} ago";
         ahead: "in {time}", "in {time}";
+        since: "seit {time}", "for {time}";
         seconds: "{n} Sek.", "{n} s";
         minutes: "{n} Min.", "{n} min";
         hours: "{n} Std.", "{n} h";
