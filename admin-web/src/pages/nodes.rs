@@ -85,10 +85,7 @@ pub(crate) async fn page(visit: Visit) -> Result<String, Trouble> {
 fn verdict(v: &View, rows: &[Row]) -> Option<Verdict> {
     let w = &v.w.nodes;
     let (all, away) = (rows.len(), rows.iter().filter(|row| !row.node.online).count());
-    let text = fill(
-        if away == 1 { w.one_away } else { w.away },
-        &[("n", &away.to_string()), ("m", &all.to_string())],
-    );
+    let text = fill(if away == 1 { w.one_away } else { w.away }, &[("n", &away.to_string()), ("m", &all.to_string())]);
     Some(match (all, away) {
         (0, _) => return None,
         (_, 1..) => Verdict { class: "bad", text, cure: w.away_cure },

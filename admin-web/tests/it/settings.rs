@@ -12,7 +12,7 @@ use crate::{
     reader::{Page, get, pages, post},
 };
 
-fn settings() -> v1::Settings {
+pub(crate) fn settings() -> v1::Settings {
     v1::Settings {
         direct_upload_enabled: Some(false),
         replication_require_checksum: Some(true),
@@ -129,7 +129,7 @@ async fn only_what_was_changed_is_sent_and_said() {
         reserve_bytes: Some(2_000_000_000),
         ..v1::Settings::default()
     };
-    assert_eq!(sent.lock().pop().unwrap(), v1::UpdateSettingsRequest { settings: Some(want), reserve_automatic: false });
+    assert_eq!(sent.lock().pop().unwrap(), v1::UpdateSettingsRequest { settings: Some(want) });
     let same = post(&pages, "/admin/settings", &typed(&[])).await;
     assert!(noted(&same).contains("Nichts geändert") && sent.lock().is_empty());
 }
@@ -143,8 +143,8 @@ async fn an_emptied_reserve_is_the_services_own_again() {
     });
     let saved = post(&pages(&fake), "/admin/settings", &typed(&[("was.reserve_bytes", "2000000000")])).await;
     assert!(noted(&saved).contains("freihalten: automatisch"));
-    let want = v1::UpdateSettingsRequest { settings: Some(v1::Settings::default()), reserve_automatic: true };
-    assert_eq!(sent.lock().pop().unwrap(), want);
+    let want = v1::Settings { reserve_automatic: Some(true), ..v1::Settings::default() };
+    assert_eq!(sent.lock().pop().unwrap().settings, Some(want));
 }
 
 #[tokio::test]
@@ -173,7 +173,8 @@ async fn what_is_typed_badly_is_kept_marked_and_not_sent() {
             if bad.is_empty() && field == "reserve_bytes" {
                 continue;
             }
-            let refused = post(&pages, "/admin/settings", &typed(&[(field, bad), ("direct_upload_enabled", "on")])).await;
+            let refused =
+                post(&pages, "/admin/settings", &typed(&[(field, bad), ("direct_upload_enabled", "on")])).await;
             assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{field} {bad}");
             let kept = bad.replace('<', "&#60;").replace('>', "&#62;").replace('"', "&#34;");
             assert!(refused.html.contains(&format!("name=\"{field}\" value=\"{kept}\"")), "{field} {}", refused.html);

@@ -73,6 +73,8 @@ pub struct SettingsPatch {
     pub trash_hours: Option<u32>,
     /// See [`Settings`].
     pub reserve_bytes: Option<u64>,
+    /// `reserve_bytes` is its default again.
+    pub reserve_automatic: bool,
     /// Not built yet: refused.
     pub variants_webp: Option<bool>,
     /// Not built yet: refused.
@@ -102,7 +104,11 @@ impl Settings {
         take!(direct_upload_enabled, replication_require_checksum, upload_max_bytes, upload_rate_limit_per_ip);
         take!(upload_rate_limit_per_user, public_uploads, move_bandwidth_per_node, move_slots_per_node, trash_hours);
         take!(strip_location);
-        new.reserve_bytes = patch.reserve_bytes.or(new.reserve_bytes);
+        new.reserve_bytes = match (patch.reserve_automatic, patch.reserve_bytes) {
+            (true, Some(_)) => return Err(Refusal::invalid("reserve_bytes: is either a value or automatic")),
+            (true, None) => None,
+            (false, value) => value.or(new.reserve_bytes),
+        };
         new.check()?;
         if new != *self {
             new.revision += 1;
@@ -145,6 +151,17 @@ mod tests {
         let want = Settings { trash_hours: 0, public_uploads: true, revision: 1, ..Settings::default() };
         assert_eq!(new, want);
         assert_eq!(new.patched(&patch).unwrap().revision, 1, "the same again is no change");
+    }
+
+    #[test]
+    fn a_reserve_can_be_left_to_the_program_again() {
+        let patch = SettingsPatch { reserve_bytes: Some(5), ..SettingsPatch::default() };
+        let set = Settings::default().patched(&patch).unwrap();
+        let patch = SettingsPatch { reserve_automatic: true, ..SettingsPatch::default() };
+        let want = Settings { revision: 2, ..Settings::default() };
+        assert_eq!(set.patched(&patch).unwrap(), want);
+        let both = SettingsPatch { reserve_bytes: Some(5), reserve_automatic: true, ..SettingsPatch::default() };
+        assert!(set.patched(&both).unwrap_err().message.starts_with("reserve_bytes: "));
     }
 
     #[test]

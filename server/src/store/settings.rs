@@ -85,6 +85,9 @@ async fn change(conn: &mut Conn, patch: SettingsPatch, now: UnixMillis) -> Resul
     .bind(json(&rows))
     .execute(&mut *conn)
     .await?;
+    if patch.reserve_automatic {
+        statement::query("DELETE FROM settings WHERE name = 'reserve_bytes'").execute(&mut *conn).await?;
+    }
     if new.revision != old.revision {
         let (was, became) = audit::difference(Some(&old), Some(&new));
         let change = Change { action: "update_settings", subject: "settings", was: &was, became: &became, detail: "" };

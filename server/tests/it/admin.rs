@@ -322,7 +322,14 @@ async fn settings_change_by_field_and_stay_within_their_limits() {
         .unwrap()
         .into_inner();
     assert_eq!(after, v1::Settings { trash_hours: Some(0), ..before });
+    for (reserve, automatic) in [(Some(5 << 30), None), (None, Some(true))] {
+        let asked = v1::Settings { reserve_bytes: reserve, reserve_automatic: automatic, ..Default::default() };
+        client.update_settings(change(asked)).await.unwrap();
+        let now = client.get_settings(admins(v1::GetSettingsRequest {})).await.unwrap().into_inner();
+        assert_eq!((now.reserve_bytes, now.reserve_automatic), (reserve, Some(automatic.is_some())));
+    }
     for (bad, want) in [
+        (v1::Settings { reserve_bytes: Some(1), reserve_automatic: Some(true), ..Default::default() }, "reserve_bytes"),
         (v1::Settings { variants_webp: Some(true), ..Default::default() }, "variants_"),
         (v1::Settings { move_slots_per_node: Some(0), ..Default::default() }, "move_slots_per_node"),
         (v1::Settings { upload_max_bytes: Some(0), ..Default::default() }, "upload_max_bytes"),

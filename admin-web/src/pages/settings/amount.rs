@@ -48,7 +48,8 @@ pub(crate) fn bytes(typed: &str, unit: &str) -> Result<u64, Wrong> {
     if part.len() > DECIMALS || part.is_empty() || !part.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(Wrong::NoNumber);
     }
-    let whole = u128::from(count(whole).map_err(|wrong| if wrong == Wrong::Missing { Wrong::NoNumber } else { wrong })?);
+    let whole =
+        u128::from(count(whole).map_err(|wrong| if wrong == Wrong::Missing { Wrong::NoNumber } else { wrong })?);
     let hundredths = u128::from(count(&format!("{part:0<DECIMALS$}"))?);
     let all = (whole * 100 + hundredths) * u128::from(*scale) / 100;
     u64::try_from(all).map_err(|_| Wrong::TooMuch)

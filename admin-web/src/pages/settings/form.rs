@@ -28,8 +28,13 @@ pub(crate) struct Setting {
 pub(crate) enum Kind {
     Switch,
     /// 0 is no limit where `limit`.
-    Count { limit: bool },
-    Size { per_second: bool, optional: bool },
+    Count {
+        limit: bool,
+    },
+    Size {
+        per_second: bool,
+        optional: bool,
+    },
 }
 
 const ANY: u64 = u32::MAX as u64;
@@ -201,8 +206,7 @@ pub(crate) fn typed(v: &View, fields: &Fields) -> Vec<Section> {
 }
 
 fn sections(w: &'static Settings, mut each: impl FnMut(&mut Line)) -> Vec<Section> {
-    let parts: [(&'static str, &'static [Setting]); 3] =
-        [(w.uploads, &UPLOADS), (w.moves, &MOVES), (w.space, &SPACE)];
+    let parts: [(&'static str, &'static [Setting]); 3] = [(w.uploads, &UPLOADS), (w.moves, &MOVES), (w.space, &SPACE)];
     let mut line = |setting| {
         let mut line = Line::new(w, setting);
         each(&mut line);
@@ -213,7 +217,7 @@ fn sections(w: &'static Settings, mut each: impl FnMut(&mut Line)) -> Vec<Sectio
 
 /// What is to be changed: only what the person changed, so that two people can work on different settings at a time.
 pub(crate) struct Change {
-    pub(crate) request: v1::UpdateSettingsRequest,
+    pub(crate) settings: v1::Settings,
     /// `Größte Datei: 1 GiB`, each.
     pub(crate) said: Vec<String>,
 }
@@ -221,7 +225,6 @@ pub(crate) struct Change {
 /// Looks at what was typed, against what holds `now`. Faults stand at their lines afterwards.
 pub(crate) fn change(v: &View, form: &mut [Section], fields: &Fields, now: &v1::Settings) -> Change {
     let (mut settings, mut said) = (v1::Settings::default(), Vec::new());
-    let mut reserve_automatic = false;
     for line in form.iter_mut().flat_map(|section| &mut section.lines) {
         let present = (line.setting.get)(now);
         let value = match line.value() {
@@ -242,11 +245,12 @@ pub(crate) fn change(v: &View, form: &mut [Section], fields: &Fields, now: &v1::
         }
         match value {
             Some(value) => (line.setting.set)(&mut settings, value),
-            None => reserve_automatic = true,
+            // The reserve alone can be absent.
+            None => settings.reserve_automatic = Some(true),
         }
         said.push(format!("{}: {}", line.label, line.in_words(v, value)));
     }
-    Change { request: v1::UpdateSettingsRequest { settings: Some(settings), reserve_automatic }, said }
+    Change { settings, said }
 }
 
 /// The lines that are not right.

@@ -89,7 +89,7 @@ async fn attempt(visit: &Visit, fields: &Fields, form: &mut [Section]) -> Result
     if !form::faults(form).is_empty() || change.said.is_empty() {
         return Ok(String::new());
     }
-    match admin.update_settings(change.request).await {
+    match admin.update_settings(v1::UpdateSettingsRequest { settings: Some(change.settings) }).await {
         Ok(_) => Ok(change.said.join("; ")),
         Err(status) if status.code() == Code::InvalidArgument && form::refused(form, status.message()) => {
             Ok(String::new())
