@@ -21,10 +21,12 @@
 mod admin;
 mod assets;
 mod fill;
+mod form;
 mod frame;
 mod gate;
 mod live;
 mod pages;
+mod query;
 mod show;
 mod trouble;
 mod view;

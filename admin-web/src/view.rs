@@ -83,6 +83,18 @@ impl View {
         fill(text, &[("n", &n.to_string())])
     }
 
+    /// A word with its `{name}` filled in, for where askama escapes it.
+    #[must_use]
+    pub fn named(&self, text: &str, name: &str) -> String {
+        fill(text, &[("name", name)])
+    }
+
+    /// A word with a value in it that is HTML itself.
+    #[must_use]
+    pub fn fill_html(&self, text: &str, name: &str, value: &crate::show::Exact) -> Safe<String> {
+        Safe(fill(text, &[(name, &value.to_string())]))
+    }
+
     /// The hidden field that every form has.
     #[must_use]
     pub fn csrf(&self) -> Safe<String> {

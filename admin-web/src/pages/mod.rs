@@ -2,7 +2,15 @@
 
 mod audit;
 mod dashboard;
+mod image;
+mod image_shown;
+mod images;
+mod job;
+mod jobs_shown;
+mod lists;
 mod nodes;
+mod queues;
+mod selection;
 mod settings;
 
 use axum::{Router, routing::get};
@@ -18,4 +26,5 @@ pub(crate) fn router() -> Router<Site> {
         .route("/admin/audit", get(audit::page))
         .route("/admin/nodes", get(|visit: Visit| live::page(visit, &["node", "pool", "job"], nodes::page)))
         .merge(settings::router())
+        .merge(lists::router())
 }

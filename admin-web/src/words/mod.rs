@@ -18,12 +18,24 @@ mod audit;
 mod dashboard;
 mod frame;
 mod gate;
+mod images;
+mod jobs;
 mod nodes;
+mod queues;
 mod settings;
 mod units;
 
 pub(crate) use self::{
-    audit::Audit, dashboard::Dashboard, frame::Frame, gate::Gate, nodes::Nodes, settings::Settings, units::Units,
+    audit::Audit,
+    dashboard::Dashboard,
+    frame::Frame,
+    gate::Gate,
+    images::{Images, Selection},
+    jobs::Jobs,
+    nodes::Nodes,
+    queues::Queues,
+    settings::Settings,
+    units::Units,
 };
 
 /// A language of the pages.
@@ -45,6 +57,10 @@ pub(crate) struct Words {
     pub(crate) gate: Gate,
     pub(crate) nodes: Nodes,
     pub(crate) settings: Settings,
+    pub(crate) images: Images,
+    pub(crate) jobs: Jobs,
+    pub(crate) queues: Queues,
+    pub(crate) selection: Selection,
     pub(crate) units: Units,
 }
 
@@ -55,6 +71,10 @@ static DE: Words = Words {
     gate: Gate::DE,
     nodes: Nodes::DE,
     settings: Settings::DE,
+    images: Images::DE,
+    jobs: Jobs::DE,
+    queues: Queues::DE,
+    selection: Selection::DE,
     units: Units::DE,
 };
 static EN: Words = Words {
@@ -64,6 +84,10 @@ static EN: Words = Words {
     gate: Gate::EN,
     nodes: Nodes::EN,
     settings: Settings::EN,
+    images: Images::EN,
+    jobs: Jobs::EN,
+    queues: Queues::EN,
+    selection: Selection::EN,
     units: Units::EN,
 };
 

@@ -7,6 +7,7 @@ mod dashboard;
 mod fake;
 mod frame;
 mod gate;
+mod lists;
 mod live;
 mod nodes;
 mod reader;

@@ -1,0 +1,110 @@
+//! An image as the pages show it: a small picture of it, where it is, how its copies are.
+
+use pixelfox_proto::v1;
+
+use crate::{
+    show::{Exact, Show},
+    words::{Images, fill},
+};
+
+/// A larger original is not loaded for a small picture of it.
+const THUMBNAIL_BYTES: u64 = 3 << 20;
+/// What a browser shows in an `img`.
+const SHOWN_TYPES: [&str; 6] = ["image/jpeg", "image/png", "image/gif", "image/webp", "image/avif", "image/bmp"];
+
+/// How a copy is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Condition {
+    pub(crate) word: &'static str,
+    /// The stylesheet's word and the icon's name.
+    pub(crate) class: &'static str,
+}
+
+impl Condition {
+    fn is_good(self) -> bool {
+        self.class == "good"
+    }
+}
+
+/// An image in a list.
+#[derive(Clone, Debug)]
+pub(crate) struct Thumbnail {
+    pub(crate) uuid: String,
+    pub(crate) name: String,
+    /// Of the picture; `None`: too large, or not there.
+    pub(crate) url: Option<String>,
+    /// `JPEG`
+    pub(crate) kind: String,
+    pub(crate) size: Exact,
+    pub(crate) dimensions: String,
+    pub(crate) created: Option<Exact>,
+    pub(crate) pool: String,
+    /// What is wrong with its copies.
+    pub(crate) wrong: Option<Condition>,
+}
+
+/// Shows images of one page.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shower<'a> {
+    pub(crate) show: Show,
+    pub(crate) words: &'static Images,
+    pub(crate) pools: &'a [v1::Pool],
+}
+
+impl Shower<'_> {
+    pub(crate) fn thumbnail(&self, image: &v1::Image) -> Thumbnail {
+        let worst = image.files.iter().map(|file| self.condition(&file.state)).find(|condition| !condition.is_good());
+        let is_there = image.files.first().is_none_or(|file| file.state == "live");
+        Thumbnail {
+            uuid: image.uuid.clone(),
+            name: image.original_name.clone(),
+            url: (is_there && image.size <= THUMBNAIL_BYTES && is_shown(image)).then(|| image.url.clone()),
+            kind: kind(&image.content_type),
+            size: self.show.bytes(image.size),
+            dimensions: format!("{} × {}", image.width, image.height),
+            created: self.show.at(image.created.as_ref()),
+            pool: self.pool(image.pool_id),
+            wrong: worst,
+        }
+    }
+
+    /// The name of a pool.
+    pub(crate) fn pool(&self, id: u64) -> String {
+        let known = self.pools.iter().find(|pool| pool.id == id);
+        known.map_or_else(|| format!("Pool {id}"), |pool| pool.name.clone())
+    }
+
+    /// A state of the wire.
+    pub(crate) fn condition(&self, state: &str) -> Condition {
+        match state {
+            "live" => Condition { word: self.words.live, class: "good" },
+            "lost" => Condition { word: self.words.lost, class: "bad" },
+            _ => Condition { word: self.words.suspect, class: "bad" },
+        }
+    }
+
+    /// What to do about it.
+    pub(crate) fn hint(&self, state: &str, pool: &str) -> Option<String> {
+        let text = match state {
+            "lost" => self.words.lost_hint,
+            "suspect" => self.words.suspect_hint,
+            _ => return None,
+        };
+        Some(fill(text, &[("pool", pool)]))
+    }
+}
+
+/// Whether a browser shows it as a picture.
+pub(crate) fn is_shown(image: &v1::Image) -> bool {
+    SHOWN_TYPES.contains(&image.content_type.as_str()) && is_web(&image.url)
+}
+
+/// Whether an address leads to the web and nowhere else.
+pub(crate) fn is_web(url: &str) -> bool {
+    url.starts_with("http://") || url.starts_with("https://") || url.starts_with("/uploads/")
+}
+
+/// `JPEG` of `image/jpeg`.
+pub(crate) fn kind(content_type: &str) -> String {
+    content_type.rsplit('/').next().unwrap_or(content_type).to_uppercase()
+}
