@@ -158,7 +158,7 @@ impl Fault {
 
     /// With a header of its own, for what a client's program reads.
     #[must_use]
-    pub fn with_header(mut self, name: &'static str, value: impl ToString) -> Self {
+    pub fn with_header(mut self, name: &'static str, value: &impl ToString) -> Self {
         self.headers.push((name, value.to_string()));
         self
     }

@@ -79,10 +79,10 @@ impl From<TooMany> for Fault {
     fn from(it: TooMany) -> Self {
         Self::new(FaultKind::TooManyRequests, it.to_string())
             .retry_after(it.ttl_seconds)
-            .with_header("x-rate-limit-scope", it.scope)
-            .with_header("x-rate-limit", format!("{}/min", it.limit))
-            .with_header("x-rate-count", it.count)
-            .with_header("x-rate-ttl", it.ttl_seconds)
+            .with_header("x-rate-limit-scope", &it.scope)
+            .with_header("x-rate-limit", &format!("{}/min", it.limit))
+            .with_header("x-rate-count", &it.count)
+            .with_header("x-rate-ttl", &it.ttl_seconds)
     }
 }
 

@@ -1,7 +1,8 @@
 //! Whole moves between processes: a pool of many images from end to end (plan, lease, push, commit, trash) against bare
 //! Replicate of the same files in the same run; what reads notice of it; how soon all goes on after a kill.
 //! `cargo build --release --workspace --bins`, then `cargo bench -p pixelfox-server --bench moves [-- PART…]` with the
-//! parts `small` (10,000 × 100 KB), `large` (300 × 4 MB), `reads`, `recovery`; all of them without a word. `--rounds 3`.
+//! parts `small` (10,000 × 100 KB), `large` (300 × 4 MB), `undo` (10,000 × 10 KB), `reads`, `recovery`; all of them without
+//! a word. `--rounds 3`.
 #![expect(clippy::unwrap_used, reason = "a bench that can't go on ends where it stands")]
 
 mod moves_parts;
@@ -18,7 +19,7 @@ const QUEUED: u64 = 100_000;
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
     let wants = |part: &str| {
-        let parts = ["small", "large", "reads", "recovery"];
+        let parts = ["small", "large", "undo", "reads", "recovery"];
         words.iter().any(|word| word == part) || !words.iter().any(|word| parts.contains(&word.as_str()))
     };
     let rounds = words.iter().position(|word| word == "--rounds").and_then(|at| words.get(at + 1)?.parse().ok());
@@ -30,6 +31,9 @@ fn main() {
         }
         if wants("large") {
             end_to_end(300, 4_000_000, rounds, 0.8).await;
+        }
+        if wants("undo") {
+            undo(10_000, 10_000, rounds).await;
         }
         if wants("reads") {
             reads().await;
@@ -92,6 +96,58 @@ async fn moved(cluster: &Cluster, admin: &mut Admin, images: &[String], source: 
     let job = cluster.ended(admin, job).await;
     assert_eq!((job.state.as_str(), job.children_done), ("completed", images.len() as u64), "{job:?}");
     begin.elapsed().as_secs_f64()
+}
+
+/// A pool moved and taken back, over and over: the second half counts. That no byte was sent is seen by the files: each is
+/// the same one as before its move.
+async fn undo(count: u64, size: usize, rounds: usize) {
+    let folder = folder();
+    let cluster = Cluster::start(folder.path()).await;
+    let mut admin = cluster.admin();
+    let images: Vec<String> = cluster.upload(count, size).await.into_iter().map(|(uuid, _)| uuid).collect();
+    let files = || inodes(&cluster.pool_dir("s01").join("original"));
+    let before = files();
+    assert_eq!(before.len(), images.len());
+    let mut seconds = Vec::new();
+    for round in 0..rounds {
+        let target = cluster.add_pool(&mut admin, &format!("round{round}"), 2).await;
+        let whole = v1::MovePoolRequest { source_pool_id: 2, target_pool_id: target, ..Default::default() };
+        let moved = admin.move_pool(whole).await.unwrap().into_inner().job_id;
+        assert_eq!(cluster.ended(&mut admin, moved).await.children_done, count);
+        assert_eq!(files().len(), 0, "all are in the trash");
+        rest(count * size as u64).await;
+        let begin = now();
+        let back = v1::ChangeJobsRequest { ids: vec![moved], ..Default::default() };
+        let back = admin.undo_moves(back).await.unwrap().into_inner().job_id;
+        let job = cluster.ended(&mut admin, back).await;
+        seconds.push(begin.elapsed().as_secs_f64());
+        assert_eq!((job.state.as_str(), job.children_done), ("completed", count), "{job:?}");
+        assert_eq!(files(), before, "the same files: nothing was copied");
+        rest(count * size as u64).await;
+    }
+    let median = median(seconds.clone());
+    println!(
+        "{count} images taken back in {median:.2} s ({:.0} images/s, goal < 10 s), no byte sent; each: {seconds:.2?}; \
+         coordinator's peak {} KiB",
+        count as f64 / median,
+        cluster.coordinator_peak(),
+    );
+}
+
+/// The files below a directory: which they are, by name.
+fn inodes(below: &std::path::Path) -> std::collections::BTreeMap<std::path::PathBuf, u64> {
+    use std::os::unix::fs::MetadataExt as _;
+    let (mut found, mut open) = (std::collections::BTreeMap::new(), vec![below.to_owned()]);
+    while let Some(folder) = open.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().map(Result::unwrap) {
+            let about = entry.metadata().unwrap();
+            match about.is_dir() {
+                true => open.push(entry.path()),
+                false => drop(found.insert(entry.path(), about.ino())),
+            }
+        }
+    }
+    found
 }
 
 async fn reads() {

@@ -6,10 +6,9 @@ use std::collections::BTreeMap;
 use pixelfox_proto::{Attempt, NodeId, PoolId, SessionEpoch};
 
 use super::{Round, target_url};
-use crate::catalog::{LeaseOrder, LeasedFile, LeasedJob, Pool, Reach, TrashOrigin, TrashTask};
+use crate::catalog::{LeaseOrder, LeasedFile, LeasedJob, Pool, Reach};
 use crate::schedule::{self, Cause};
-use crate::sessions::{Awaited, Command, PushFile, PushFiles, RestoreFile, RestoreFiles, Session, TrashFiles, Work};
-use crate::settle::Unrestorable;
+use crate::sessions::{Awaited, Command, PushFile, PushFiles, RestoreFile, RestoreFiles, Session, Work};
 use crate::store::StoreError;
 
 /// Jobs of one command at most.
@@ -66,11 +65,10 @@ impl Round {
         }
     }
 
-    /// Files that their target could not bring back from its trash after all: what it has and can't give is purged
-    /// there, everything else is pushed.
+    /// Files that their target could not bring back from its trash after all.
     pub(super) async fn push_unrestored(&self) -> Result<(), StoreError> {
-        let Unrestorable { to_purge, to_push } = self.settle.take_unrestored().await?;
-        if to_purge.is_empty() && to_push.is_empty() {
+        let to_push = self.settle.take_unrestored().await?;
+        if to_push.is_empty() {
             return Ok(());
         }
         let pools = self.store.list_pools().await?;
@@ -81,25 +79,7 @@ impl Round {
                 None => self.unsent(&parcels, "the source's session ended").await,
             }
         }
-        for ((_, target, _), parcels) in by_way(&to_purge) {
-            match node(target).and_then(|node| self.sessions.of(node)) {
-                Some(session) => self.empty(&session, target, &parcels).await,
-                None => self.unsent(&parcels, "the target's session ended").await,
-            }
-        }
         Ok(())
-    }
-
-    /// Has the target purge copies of its trash that were given up, so that their files can be pushed.
-    async fn empty(&self, session: &Session, target: PoolId, parcels: &[Parcel<'_>]) {
-        let file =
-            |(job, file): &Parcel<'_>| Some((file.path.clone(), file.in_trash?, TrashOrigin::GivenUp(job.lease)));
-        let files = parcels.iter().filter_map(file).collect();
-        let command = Command::Trash(TrashFiles { task: TrashTask::Purge, pool: target, files });
-        let awaited = parcels.iter().map(|(job, file)| (file.path.clone(), Awaited::Emptied(attempt(job, file))));
-        if let Err(end) = self.sessions.send(session, command, Work::Rename, awaited) {
-            self.unsent(parcels, &end.to_string()).await;
-        }
     }
 
     async fn push(&self, session: &Session, source: PoolId, target: PoolId, pools: &[Pool], parcels: &[Parcel<'_>]) {

@@ -18,8 +18,6 @@ pub enum Awaited {
     Pushed(Attempt),
     /// A file of a move that the target may have in its trash, in this attempt.
     Restored(Attempt),
-    /// A file of a move whose copy in the target's trash was given up, in this attempt: it is pushed when that is gone.
-    Emptied(Attempt),
     /// A copy that goes to the trash, or out of it for good.
     Trashed {
         /// Which of both.
@@ -46,7 +44,7 @@ impl Awaited {
     /// The lease of the attempt, where it is one.
     fn lease(&self) -> Option<Lease> {
         match self {
-            Self::Pushed(attempt) | Self::Restored(attempt) | Self::Emptied(attempt) => Some(attempt.lease),
+            Self::Pushed(attempt) | Self::Restored(attempt) => Some(attempt.lease),
             Self::Trashed { .. } | Self::Checked { .. } => None,
         }
     }
@@ -146,17 +144,11 @@ impl Pending {
         for (id, command) in self.commands.lock().iter_mut() {
             let mut jobs = HashSet::new();
             command.unreported.retain(|_, awaited| match awaited {
-                Awaited::Pushed(attempt) | Awaited::Restored(attempt) | Awaited::Emptied(attempt)
-                    if leases.contains(&attempt.lease) =>
-                {
+                Awaited::Pushed(attempt) | Awaited::Restored(attempt) if leases.contains(&attempt.lease) => {
                     jobs.insert(attempt.job);
                     false
                 }
-                Awaited::Pushed(_)
-                | Awaited::Restored(_)
-                | Awaited::Emptied(_)
-                | Awaited::Trashed { .. }
-                | Awaited::Checked { .. } => true,
+                Awaited::Pushed(_) | Awaited::Restored(_) | Awaited::Trashed { .. } | Awaited::Checked { .. } => true,
             });
             if !jobs.is_empty() {
                 cancelled.push((*id, jobs.into_iter().collect()));

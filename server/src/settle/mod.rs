@@ -26,7 +26,6 @@ use tokio_util::task::TaskTracker;
 
 pub use self::control::QueueState;
 use self::flights::Flights;
-pub use self::restores::Unrestorable;
 pub(crate) use self::sessions::Loss;
 pub use self::sweep::{Sweeper, Swept};
 use self::verdict::{FileEnd, Verdict};
@@ -196,7 +195,6 @@ impl Settle {
             match awaited {
                 Awaited::Pushed(attempt) => self.land(attempt.lease, &result.path, FileEnd::of(&result)).await,
                 Awaited::Restored(attempt) => self.restored(attempt.lease, &result).await,
-                Awaited::Emptied(attempt) => self.emptied(attempt.lease, &result).await,
                 Awaited::Trashed { task, pool, generation, failures } => {
                     trashed.push(trash::result((task, pool, generation, failures), result, clock::now()));
                 }
@@ -218,7 +216,7 @@ impl Settle {
         let (mut trashed, mut checked) = (Vec::new(), Vec::new());
         for (path, awaited) in session.pending.end(command) {
             match awaited {
-                Awaited::Pushed(attempt) | Awaited::Restored(attempt) | Awaited::Emptied(attempt) => {
+                Awaited::Pushed(attempt) | Awaited::Restored(attempt) => {
                     self.land(attempt.lease, &path, FileEnd::Failed(Cause::Passing, why.clone())).await;
                 }
                 Awaited::Trashed { task, pool, generation, failures } => {

@@ -2,12 +2,16 @@
 //! and can't give (other bytes than its mark says, or a disk that fails again and again) is purged there first, but only
 //! while the copy at the source is known to be right. Everything else ends the attempt.
 
+use std::collections::HashSet;
+
 use pixelfox_proto::Lease;
 
 use super::Settle;
 use super::flights::Unrestored;
 use super::verdict::FileEnd;
 use crate::catalog::{LeasedFile, LeasedJob};
+use crate::clock;
+use crate::events::{Event, Subject};
 use crate::schedule::Cause;
 use crate::sessions::{FileResult, Outcome};
 use crate::store::StoreError;
@@ -40,56 +44,53 @@ impl Settle {
         self.rooms.wake.notify_one();
     }
 
-    /// The node's word on a copy in its trash that was given up: gone, the file is pushed.
-    pub(super) async fn emptied(&self, lease: Lease, result: &FileResult) {
-        if !matches!(result.outcome, Outcome::Done | Outcome::Skipped | Outcome::Missing) {
-            let why = format!("{}: its damaged copy in the trash could not be purged: {}", result.path, result.message);
-            return self.land(lease, &result.path, FileEnd::Failed(Cause::Passing, why)).await;
-        }
-        self.rooms.flights.not_restored(lease, &result.path, Unrestored::NotThere);
-        self.rooms.wake.notify_one();
-    }
-
-    /// Files that did not come back from the trash: those that are to be purged there, then those that are to be pushed
-    /// and take new room from now on, each with its job. A copy that may be the only right one is not purged: its
-    /// attempt ends.
+    /// Files that did not come back from the trash and are to be pushed now, taking new room, each with its job. What the
+    /// trash has and can't give is given up first: its job waits until it is gone, and begins anew. A copy that may be the
+    /// only right one is not: its attempt ends.
     ///
     /// # Errors
-    /// The books can't be read or written.
-    pub async fn take_unrestored(&self) -> Result<Unrestorable, StoreError> {
+    /// The books can't be read or written; the files come with the next call, then.
+    pub async fn take_unrestored(&self) -> Result<Vec<(LeasedJob, LeasedFile)>, StoreError> {
         let (damaged, to_push): (Vec<_>, Vec<_>) =
             self.rooms.flights.take_unrestored().into_iter().partition(|(.., how)| *how == Unrestored::Damaged);
-        let mut taken = Unrestorable::default();
-        if !to_push.is_empty() {
-            let key = |(job, file, _): &(LeasedJob, LeasedFile, Unrestored)| {
-                (job.job, job.lease, job.epoch, file.path.clone())
-            };
-            self.rooms.store.not_in_trash(to_push.iter().map(key).collect()).await?;
-            taken.to_push = to_push.into_iter().map(|(job, file, _)| (job, file)).collect();
-        }
-        if !damaged.is_empty() {
-            let key = |(job, file, _): &(LeasedJob, LeasedFile, Unrestored)| {
-                (job.job, job.lease, job.epoch, file.path.clone())
-            };
-            let sound = self.rooms.store.sound_sources(&damaged.iter().map(key).collect::<Vec<_>>()).await?;
-            for (job, file, _) in damaged {
-                if sound.contains(&(job.job, file.path.clone())) {
-                    taken.to_purge.push((job, file));
-                } else {
-                    let why = "its copy in the trash is damaged, and the one at the source is not known to be right";
-                    self.unsent(&job, &file.path, Cause::Passing, format!("{}: {why}", file.path)).await;
-                }
+        let told = self.tell_books(&damaged, &to_push).await;
+        if told.is_err() {
+            for (job, file, how) in damaged.iter().chain(&to_push) {
+                self.rooms.flights.not_restored(job.lease, &file.path, *how);
             }
         }
-        Ok(taken)
+        let given_up = told?;
+        for (job, file, _) in damaged.iter().filter(|(job, ..)| !given_up.contains(&job.lease)) {
+            let why = "its copy in the trash is damaged, and the one at the source is not known to be right";
+            self.unsent(job, &file.path, Cause::Passing, format!("{}: {why}", file.path)).await;
+        }
+        Ok(to_push.into_iter().map(|(job, file, _)| (job, file)).collect())
+    }
+
+    /// Gives the leases that are over, because a copy is to be purged first.
+    async fn tell_books(&self, damaged: &[Parcel], to_push: &[Parcel]) -> Result<HashSet<Lease>, StoreError> {
+        let words = |parcels: &[Parcel]| {
+            let word = |(job, file, _): &Parcel| (job.job, job.lease, job.epoch, file.path.clone());
+            parcels.iter().map(word).collect::<Vec<_>>()
+        };
+        if !to_push.is_empty() {
+            self.rooms.store.not_in_trash(words(to_push)).await?;
+        }
+        if damaged.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let returned = self.rooms.store.give_up_trashed(words(damaged), clock::now()).await?;
+        let leases: HashSet<Lease> = returned.iter().map(|job| job.lease).collect();
+        self.rooms.stop(&leases);
+        for job in returned {
+            let message =
+                format!("[JobQueue] Job {} waits: a damaged copy in the target's trash is purged first", job.job);
+            self.rooms.events.publish(&Event { subject: Subject::Job(job.job), message });
+        }
+        self.look_after_old_copies().await;
+        Ok(leases)
     }
 }
 
-/// What is to be done about files that did not come back from the trash.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Unrestorable {
-    /// Purged first.
-    pub to_purge: Vec<(LeasedJob, LeasedFile)>,
-    /// Pushed now.
-    pub to_push: Vec<(LeasedJob, LeasedFile)>,
-}
+/// A file that did not come back, with its job.
+type Parcel = (LeasedJob, LeasedFile, Unrestored);

@@ -1,6 +1,6 @@
 //! Leases: jobs go out to a session and come back when it is gone.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use pixelfox_proto::{FileMeta, Generation, Lease, NodeId};
 use sqlx::FromRow;
@@ -47,9 +47,8 @@ impl Store {
                     LostSession::Of { node, epoch } => return_node(conn, &node, int(epoch.0), now).await,
                     LostSession::Every => return_every(conn, now).await,
                     LostSession::Leases(leases) => {
-                        let leases: Vec<u64> = leases.iter().map(|lease| lease.0).collect();
-                        let rows = statement::query_as(OF_LEASES).bind(json(&leases)).fetch_all(&mut *conn).await?;
-                        returned(conn, rows, now).await
+                        let leases = leases.iter().map(|lease| int(lease.0)).collect();
+                        return_leases(conn, &leases, now).await
                     }
                 }
             })
@@ -327,6 +326,16 @@ pub(super) async fn return_node(
 /// Returns what any session holds.
 pub(super) async fn return_every(conn: &mut Conn, now: UnixMillis) -> Result<Vec<ReturnedJob>, Trouble> {
     let rows: Vec<ReturnedRow> = statement::query_as(EVERY).fetch_all(&mut *conn).await?;
+    returned(conn, rows, now).await
+}
+
+/// Returns what these leases hold.
+pub(super) async fn return_leases(
+    conn: &mut Conn,
+    leases: &BTreeSet<i64>,
+    now: UnixMillis,
+) -> Result<Vec<ReturnedJob>, Trouble> {
+    let rows: Vec<ReturnedRow> = statement::query_as(OF_LEASES).bind(json(leases)).fetch_all(&mut *conn).await?;
     returned(conn, rows, now).await
 }
 

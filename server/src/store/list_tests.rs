@@ -31,9 +31,9 @@ fn samples() -> Vec<Sample> {
         name: format!("{} {}.jpg", ["ferien", "ben & jerry", "50%_"][(number % 3) as usize], number % 20),
         size: ((number * 7919) % 17 * 100) as i64,
         created: 1_000 + ((number * 31) % 40) as i64,
-        pool: if number % 12 == 0 { 3 } else { 1 + number % 2 },
-        deleting: number % 29 == 0,
-        lost: number % 11 == 0,
+        pool: if number.is_multiple_of(12) { 3 } else { 1 + number % 2 },
+        deleting: number.is_multiple_of(29),
+        lost: number.is_multiple_of(11),
     };
     (1..=IMAGES).map(sample).collect()
 }
@@ -215,10 +215,10 @@ pub(super) fn job_samples() -> Vec<JobSample> {
     let sample = |number: u64| match number {
         1 => ("move_pool", "processing", None, "local", None, 1, 3, 178),
         2 => ("move_images", "completed", None, "", None, 0, 2, 57),
-        _ if number % 80 == 0 => ("verify", "failed", None, "s01", Some(number % 30 + 1), 3, 0, 0),
+        _ if number.is_multiple_of(80) => ("verify", "failed", None, "s01", Some(number % 30 + 1), 3, 0, 0),
         _ => {
             let state = ["pending", "completed", "completed", "failed"][(number % 4) as usize];
-            let node = if number % 7 == 0 { "s01" } else { "local" };
+            let node = if number.is_multiple_of(7) { "s01" } else { "local" };
             let parent = if number <= 182 { 1 } else { 2 };
             ("move_image", state, Some(parent), node, Some(number % 30 + 1), 1, 2 + number % 2, 0)
         }

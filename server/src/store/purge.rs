@@ -1,15 +1,18 @@
 //! The trash is emptied: which copies go, noted before their node hears of it.
 
+use std::collections::BTreeSet;
+
 use pixelfox_proto::{JobId, Lease, SessionEpoch, StoredPath};
 
 use super::{
     Store, StoreError, Trouble,
     commit::held,
     dialect::{int, json, pool_id, uint},
+    lease,
     statement::{self, Conn},
     tally::Tally,
 };
-use crate::catalog::{Bucket, PurgeOrder, Purging, TrashView, UnixMillis};
+use crate::catalog::{Bucket, PurgeOrder, Purging, ReturnedJob, TrashView, UnixMillis};
 
 impl Store {
     /// What each pool has in its trash. O(pools).
@@ -36,25 +39,19 @@ impl Store {
         self.write("purge old copies", move |conn| Box::pin(async move { begin(conn, order, now).await })).await
     }
 
-    /// Files that the target could not bring back from its trash, of jobs that this lease and session hold: those whose
-    /// source copy is known to be right, so that the copy in the trash may be given up for it.
+    /// Files whose copies in the target's trash can't come back, of jobs that this lease and session hold. Where the
+    /// source's copy is known to be right the one in the trash is noted as `purging`, and its job is pending, not counted,
+    /// until it is gone. Gives those jobs.
     ///
     /// # Errors
     /// The database fails.
-    pub async fn sound_sources(
+    pub async fn give_up_trashed(
         &self,
-        files: &[(JobId, Lease, SessionEpoch, StoredPath)],
-    ) -> Result<Vec<(JobId, StoredPath)>, StoreError> {
-        let word = |(n, (job, lease, epoch, path)): (usize, &(JobId, Lease, SessionEpoch, StoredPath))| {
-            (job.get(), path.to_string(), n, lease.0, epoch.0)
-        };
-        let words: Vec<_> = files.iter().enumerate().map(word).collect();
-        self.read("look for sound copies", async |mut conn| {
-            let sound: Vec<i64> = statement::query_scalar(SOUND).bind(json(&words)).fetch_all(&mut conn).await?;
-            let files = files.iter().enumerate().filter(|(n, _)| sound.contains(&i64::try_from(*n).unwrap_or(-1)));
-            Ok(files.map(|(_, (job, _, _, path))| (*job, path.clone())).collect())
-        })
-        .await
+        files: Vec<(JobId, Lease, SessionEpoch, StoredPath)>,
+        now: UnixMillis,
+    ) -> Result<Vec<ReturnedJob>, StoreError> {
+        self.write("give up copies in a trash", move |conn| Box::pin(async move { give_up(conn, &files, now).await }))
+            .await
     }
 
     /// The target's trash does not have this file (any more): its copy comes in anew and takes room. Fenced like a
@@ -111,12 +108,37 @@ async fn begin(conn: &mut Conn, order: PurgeOrder, now: UnixMillis) -> Result<Pu
 }
 
 pub(super) const SOUND: &str = "
-SELECT CAST(a.value ->> 2 AS BIGINT) FROM json_each($1) AS a
+SELECT t.file_id, t.pool_id, j.lease FROM json_each($1) AS a
     CROSS JOIN jobs j ON j.id = CAST(a.value ->> 0 AS BIGINT)
     CROSS JOIN files f ON f.stored_path = (a.value ->> 1)
     CROSS JOIN replicas r ON r.file_id = f.id AND r.pool_id = j.source_pool_id
+    CROSS JOIN replicas t ON t.file_id = f.id AND t.pool_id = j.target_pool_id
 WHERE r.state = 'live' AND r.verified > 0 AND j.state = 'processing' AND j.committed = 0
-    AND j.lease = CAST(a.value ->> 3 AS BIGINT) AND j.epoch = CAST(a.value ->> 4 AS BIGINT)";
+    AND j.lease = CAST(a.value ->> 2 AS BIGINT) AND j.epoch = CAST(a.value ->> 3 AS BIGINT)
+    AND t.state = 'writing' AND t.job_id = j.id AND t.trash_generation IS NOT NULL";
+/// The copy keeps its job: what the restoring made of its mark is that lease's doing, and only who gave it up may purge it.
+pub(super) const GIVEN_UP: &str = "
+UPDATE replicas SET state = 'purging', generation = trash_generation, trash_generation = NULL, since = $2,
+    ordered_epoch = 0, not_before = 0, failures = 0
+FROM json_each($1) AS a WHERE replicas.file_id = CAST(a.value ->> 0 AS BIGINT) AND replicas.pool_id = CAST(a.value ->> 1 AS BIGINT)";
+
+async fn give_up(
+    conn: &mut Conn,
+    files: &[(JobId, Lease, SessionEpoch, StoredPath)],
+    now: UnixMillis,
+) -> Result<Vec<ReturnedJob>, Trouble> {
+    let word = |(job, lease, epoch, path): &(JobId, Lease, SessionEpoch, StoredPath)| {
+        (job.get(), path.to_string(), lease.0, epoch.0)
+    };
+    let words: Vec<_> = files.iter().map(word).collect();
+    let rows: Vec<(i64, i64, i64)> = statement::query_as(SOUND).bind(json(&words)).fetch_all(&mut *conn).await?;
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    statement::query(GIVEN_UP).bind(json(&rows)).bind(now.0).execute(&mut *conn).await?;
+    let leases: BTreeSet<i64> = rows.into_iter().map(|(.., lease)| lease).collect();
+    lease::return_leases(conn, &leases, now).await
+}
 
 pub(super) const FROM_TRASH: &str = "
 SELECT r.file_id, r.pool_id, f.size FROM json_each($1) AS a

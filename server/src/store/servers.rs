@@ -239,7 +239,8 @@ const PRESENT_MILLIS: i64 = 10_000;
 
 /// Whether another server has a session of another node with this name. The same process may go from server to server. A
 /// second one has to wait, also where it has the first one's instance id: it may have been started again, but with a copy
-/// of its STATE_DIR the two would put each other out for ever; so it is let in where the other server may be gone.
+/// of its STATE_DIR the two would put each other out for ever; so it is let in where the other server may be gone. An
+/// earlier life of this server is gone: after a crash its nodes are let in at once.
 pub(super) async fn is_taken(
     conn: &mut Conn,
     hello: &Hello,
@@ -248,7 +249,9 @@ pub(super) async fn is_taken(
 ) -> Result<Option<String>, Trouble> {
     const SQL: &str = "SELECT n.address FROM nodes n LEFT JOIN servers s ON s.life = n.server
         WHERE n.node_id = $1 AND n.server <> 0 AND n.server <> $2
-            AND (n.instance_id <> $3 OR (n.process_id <> $4 AND s.seen > $5))";
+            AND (n.instance_id <> $3 OR (n.process_id <> $4 AND s.seen > $5
+                AND NOT EXISTS (SELECT 1 FROM servers own
+                    WHERE own.life = $2 AND own.node_id = s.node_id AND own.life > s.life)))";
     let present = clock(conn, now).await? - PRESENT_MILLIS;
     let query = statement::query_as(SQL).bind(hello.node.as_str()).bind(life).bind(&hello.instance);
     let row: Option<(String,)> = query.bind(&hello.process).bind(present).fetch_optional(conn).await?;

@@ -188,6 +188,9 @@ UPDATE replicas SET ordered_epoch = 0, not_before = CAST(a.value ->> 2 AS BIGINT
 FROM json_each($1) AS a WHERE replicas.file_id = CAST(a.value ->> 0 AS BIGINT) AND replicas.pool_id = CAST(a.value ->> 1 AS BIGINT) AND $2 = $2";
 pub(super) const OFF: &str = "
 DELETE FROM replicas WHERE (file_id, pool_id) IN (SELECT CAST(value ->> 0 AS BIGINT), CAST(value ->> 1 AS BIGINT) FROM json_each($1)) AND $2 = $2";
+/// A job that waited until its file's copy in the trash was gone.
+pub(super) const DUE_NOW: &str = "
+UPDATE jobs SET not_before = 0 WHERE id IN (SELECT CAST(value AS BIGINT) FROM json_each($1)) AND state = 'pending'";
 
 type Key = (i64, i64);
 
@@ -198,6 +201,8 @@ struct Settling {
     off: Vec<Key>,
     again: Vec<(i64, i64, i64)>,
     jobs: BTreeSet<i64>,
+    /// Jobs whose target has a copy less in the way.
+    freed: BTreeSet<i64>,
     alarms: BTreeMap<i64, String>,
     /// file → what a person must look at
     alarmed: BTreeMap<i64, String>,
@@ -227,6 +232,9 @@ async fn finish(conn: &mut Conn, results: &[TrashResult], now: UnixMillis) -> Re
     }
     if !settling.again.is_empty() {
         together.add(statement::query(AGAIN).bind(json(&settling.again)).bind(now.0));
+    }
+    if !settling.freed.is_empty() {
+        together.add(statement::query(DUE_NOW).bind(json(&settling.freed)));
     }
     together.add(settling.tally.statement());
     let jobs: Vec<i64> = settling.jobs.into_iter().collect();
@@ -259,6 +267,7 @@ impl Settling {
             TrashOutcome::Missing if row.trash_generation.is_some() => self.still_trashed.push(key),
             TrashOutcome::Missing | TrashOutcome::Trashed | TrashOutcome::Purged => {
                 self.off.push(key);
+                self.freed.extend(row.job_id.filter(|_| word.task == TrashTask::Purge));
                 self.tally.shift(row.pool_id, row.size, Bucket::Trash, Bucket::None);
             }
             TrashOutcome::Stale(what) => {

@@ -76,7 +76,7 @@ async fn a_person_has_a_copy_read_and_sees_what_it_is() {
     }
     let aside = cluster.pool_dir(1).join("aside");
     for (from, to, state) in [(&file, &aside, "lost"), (&aside, &file, "live")] {
-        std::fs::rename(from, to).unwrap();
+        rustix::fs::rename(from, to).unwrap();
         verify(&cluster, &uuid).await;
         is_soon(&cluster, &uuid, state).await;
     }

@@ -159,6 +159,42 @@ async fn moves_are_taken_back_without_a_byte_over_the_network() {
     cluster.shutdown().await;
 }
 
+/// The files of a pool, each with what makes it that one.
+fn same_files(cluster: &TestCluster, pool: u64) -> Vec<(String, u64)> {
+    use std::os::unix::fs::MetadataExt as _;
+    let dir = cluster.pool_dir(pool);
+    let inode = |name: &String| std::fs::metadata(dir.join(name)).unwrap().ino();
+    stored(cluster, pool).into_iter().map(|name| (name.clone(), inode(&name))).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn moves_that_are_taken_back_wait_for_a_node_that_is_away_and_bring_the_same_files() {
+    // Half of the undo's ways is away: each job says which node it waits for, uses up no attempt and changes nothing. With
+    // the node back all are where they were, and each is the very file that it was.
+    let mut cluster = TestCluster::start().await;
+    for seed in 0..3 {
+        cluster.upload(1, png(seed, 5_000)).await;
+    }
+    let before = same_files(&cluster, 1);
+    let ask = MovePoolRequest { source_pool_id: 1, target_pool_id: 2, ..MovePoolRequest::default() };
+    let there = cluster.admin().move_pool(ask).await.unwrap().into_inner().job_id;
+    assert_eq!(cluster.wait_for_end(there).await.state, "completed");
+    assert!(cluster.cluster().stop_storage_node("s01").await);
+    let ask = ChangeJobsRequest { ids: vec![there], ..ChangeJobsRequest::default() };
+    let back = cluster.admin().undo_moves(ask).await.unwrap().into_inner();
+    for child in cluster.children(&back).await {
+        let waiting = cluster.wait_for_job(child.id, |job| !job.waiting_for.is_empty()).await;
+        let seen = (waiting.state.as_str(), waiting.attempt, waiting.waiting_for.as_str());
+        assert_eq!(seen, ("pending", 0, "node s01 is not attached"));
+    }
+    assert_eq!((stored(&cluster, 1).len(), stored(&cluster, 2).len()), (0, 3));
+    cluster.restart().await;
+    let parent = cluster.wait_for_end(back.job_id).await;
+    assert_eq!((parent.state.as_str(), parent.children_done), ("completed", 3), "{parent:?}");
+    assert_eq!(same_files(&cluster, 1), before);
+    cluster.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_move_for_a_node_that_is_away_waits_at_no_cost_and_goes_on_when_it_is_back() {
     let mut cluster = TestCluster::start().await;

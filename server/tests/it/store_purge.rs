@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use pixelfox_proto::Generation;
+use pixelfox_proto::{Generation, Lease};
 use pixelfox_server::catalog::{
-    LeaseOrder, PurgeOrder, Purging, ReplicaState, Setback, SetbackKind, SourceFault, TrashOrder, TrashOutcome,
-    TrashTask,
+    JobState, LeaseOrder, PurgeOrder, Purging, ReplicaState, Setback, SetbackKind, SourceFault, TrashOrder,
+    TrashOrigin, TrashOutcome, TrashTask,
 };
 
 use crate::store_books::{Books, SIZE, at, done, node, path, pool, result, suite};
@@ -20,6 +20,7 @@ suite! {
     a_copy_that_a_job_may_bring_back_stays,
     what_is_being_purged_is_no_place_to_move_to,
     what_the_trash_does_not_have_takes_new_room,
+    what_can_not_come_back_is_given_up_in_one_step_with_its_attempt,
     what_is_reserved_in_one_pool_is_not_free_for_another_on_its_disk,
     what_waits_for_room_is_what_its_target_does_not_have_in_its_trash,
 }
@@ -216,12 +217,46 @@ async fn what_the_trash_does_not_have_takes_new_room(books: Books) {
         let usage = books.pool(1).await.usage;
         assert_eq!((usage.reserved_bytes, usage.trash_bytes), (SIZE, 2 * SIZE));
     }
-    let key = vec![(job.job, job.files[0].path.clone())];
-    let sound = async |lease| books.store.sound_sources(&word(lease)).await.unwrap();
-    assert_eq!(sound(job.lease).await, key, "its source is known to be right");
-    assert_eq!(sound(late).await, [], "another attempt holds the job");
     books.assert_counted().await;
     books.store.commit_moves(vec![done(job)], at(50)).await.unwrap();
+    books.assert_counted().await;
+}
+
+async fn what_can_not_come_back_is_given_up_in_one_step_with_its_attempt(books: Books) {
+    // Only for the lease that holds the job, and only where the source's copy is known to be right: `purging`, under the
+    // generation that it lies there with, and the job waits, not counted. When the copy is gone the job goes at once.
+    three_old_copies(&books).await;
+    books.plan(1..2, 1).await;
+    let job = books.lease(2, 1).await.jobs.remove(0);
+    let file = &job.files[0];
+    let give_up = async |lease: Lease, when| {
+        let word = (job.job, lease, job.epoch, file.path.clone());
+        books
+            .store
+            .give_up_trashed(vec![word], at(when))
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|it| it.job)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(give_up(Lease(job.lease.0 - 1), 40).await, []);
+    books.home.execute("UPDATE replicas SET verified = -verified WHERE state = 'live'").await;
+    assert_eq!(give_up(job.lease, 41).await, [], "it may be the only right one");
+    books.home.execute("UPDATE replicas SET verified = -verified WHERE state = 'live'").await;
+    assert_eq!(give_up(job.lease, 42).await, [job.job]);
+    assert_eq!(give_up(job.lease, 43).await, []);
+    let waiting = books.store.get_job(job.job).await.unwrap();
+    assert_eq!((waiting.state, waiting.failures), (JobState::Pending, 0));
+    assert_eq!(books.store.commit_moves(vec![done(&job)], at(44)).await.unwrap().stale, [job.job]);
+    assert_eq!(books.lease(2, 1).await.jobs, [], "not while the copy is there");
+    books.assert_counted().await;
+    let order = due(&books, 45).await.remove(0);
+    assert_eq!((Some(order.generation), order.origin), (file.in_trash, TrashOrigin::GivenUp(job.lease)));
+    purged(&books, &[order]).await;
+    let again = books.lease(2, 1).await.jobs.remove(0);
+    assert_eq!((again.job, again.attempt, again.files[0].in_trash), (job.job, 2, None));
+    assert!(again.files[0].generation > file.generation);
     books.assert_counted().await;
 }
 

@@ -207,6 +207,27 @@ async fn a_node_goes_from_server_to_server_and_a_copy_of_its_disk_does_not() {
 }
 
 #[tokio::test]
+async fn a_server_that_was_killed_and_is_back_at_once_has_its_nodes_at_once() {
+    // Nothing was said at its end, and its row looks alive. Its own node and another one that was started again with it
+    // are new processes: let in, and their jobs are pending. The other server's nodes still are that one's.
+    let (books, other) = two().await;
+    books.store.attach_node(hello("a"), AutoPools::ByHand, at(1)).await.unwrap();
+    books.uploaded(1..2).await;
+    books.plan(1..2, 2).await;
+    let job = other.lease_jobs(books.order(1, 2), at(2)).await.unwrap().jobs.remove(0);
+    let back = Store::open(&books.home.url()).await.unwrap();
+    back.enter(node("a"), at(3)).await.unwrap();
+    let anew = |name| Hello { process: "2".into(), ..hello(name) };
+    back.attach_node(anew("a"), AutoPools::ByHand, at(4)).await.unwrap();
+    let attached = back.attach_node(anew("s01"), AutoPools::ByHand, at(4)).await.unwrap();
+    assert_eq!(attached.returned.iter().map(|it| it.job).collect::<Vec<_>>(), [job.job]);
+    let refused = back.attach_node(anew("local"), AutoPools::ByHand, at(5)).await.unwrap_err();
+    assert!(refused.to_string().contains("another server"), "{refused}");
+    let stranger = Hello { instance: "another".into(), ..anew("s01") };
+    assert!(other.attach_node(stranger, AutoPools::ByHand, at(6)).await.is_err());
+}
+
+#[tokio::test]
 async fn after_an_outage_live_servers_leave_each_other_alone() {
     // Both have been there for long, then the database is away, or a transaction holds them up, for 40 s of its clock:
     // whoever speaks first again takes nobody out, and the jobs of both go on.
