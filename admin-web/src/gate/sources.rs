@@ -14,9 +14,11 @@ const FRESH: Duration = Duration::from_secs(2);
 /// Hosts at most: a header has its limits.
 const MOST: usize = 200;
 
-/// The last answer. Cheap to clone.
+/// The last answer, and since when it is known. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Sources(Arc<Mutex<Option<(Instant, Arc<str>)>>>);
+pub(crate) struct Sources(Arc<Mutex<Option<Answer>>>);
+
+type Answer = (Instant, Arc<str>);
 
 impl Sources {
     /// Origins of all pools, with spaces between them. Where the service can't say: what it said last.

@@ -17,6 +17,8 @@ pub enum CheckAsk {
 impl CheckAsk {
     /// Images of one request at most.
     pub const MAX_IMAGES: usize = 10_000;
+    /// Copies at most that are in doubt in a pool and not asked for yet; further ones with the next request.
+    pub const MAX_COPIES: usize = 10_000;
 }
 
 /// A pool with copies that are to be read.

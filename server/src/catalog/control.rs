@@ -121,6 +121,12 @@ pub struct ChangeProgress {
     pub changed: u64,
     /// Nothing is left to do.
     pub over: bool,
+    /// The parent whose children are dealt with now, or 0.
+    #[serde(default)]
+    pub family: u64,
+    /// Of these up to this id.
+    #[serde(default)]
+    pub child: u64,
 }
 
 /// What one step did.

@@ -28,8 +28,19 @@ impl Store {
     /// # Errors
     /// No image or too many, an image or a pool that is unknown. Nothing is written then.
     pub async fn ask_checks(&self, ask: CheckAsk, now: UnixMillis) -> Result<BTreeMap<PoolId, u64>, StoreError> {
+        // Found beside the writer: it may mean a look at a whole trash.
+        let doubted: Vec<(i64, i64)> = match &ask {
+            CheckAsk::Images(_) => Vec::new(),
+            CheckAsk::Doubted(pool) => {
+                let (pool, most) = (int(pool.get()), i64::try_from(CheckAsk::MAX_COPIES).unwrap_or(i64::MAX));
+                self.read("look for copies in doubt", async |mut conn| {
+                    Ok(statement::query_as(DOUBTED).bind(pool).bind(most).fetch_all(&mut conn).await?)
+                })
+                .await?
+            }
+        };
         self.write("note which copies are to be read", move |conn| {
-            Box::pin(async move { ask_for(conn, &ask, now).await })
+            Box::pin(async move { ask_for(conn, &ask, doubted, now).await })
         })
         .await
     }
@@ -82,21 +93,29 @@ FROM json_each($1) AS a
     CROSS JOIN files f ON f.image_id = i.id
     LEFT JOIN replicas r ON r.file_id = f.id AND r.state IN ('live', 'suspect', 'lost')";
 /// What is in doubt in a pool, and what keeps old copies in its trash because nobody knows that it is right.
-/// (`state <> 'live'` names the partial index.)
+/// (`state <> 'live'` names the partial index.) What is asked for already waits anyhow.
 pub(super) const DOUBTED: &str = "
 SELECT r.file_id, r.pool_id FROM replicas r
-WHERE r.pool_id = $1 AND r.state IN ('suspect', 'lost') AND r.state <> 'live'
+WHERE r.pool_id = $1 AND r.state IN ('suspect', 'lost') AND r.state <> 'live' AND COALESCE(r.check_at, 1) <> 0
 UNION
 SELECT l.file_id, l.pool_id FROM replicas r CROSS JOIN files f ON f.id = r.file_id
     CROSS JOIN replicas l ON l.file_id = r.file_id AND l.state IN ('live', 'suspect', 'lost')
+        AND COALESCE(l.check_at, 1) <> 0
 WHERE r.pool_id = $1 AND r.state = 'trashed' AND r.state <> 'live'
     AND NOT EXISTS (SELECT 1 FROM files s JOIN replicas k ON k.file_id = s.id
-        WHERE s.image_id = f.image_id AND s.sha256 = f.sha256 AND k.state = 'live' AND k.verified > 0)";
+        WHERE s.image_id = f.image_id AND s.sha256 = f.sha256 AND k.state = 'live' AND k.verified > 0)
+LIMIT $2";
 pub(super) const ASK: &str = "
 UPDATE replicas SET check_at = 0, failures = 0
-FROM json_each($1) AS a WHERE replicas.file_id = CAST(a.value ->> 0 AS BIGINT) AND replicas.pool_id = CAST(a.value ->> 1 AS BIGINT)";
+FROM json_each($1) AS a WHERE replicas.file_id = CAST(a.value ->> 0 AS BIGINT) AND replicas.pool_id = CAST(a.value ->> 1 AS BIGINT)
+    AND replicas.state IN ('live', 'suspect', 'lost')";
 
-async fn ask_for(conn: &mut Conn, ask: &CheckAsk, now: UnixMillis) -> Result<BTreeMap<PoolId, u64>, Trouble> {
+async fn ask_for(
+    conn: &mut Conn,
+    ask: &CheckAsk,
+    doubted: Vec<(i64, i64)>,
+    now: UnixMillis,
+) -> Result<BTreeMap<PoolId, u64>, Trouble> {
     let (keys, subject): (BTreeSet<(i64, i64)>, String) = match ask {
         CheckAsk::Images(images) => {
             let asked: BTreeSet<String> = images.iter().map(ToString::to_string).collect();
@@ -104,9 +123,7 @@ async fn ask_for(conn: &mut Conn, ask: &CheckAsk, now: UnixMillis) -> Result<BTr
         }
         CheckAsk::Doubted(pool) => {
             existing(conn, *pool).await?;
-            let rows: Vec<(i64, i64)> =
-                statement::query_as(DOUBTED).bind(int(pool.get())).fetch_all(&mut *conn).await?;
-            (rows.into_iter().collect(), format!("pool {pool}"))
+            (doubted.into_iter().collect(), format!("pool {pool}"))
         }
     };
     statement::query(ASK).bind(json(&keys)).execute(&mut *conn).await?;

@@ -19,7 +19,8 @@ use crate::catalog::{
     ChangeAsk, ChangeProgress, Changed, JobChange, JobKind, JobState, Refusal, SettledJob, UnixMillis, WhichJobs,
 };
 
-/// Jobs of one step at most; a parent is a step of its own, with its open children.
+/// Jobs of one step at most; a parent is a step of its own, with its open children, of which there are few. Those that
+/// have ended take as many steps as they need.
 const STEP: usize = 500;
 /// Unknown ids that an error names at most.
 const NAMED_UNKNOWN: usize = 10;
@@ -54,9 +55,12 @@ async fn step(conn: &mut Conn, ask: &ChangeAsk, mut from: ChangeProgress, now: U
     if from.over {
         return Ok(Changed { progress: from, ..Changed::default() });
     }
-    let rows = select(conn, ask, from.after).await?;
     let mut changed = Changed { progress: from, ..Changed::default() };
-    let Some(batch) = Batch::first_of(&rows) else {
+    let next = match from.family {
+        0 => Batch::first_of(&select(conn, ask, from.after).await?),
+        parent => Some(Batch::Family(int(parent))),
+    };
+    let Some(batch) = next else {
         changed.progress.over = true;
         requests::remember(conn, &ask.request_id, &asked, &changed.progress, now).await?;
         return Ok(changed);
@@ -65,10 +69,14 @@ async fn step(conn: &mut Conn, ask: &ChangeAsk, mut from: ChangeProgress, now: U
         JobChange::Pause => pause(conn, &batch).await?,
         JobChange::Resume => resume(conn, &batch).await?,
         JobChange::Cancel => cancel(conn, &batch, now).await?,
-        JobChange::Retry => retry(conn, &batch).await?,
+        JobChange::Retry => retry(conn, &batch, int(from.child)).await?,
     };
     outbox::put_jobs(conn, now, &what.jobs).await?;
-    changed.progress.after = uint(batch.last());
+    let goes_on = what.child.zip(batch.parent());
+    match goes_on {
+        Some((child, parent)) => (changed.progress.family, changed.progress.child) = (uint(parent), uint(child)),
+        None => changed.progress = ChangeProgress { after: uint(batch.last()), family: 0, child: 0, ..from },
+    }
     changed.progress.changed += u64::try_from(what.count).unwrap_or(u64::MAX);
     changed.settled = what.settled;
     changed.jobs = what.jobs.into_iter().map(job_id).collect::<Result<_, _>>()?;
@@ -167,19 +175,38 @@ impl Batch {
         }
     }
 
-    /// The jobs without children that are meant; of a parent those that `children` finds.
-    async fn jobs(&self, conn: &mut Conn, children: &'static str) -> Result<Vec<i64>, Trouble> {
+    /// The jobs without children that are meant; of a parent the open children.
+    async fn open_jobs(&self, conn: &mut Conn) -> Result<Vec<i64>, Trouble> {
         match self {
             Self::Jobs { jobs, .. } => Ok(jobs.clone()),
-            Self::Family(parent) => Ok(statement::query_scalar(children).bind(*parent).fetch_all(conn).await?),
+            Self::Family(parent) => Ok(statement::query_scalar(OPEN_CHILDREN).bind(*parent).fetch_all(conn).await?),
         }
+    }
+
+    /// Likewise, the next children that have ended, and the last of them where there may be more.
+    async fn ended_jobs(&self, conn: &mut Conn, after: i64) -> Result<(Vec<i64>, Option<i64>), Trouble> {
+        let parent = match self {
+            Self::Jobs { jobs, .. } => return Ok((jobs.clone(), None)),
+            Self::Family(parent) => *parent,
+        };
+        let most = i64::try_from(STEP).unwrap_or(i64::MAX);
+        let query = statement::query_scalar(ENDED_CHILDREN).bind(parent).bind(after).bind(most);
+        let jobs: Vec<i64> = query.fetch_all(conn).await?;
+        let last = jobs.last().copied().filter(|_| jobs.len() == STEP);
+        Ok((jobs, last))
     }
 }
 
 pub(super) const OPEN_CHILDREN: &str = "SELECT id FROM jobs WHERE parent_id = $1 AND finished IS NULL";
-// The `+` keeps SQLite from walking along a million children that are well.
-pub(super) const ENDED_CHILDREN: &str =
-    "SELECT id FROM jobs WHERE +parent_id = $1 AND state IN ('failed', 'cancelled') ORDER BY id";
+// The `+` keeps SQLite from walking along a million children that are well; state by state each step begins where the
+// last one ended.
+pub(super) const ENDED_CHILDREN: &str = "
+SELECT id FROM (
+    SELECT id FROM (SELECT id FROM jobs WHERE +parent_id = $1 AND state = 'failed' AND id > $2 ORDER BY id LIMIT $3) AS failed
+    UNION ALL
+    SELECT id FROM (SELECT id FROM jobs WHERE +parent_id = $1 AND state = 'cancelled' AND id > $2 ORDER BY id LIMIT $3)
+        AS cancelled) AS few
+ORDER BY id LIMIT $3";
 
 /// What became of a batch.
 #[derive(Default)]
@@ -189,6 +216,8 @@ struct Done {
     settled: Vec<SettledJob>,
     /// Jobs that changed because they, or their parent, were meant.
     count: usize,
+    /// The last child of the step, where the parent may have more.
+    child: Option<i64>,
 }
 
 pub(super) const PAUSE: &str = "
@@ -217,7 +246,7 @@ async fn flip(conn: &mut Conn, batch: &Batch, parent_sql: &'static str, sql: &'s
     if let Some(parent) = batch.parent() {
         done.jobs = statement::query_scalar(parent_sql).bind(parent).fetch_all(&mut *conn).await?;
     }
-    let jobs = batch.jobs(conn, OPEN_CHILDREN).await?;
+    let jobs = batch.open_jobs(conn).await?;
     let flipped: Vec<i64> = statement::query_scalar(sql).bind(json(&jobs)).fetch_all(&mut *conn).await?;
     done.jobs.extend(flipped);
     done.count = done.jobs.len();
@@ -244,7 +273,7 @@ async fn cancel(conn: &mut Conn, batch: &Batch, now: UnixMillis) -> Result<Done,
     if let Some(parent) = batch.parent() {
         done.jobs = statement::query_scalar(CALL_OFF).bind(parent).fetch_all(&mut *conn).await?;
     }
-    let jobs = batch.jobs(conn, OPEN_CHILDREN).await?;
+    let jobs = batch.open_jobs(conn).await?;
     let open: Vec<i64> = statement::query_scalar(CANCELLABLE).bind(json(&jobs)).fetch_all(&mut *conn).await?;
     done.count = done.jobs.len() + open.len();
     let mut tally = Tally::default();
@@ -307,12 +336,13 @@ WHERE id = $1 AND planned_end > cursor
 RETURNING id";
 
 /// Ended jobs whose image is where they left it, and free, begin anew; their parents are open again.
-async fn retry(conn: &mut Conn, batch: &Batch) -> Result<Done, Trouble> {
-    let gone_on: Vec<i64> = match batch.parent() {
+async fn retry(conn: &mut Conn, batch: &Batch, after: i64) -> Result<Done, Trouble> {
+    let parent = batch.parent().filter(|_| after == 0);
+    let gone_on: Vec<i64> = match parent {
         Some(parent) => statement::query_scalar(GO_ON).bind(parent).fetch_all(&mut *conn).await?,
         None => Vec::new(),
     };
-    let jobs = batch.jobs(conn, ENDED_CHILDREN).await?;
+    let (jobs, child) = batch.ended_jobs(conn, after).await?;
     let rows: Vec<EndedRow> = statement::query_as(RETRIABLE).bind(json(&jobs)).fetch_all(&mut *conn).await?;
     // Newest first: of an image's jobs that one.
     let mut newest: BTreeMap<i64, EndedRow> = BTreeMap::new();
@@ -320,7 +350,7 @@ async fn retry(conn: &mut Conn, batch: &Batch) -> Result<Done, Trouble> {
         newest.entry(row.image_id).or_insert(row);
     }
     if newest.is_empty() {
-        return Ok(Done { count: gone_on.len(), jobs: gone_on, settled: Vec::new() });
+        return Ok(Done { count: gone_on.len(), jobs: gone_on, child, ..Done::default() });
     }
     let mut parents: BTreeMap<i64, (i64, i64, i64)> = BTreeMap::new();
     for row in newest.values() {
@@ -335,8 +365,8 @@ async fn retry(conn: &mut Conn, batch: &Batch) -> Result<Done, Trouble> {
     statement::query(LOCK).bind(&locks).execute(&mut *conn).await?;
     let counts: Vec<_> = parents.iter().map(|(parent, (f, c, m))| (parent, f, c, m)).collect();
     statement::query(UNCOUNT).bind(json(&counts)).execute(&mut *conn).await?;
-    let count = newest.len() + usize::from(batch.parent().is_some());
+    let count = newest.len() + usize::from(parent.is_some());
     let parents: BTreeSet<i64> = parents.into_keys().chain(gone_on).collect();
     let jobs = parents.into_iter().chain(newest.into_values().map(|row| row.id)).collect();
-    Ok(Done { jobs, settled: Vec::new(), count })
+    Ok(Done { jobs, count, child, ..Done::default() })
 }

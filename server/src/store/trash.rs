@@ -94,6 +94,7 @@ struct OrderRow {
     stored_path: String,
     size: i64,
     given_up_lease: Option<i64>,
+    is_kept: bool,
 }
 
 async fn due(
@@ -109,6 +110,11 @@ async fn due(
     }
     let query = statement::query_as(DUE).bind(node.as_str()).bind(int(epoch.0)).bind(now.0).bind(i64::from(limit));
     let rows: Vec<OrderRow> = query.bind(state_for(task)).fetch_all(&mut *conn).await?;
+    let (kept, rows): (Vec<OrderRow>, Vec<OrderRow>) = rows.into_iter().partition(|row| row.is_kept);
+    if !kept.is_empty() {
+        let keys: Vec<_> = kept.iter().map(|row| (row.file_id, row.pool_id)).collect();
+        statement::query(TRASHED).bind(json(&keys)).bind(now.0).execute(&mut *conn).await?;
+    }
     let keys: Vec<_> = rows.iter().map(|row| (row.file_id, row.pool_id)).collect();
     statement::query(SENT).bind(json(&keys)).bind(int(epoch.0)).execute(conn).await?;
     rows.into_iter().map(|row| row.order(node, task)).collect()
@@ -141,12 +147,17 @@ impl OrderRow {
     }
 }
 
-// `state <> 'live'` names the partial index.
+// `state <> 'live'` names the partial index. A copy whose purge was noted while its node was away is kept where the live
+// one is not known to be right any more: it may be the only good one.
 pub(super) const DUE: &str = "
-SELECT r.file_id, r.pool_id, r.generation, r.job_id, r.failures, f.stored_path, f.size, j.lease AS given_up_lease
+SELECT r.file_id, r.pool_id, r.generation, r.job_id, r.failures, f.stored_path, f.size, j.lease AS given_up_lease,
+    r.state = 'purging' AND i.deleting = 0 AND (SELECT 1 FROM files s JOIN replicas l ON l.file_id = s.id
+        WHERE s.image_id = f.image_id AND s.sha256 = f.sha256 AND l.state = 'live' AND l.verified > 0 LIMIT 1) IS NULL
+        AS is_kept
 FROM pools p
     CROSS JOIN replicas r ON r.pool_id = p.id
     CROSS JOIN files f ON f.id = r.file_id
+    CROSS JOIN images i ON i.id = f.image_id
     LEFT JOIN jobs j ON j.id = r.job_id AND j.committed = 0
 WHERE p.node_id = $1 AND r.state = $5 AND r.state <> 'live' AND r.not_before <= $3 AND r.ordered_epoch <> $2
 ORDER BY r.not_before, r.pool_id, r.file_id LIMIT $4";

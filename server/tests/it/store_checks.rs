@@ -228,6 +228,7 @@ async fn what_keeps_old_copies_in_a_trash_can_be_asked_for(books: Books) {
                 right: have it read (VerifyImages";
     assert!(refused.starts_with(want), "{refused}");
     assert_eq!(ask(&books, CheckAsk::Doubted(pool(2))).await, [(1, 1)]);
+    assert_eq!(ask(&books, CheckAsk::Doubted(pool(2))).await, [], "it waits already");
     assert_eq!(next(&books).await, [CheckView { pool: pool(1), next: UnixMillis(0) }]);
     found(&books, 1, Found::Right).await;
     let refused = books.store.delete_pool(pool(2), at(60)).await.unwrap_err().to_string();

@@ -272,9 +272,9 @@ async fn the_same_request_again_answers_the_same(books: Books) {
 
 async fn a_long_change_goes_on_where_it_stopped(books: Books) {
     // 1,200 pending jobs by a filter: more than one step. Broken off after the first, the same request does the rest and
-    // answers for all of them.
+    // answers for all of them. Likewise back again, by their parent's id.
     books.uploaded(1..1201).await;
-    books.store.plan_move_images(ask(1..1201, 2), at(1)).await.unwrap();
+    let parent = books.store.plan_move_images(ask(1..1201, 2), at(1)).await.unwrap().job.unwrap();
     let filter = JobFilter { state: Some(JobState::Pending), ..JobFilter::default() };
     let ask =
         ChangeAsk { change: JobChange::Cancel, which: WhichJobs::Filter(filter), request_id: "all of them".into() };
@@ -285,6 +285,14 @@ async fn a_long_change_goes_on_where_it_stopped(books: Books) {
     assert_eq!(change(&books, what, which, &request_id).await.unwrap(), 1200);
     let totals = books.store.job_totals().await.unwrap();
     assert_eq!(totals.states, [(JobState::Cancelled, 1201)]);
+    let ask =
+        ChangeAsk { change: JobChange::Retry, which: WhichJobs::Ids(vec![parent]), request_id: "back again".into() };
+    let first: Changed = books.store.change_jobs(ask.clone(), ChangeProgress::default(), at(2)).await.unwrap();
+    assert!(!first.progress.over && (1..1200).contains(&first.progress.changed), "{:?}", first.progress);
+    assert_eq!(change(&books, ask.change, ask.which, &ask.request_id).await.unwrap(), 1201);
+    let totals = books.store.job_totals().await.unwrap();
+    assert_eq!(totals.states, [(JobState::Pending, 1200), (JobState::Processing, 1)]);
+    assert_eq!(job(&books, parent).await.children_cancelled, 0);
     books.assert_counted().await;
 }
 

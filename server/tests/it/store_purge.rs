@@ -8,7 +8,7 @@ use pixelfox_server::catalog::{
     TrashOrigin, TrashOutcome, TrashTask,
 };
 
-use crate::store_books::{Books, SIZE, at, done, node, path, pool, result, suite};
+use crate::store_books::{Books, SIZE, at, done, image, node, path, pool, result, suite};
 
 suite! {
     the_trash_is_emptied_from_its_oldest_copy_on,
@@ -19,6 +19,7 @@ suite! {
     a_copy_stays_until_the_live_one_has_been_checked,
     a_copy_that_a_job_may_bring_back_stays,
     what_is_being_purged_is_no_place_to_move_to,
+    what_was_to_be_purged_is_kept_where_the_live_copy_is_in_doubt_by_then,
     what_the_trash_does_not_have_takes_new_room,
     what_can_not_come_back_is_given_up_in_one_step_with_its_attempt,
     what_is_reserved_in_one_pool_is_not_free_for_another_on_its_disk,
@@ -198,6 +199,24 @@ async fn what_is_being_purged_is_no_place_to_move_to(books: Books) {
     let leased = books.store.lease_jobs(order, at(60)).await.unwrap();
     assert_eq!(leased.jobs[0].files[0].in_trash, None);
     books.assert_counted().await;
+}
+
+async fn what_was_to_be_purged_is_kept_where_the_live_copy_is_in_doubt_by_then(books: Books) {
+    // Noted while the node was away; until it is back the live copies of two of three turn out to be wrong, or gone.
+    // These stay in the trash, also when their turn comes again; the third goes.
+    three_old_copies(&books).await;
+    books.store.begin_purges(aged(30), at(40)).await.unwrap();
+    for (number, state) in [(1, "suspect"), (2, "lost")] {
+        let live = "state = 'live' AND file_id = (SELECT f.id FROM files f JOIN images i ON i.id = f.image_id";
+        let sql = format!("UPDATE replicas SET state = '{state}' WHERE {live} WHERE i.uuid = '{}')", image(number));
+        books.home.execute(&sql).await;
+    }
+    let orders = due(&books, 50).await;
+    assert_eq!(orders.iter().map(|order| order.path.clone()).collect::<Vec<_>>(), [path(3)]);
+    assert_eq!(due(&books, 51).await, []);
+    purged(&books, &orders).await;
+    assert_eq!(books.store.begin_purges(aged(60), at(70)).await.unwrap(), some(0));
+    assert_eq!(in_trash(&books).await, (2 * SIZE, 2));
 }
 
 async fn what_the_trash_does_not_have_takes_new_room(books: Books) {
