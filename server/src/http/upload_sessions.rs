@@ -32,14 +32,14 @@ pub(super) async fn of_the_page(State(parts): State<Parts>, request: Request) ->
         return Err(Fault::new(FaultKind::Forbidden, "direct uploads are switched off")
             .with_hint("send the file to /upload, or switch direct_upload_enabled on"));
     }
-    Ok(shown(parts.uploads.offer(owner, size?).await?))
+    Ok(shown(&parts.uploads.offer(owner, size?).await?))
 }
 
 /// `POST /api/v1/upload/sessions`: for programs with an API key, whatever the setting.
 pub(super) async fn by_key(State(parts): State<Parts>, request: Request) -> Result<Response, Fault> {
     let (headers, size) = question(request).await;
     let key = parts.uploads.key(&headers).await?;
-    Ok(shown(parts.uploads.offer(Owner::User(key.user_id), size?).await?))
+    Ok(shown(&parts.uploads.offer(Owner::User(key.user_id), size?).await?))
 }
 
 /// The headers, and the size that is asked about. The body is read in any case, so that the answer is seen.
@@ -53,7 +53,7 @@ async fn question(request: Request) -> (HeaderMap, Result<u64, Fault>) {
     (head.headers, size)
 }
 
-fn shown(offer: Offer) -> Response {
+fn shown(offer: &Offer) -> Response {
     let body = json!({
         "upload_url": offer.upload_url,
         "token": offer.token,
