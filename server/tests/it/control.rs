@@ -350,7 +350,11 @@ async fn what_can_not_be_meant_is_one_clear_error_and_changes_nothing() {
     let batch = office.move_to(&[&upload], s02.pool()).await;
     let ask = v1::ChangeJobsRequest::default;
     for (ask, code, want) in [
-        (ask(), Code::InvalidArgument, "ids: name jobs, or give state, kind, node_id, parent_id, image_uuid, pool_id or top_level"),
+        (
+            ask(),
+            Code::InvalidArgument,
+            "ids: name jobs, or give state, kind, node_id, parent_id, image_uuid, pool_id or top_level",
+        ),
         (v1::ChangeJobsRequest { request_id: "x".into(), ..ask() }, Code::InvalidArgument, "ids: name jobs"),
         (v1::ChangeJobsRequest { ids: vec![0], ..ask() }, Code::InvalidArgument, "ids: 0 is no job"),
         (v1::ChangeJobsRequest { ids: vec![batch.job_id, 4711], ..ask() }, Code::NotFound, "ids: no job 4711"),

@@ -140,7 +140,7 @@ fn product(text: &str) -> String {
 }
 
 fn is_test(name: &str) -> bool {
-    name.contains("/tests/") || name.contains("/benches/") || name.ends_with("/tests.rs")
+    ["/tests/", "/benches/", "/examples/"].iter().any(|folder| name.contains(folder)) || name.ends_with("/tests.rs")
 }
 
 fn assert_none(faults: &[String]) {
