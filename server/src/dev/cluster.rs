@@ -28,8 +28,8 @@ use crate::{
 const READY_WITHIN: Duration = Duration::from_secs(10);
 /// How long the upload token in `secrets.env` is valid.
 const TOKEN_SECONDS: i64 = 24 * 3600;
-/// The storage nodes beside the app.
-const STORAGE_NODES: [&str; 2] = ["s01", "s02"];
+/// The storage nodes beside the app, each with the name of its pool.
+const STORAGE_NODES: [(&str, &str); 2] = [("s01", "img1"), ("s02", "img2")];
 
 /// What a dev cluster is started with.
 #[derive(Clone, Debug)]
@@ -107,7 +107,7 @@ impl Cluster {
             cluster.shutdown().await;
             return Err(DevError::Secrets { file, cause });
         }
-        for name in STORAGE_NODES {
+        for (name, _) in STORAGE_NODES {
             let (listener, address) = next();
             if let Err(error) = cluster.add_storage_node(name, &data_dir, listener, address).await {
                 cluster.shutdown().await;
@@ -154,15 +154,25 @@ impl Cluster {
         self.app.address()
     }
 
-    /// NODE_ID, address and pool of each storage node.
+    /// NODE_ID, address and pool of each storage node that runs; no name of a pool where it came later.
     pub fn storage_nodes(&self) -> impl Iterator<Item = (&'static str, SocketAddr, &'static str)> {
-        self.agents.iter().zip(["img1", "img2"]).map(|((name, agent), pool)| (*name, agent.address(), pool))
+        let pool_of = |node| STORAGE_NODES.iter().find(|(name, _)| *name == node).map_or("", |(_, pool)| *pool);
+        self.agents.iter().map(move |(name, agent)| (*name, agent.address(), pool_of(*name)))
     }
 
     /// Its secrets.
     #[must_use]
     pub fn secrets(&self) -> &DevSecrets {
         &self.secrets
+    }
+
+    /// Starts a storage node on `port`, one that was ended or one more, and returns when it has its pool.
+    ///
+    /// # Errors
+    /// [`DevError`]
+    pub async fn start_storage_node(&mut self, name: &'static str, spec: &Spec, port: u16) -> Result<(), DevError> {
+        let (listener, address) = listen(port).await?;
+        self.add_storage_node(name, &absolute(&spec.data_dir)?, listener, address).await
     }
 
     /// Ends one storage node as SIGTERM would; false where it is not running.

@@ -85,6 +85,12 @@ impl TestCluster {
         self.cluster.as_mut().unwrap()
     }
 
+    /// Starts a storage node: s01 or s02 on its port, any other on a free one, with a pool of its own.
+    pub(crate) async fn start_storage_node(&mut self, name: &'static str) {
+        let port = ["", "s01", "s02"].iter().position(|known| *known == name).map_or(0, |at| self.spec.ports[at]);
+        self.cluster.as_mut().unwrap().start_storage_node(name, &self.spec, port).await.unwrap();
+    }
+
     fn running(&self) -> &Cluster {
         self.cluster.as_ref().unwrap()
     }
@@ -252,7 +258,7 @@ pub(crate) fn png(seed: u32, padding: usize) -> Vec<u8> {
 }
 
 /// CRC-32 of the PNG specification, annex D.
-fn crc(kind: &[u8], data: &[u8]) -> u32 {
+pub(crate) fn crc(kind: &[u8], data: &[u8]) -> u32 {
     let mut crc = u32::MAX;
     for byte in kind.iter().chain(data) {
         crc ^= u32::from(*byte);

@@ -7,12 +7,13 @@ use std::{
     time::Duration,
 };
 
-use fantoccini::{Client, ClientBuilder, Locator, elements::Element, wd::WebDriverCompatibleCommand};
+use fantoccini::{Client, ClientBuilder, Locator, elements::Element, key::Key, wd::WebDriverCompatibleCommand};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 use tokio::{
     process::{Child, Command},
+    sync::{Semaphore, SemaphorePermit},
     time::{Instant, sleep},
 };
 
@@ -20,6 +21,9 @@ use crate::harness::PATIENCE;
 
 /// How often a condition on a page is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// Browsers that run at once: each takes a core.
+static BROWSERS: Semaphore = Semaphore::const_new(2);
 
 /// How a page is looked at.
 #[derive(Clone, Copy, Debug)]
@@ -41,11 +45,13 @@ pub(crate) struct Browser {
     pub(crate) page: Client,
     driver: Child,
     _profile: TempDir,
+    _turn: SemaphorePermit<'static>,
 }
 
 impl Browser {
     /// Starts the driver and a session whose `Accept-Language` is `language`.
     pub(crate) async fn start(language: &str) -> Self {
+        let turn = BROWSERS.acquire().await.unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let profile = tempfile::tempdir().unwrap();
         let driver = Command::new("chromedriver")
@@ -66,7 +72,7 @@ impl Browser {
                 Err(_) => sleep(LOOK_AGAIN).await,
             }
         };
-        Self { page, driver, _profile: profile }
+        Self { page, driver, _profile: profile, _turn: turn }
     }
 
     pub(crate) async fn close(mut self) {
@@ -129,15 +135,74 @@ impl Browser {
         }
     }
 
+    /// The first element that is seen of those that `xpath` finds, as soon as there is one.
+    pub(crate) async fn seen(&self, xpath: &str) -> Element {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            for element in self.page.find_all(Locator::XPath(xpath)).await.unwrap() {
+                // What a live page has replaced meanwhile is looked for again.
+                if element.is_displayed().await.unwrap_or(false) {
+                    return element;
+                }
+            }
+            assert!(Instant::now() < until, "not within {PATIENCE:?}: {xpath}\non {}", self.text().await);
+            sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// The field that people know by `label`.
+    pub(crate) async fn field(&self, label: &str) -> Element {
+        let labelled = format!("//label[normalize-space(.)='{label}' or normalize-space(text())='{label}']");
+        let inside = "//*[self::input or self::select or self::textarea]";
+        self.seen(&format!("//*[@id={labelled}/@for] | {labelled}{inside} | //*[@aria-label='{label}']")).await
+    }
+
     /// Types into a field, instead of what is there.
-    pub(crate) async fn fill(&self, css: &str, text: &str) {
-        let field = self.find(css).await;
+    pub(crate) async fn fill(&self, label: &str, text: &str) {
+        let field = self.field(label).await;
         field.clear().await.unwrap();
         field.send_keys(text).await.unwrap();
     }
 
+    /// Chooses the option whose text begins so.
+    pub(crate) async fn choose(&self, label: &str, option: &str) {
+        let field = self.field(label).await;
+        let option = format!(".//option[starts-with(normalize-space(.), '{option}')]");
+        field.find(Locator::XPath(&option)).await.unwrap().click().await.unwrap();
+    }
+
+    /// Presses the button or link that is called so.
+    pub(crate) async fn press(&self, name: &str) {
+        let called = format!("[normalize-space(.)='{name}' or @aria-label='{name}']");
+        let element = self.seen(&format!("//button{called} | //a{called} | //summary{called}")).await;
+        element.click().await.unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+
     pub(crate) async fn click(&self, css: &str) {
         self.find(css).await.click().await.unwrap();
+    }
+
+    /// Presses a key as the keyboard does: where the focus is.
+    pub(crate) async fn key(&self, key: Key) {
+        self.keys(&char::from(key).to_string()).await;
+    }
+
+    pub(crate) async fn keys(&self, text: &str) {
+        self.page.active_element().await.unwrap().send_keys(text).await.unwrap();
+    }
+
+    /// Something that only this very page has: a page that was loaded again has lost it.
+    pub(crate) async fn mark(&self) {
+        self.run("window.marked = true").await;
+    }
+
+    pub(crate) async fn assert_not_loaded_again(&self) {
+        assert_eq!(self.run("return window.marked === true").await, true, "the page was loaded again");
+    }
+
+    /// The path of the page that is shown.
+    pub(crate) async fn path(&self) -> String {
+        self.page.current_url().await.unwrap().path().to_owned()
     }
 
     /// The value of a script's `return`.
@@ -145,9 +210,11 @@ impl Browser {
         self.page.execute(script, Vec::new()).await.unwrap()
     }
 
-    /// The whole page as a PNG below `target/screenshots`.
+    /// The whole page, or the first screens of a long one, as a PNG below `target/screenshots`.
     pub(crate) async fn screenshot(&self, name: &str) {
-        let shot = json!({"format": "png", "captureBeyondViewport": true});
+        let size = self.run("return [innerWidth, Math.min(document.documentElement.scrollHeight, 2600)]").await;
+        let clip = json!({"x": 0, "y": 0, "width": size[0], "height": size[1], "scale": 1});
+        let shot = json!({"format": "png", "captureBeyondViewport": true, "clip": clip});
         let answer = self.command("Page.captureScreenshot", shot).await;
         let bytes = base64::Engine::decode(&base64::prelude::BASE64_STANDARD, answer["data"].as_str().unwrap());
         let dir = target().join("screenshots");

@@ -1,26 +1,34 @@
-//! What people do with the pages, in a real browser over a whole cluster.
+//! What people do with the pages, in a real browser over a whole cluster. Fields and buttons are found by the words that
+//! people see.
 
 mod driver;
+mod keyboard;
+mod looks;
+mod operator;
+mod pictures;
+mod uploads;
 
-use driver::{Browser, Scripts, View};
+use driver::Browser;
 
+use self::pictures::picture;
 use crate::harness::TestCluster;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn try_it() {
-    let cluster = TestCluster::start().await;
-    let browser = Browser::start("de").await;
-    for view in [View::DESK, View::PHONE] {
-        browser.view(view).await;
-        browser.scripts(Scripts::On).await;
-        browser.open(&format!("http://{}/healthz", cluster.app())).await;
-        let seen = browser.run("return [innerWidth, matchMedia('(prefers-color-scheme: dark)').matches, navigator.language]").await;
-        println!("{seen} {}", browser.text().await);
-        println!("{:?}", browser.serious_faults().await);
-        browser.screenshot(&format!("try-{}", view.width)).await;
-    }
-    browser.wait_for("\"").await;
-    browser.find("body").await;
-    browser.close().await;
-    cluster.shutdown().await;
+/// Signs in on the page that asks for it.
+async fn sign_in(browser: &Browser, cluster: &TestCluster) {
+    browser.open(&page(cluster, "/admin")).await;
+    browser.fill("Benutzername", "admin").await;
+    browser.fill("Passwort", &cluster.secret("ADMIN_PASSWORD")).await;
+    browser.press("Anmelden").await;
+    browser.find("nav a[aria-current=page]").await;
+}
+
+/// The address of a page.
+fn page(cluster: &TestCluster, path: &str) -> String {
+    format!("http://{}{path}", cluster.app())
+}
+
+/// Uploads a picture to a pool; the image's UUID.
+async fn uploaded(cluster: &TestCluster, pool: u64, seed: u32) -> String {
+    let answer = cluster.upload(pool, picture(seed, 240, 160)).await;
+    answer["image_uuid"].as_str().unwrap().to_owned()
 }

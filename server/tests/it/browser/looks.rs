@@ -1,0 +1,158 @@
+//! Every page as it looks: pictures of it in `target/screenshots/`, and what can be told by rules. Nothing is wider than a
+//! phone, and axe-core finds no serious fault, by day and by night.
+
+use std::fmt::Write as _;
+
+use super::{
+    driver::{Browser, View},
+    page, picture, sign_in, uploaded,
+};
+use crate::harness::TestCluster;
+
+/// Where it is looked from: width and colours.
+const EYES: [(u32, &str); 4] = [(1440, "light"), (1440, "dark"), (360, "light"), (360, "dark")];
+
+/// Looks at pages, `name` and path of each, in both languages; what is wrong with them as lines for people.
+async fn look_at(browser: &Browser, cluster: &TestCluster, of: &str, pages: &[(&str, String)]) -> String {
+    let mut wrong = String::new();
+    for language in ["de", "en"] {
+        for (name, path) in pages {
+            let (width, scheme) = EYES[0];
+            browser.view(View { width, scheme, language }).await;
+            browser.open(&page(cluster, path)).await;
+            for hidden in unseen_pictures(browser).await {
+                writeln!(wrong, "{of}{name}: no picture: {hidden}").unwrap();
+            }
+            for (width, scheme) in EYES {
+                browser.view(View { width, scheme, language }).await;
+                let shot = format!("{of}{name}-{language}-{width}-{scheme}");
+                browser.screenshot(&shot).await;
+                let widths = browser.run("return [document.documentElement.scrollWidth, innerWidth]").await;
+                if widths[0].as_u64() > widths[1].as_u64() {
+                    writeln!(wrong, "{shot}: is {} wide", widths[0]).unwrap();
+                }
+                // the words of the other language change no colour and no structure
+                if language == "de" {
+                    for fault in browser.serious_faults().await {
+                        writeln!(wrong, "{shot}: {fault}").unwrap();
+                    }
+                }
+            }
+        }
+    }
+    wrong
+}
+
+/// Waits for the pictures of the page, also for those further down; the addresses of those that did not come.
+async fn unseen_pictures(browser: &Browser) -> Vec<String> {
+    browser.run("for (const image of document.images) image.loading = 'eager'").await;
+    let all_ended = "return [...document.images].every(image => image.complete)";
+    browser.wait_until("its pictures are there", async |browser| browser.run(all_ended).await == true).await;
+    let unseen = "return [...document.images].filter(i => !i.naturalWidth && i.getAttribute('src')).map(i => i.src)";
+    let unseen = browser.run(unseen).await;
+    unseen.as_array().unwrap().iter().map(ToString::to_string).collect()
+}
+
+fn paths(of: &[(&'static str, &str)]) -> Vec<(&'static str, String)> {
+    of.iter().map(|(name, path)| (*name, (*path).to_owned())).collect()
+}
+
+const EVERY_PAGE: [(&str, &str); 11] = [
+    ("upload", "/"),
+    ("dashboard", "/admin"),
+    ("images", "/admin/images"),
+    ("storage", "/admin/storage"),
+    ("pool-new", "/admin/storage/new"),
+    ("nodes", "/admin/nodes"),
+    ("queues", "/admin/queues"),
+    ("settings", "/admin/settings"),
+    ("diagnose", "/admin/diagnose"),
+    ("audit", "/admin/audit"),
+    ("nowhere", "/admin/nowhere"),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_page_looks_right_and_is_open_to_all() {
+    let cluster = TestCluster::start().await;
+    let (mut moved, mut share) = (Vec::new(), String::new());
+    for seed in 0..9 {
+        let answer = cluster.upload(1 + u64::from(seed) % 3, picture(seed, 320, 200 + seed * 20)).await;
+        moved.push(answer["image_uuid"].as_str().unwrap().to_owned());
+        answer["view_url"].as_str().unwrap().clone_into(&mut share);
+    }
+    let batch = cluster.move_images(&moved.iter().take(4).map(String::as_str).collect::<Vec<_>>(), 3).await;
+    cluster.wait_for_end(batch.job_id).await;
+    let browser = Browser::start("de").await;
+    let mut wrong = look_at(&browser, &cluster, "", &paths(&[("login", "/admin/login")])).await;
+    sign_in(&browser, &cluster).await;
+    let mut pages = paths(&EVERY_PAGE);
+    pages.extend([
+        ("image-public", format!("/i/{}", share.rsplit('/').next().unwrap())),
+        ("images-table", "/admin/images?view=table".into()),
+        ("image", format!("/admin/images/{}", moved[0])),
+        ("job", format!("/admin/queues/{}", batch.job_id)),
+        ("pool-edit", "/admin/storage/2/edit".into()),
+        ("pool-move", "/admin/storage/1/move".into()),
+    ]);
+    wrong += &look_at(&browser, &cluster, "", &pages).await;
+    assert_eq!(wrong, "");
+    browser.close().await;
+    cluster.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_empty_cluster_says_what_to_do() {
+    let cluster = TestCluster::start().await;
+    let browser = Browser::start("de").await;
+    sign_in(&browser, &cluster).await;
+    let pages = paths(&EVERY_PAGE[1..7]);
+    assert_eq!(look_at(&browser, &cluster, "empty-", &pages).await, "");
+    browser.close().await;
+    cluster.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fault_is_seen_on_every_page_that_it_is_about() {
+    // s01 has stopped with a job for it, and the directory of the pool on s02 is gone.
+    let mut cluster = TestCluster::start().await;
+    let (first, second) = (uploaded(&cluster, 1, 1).await, uploaded(&cluster, 3, 2).await);
+    assert!(cluster.cluster().stop_storage_node("s01").await);
+    cluster.move_images(&[&first], 2).await;
+    std::fs::remove_dir_all(cluster.pool_dir(3)).unwrap();
+    cluster.move_images(&[&second], 1).await;
+    let browser = Browser::start("de").await;
+    sign_in(&browser, &cluster).await;
+    let pages = paths(&[
+        ("dashboard", "/admin"),
+        ("storage", "/admin/storage"),
+        ("nodes", "/admin/nodes"),
+        ("queues", "/admin/queues"),
+        ("diagnose", "/admin/diagnose"),
+    ]);
+    assert_eq!(look_at(&browser, &cluster, "fault-", &pages).await, "");
+    browser.close().await;
+    cluster.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifty_nodes_are_shown_at_once() {
+    let mut cluster = TestCluster::start().await;
+    for name in (3..50).map(|number| format!("s{number:02}")) {
+        cluster.start_storage_node(name.leak()).await;
+    }
+    for seed in 0..12 {
+        uploaded(&cluster, 1 + u64::from(seed) % 3, seed).await;
+    }
+    let browser = Browser::start("de").await;
+    sign_in(&browser, &cluster).await;
+    let pages = paths(&[
+        ("dashboard", "/admin"),
+        ("storage", "/admin/storage"),
+        ("nodes", "/admin/nodes"),
+        ("diagnose", "/admin/diagnose"),
+        ("images", "/admin/images"),
+    ]);
+    assert_eq!(look_at(&browser, &cluster, "fifty-", &pages).await, "");
+    browser.close().await;
+    cluster.shutdown().await;
+}
