@@ -259,7 +259,7 @@ impl WebDriverCompatibleCommand for DevTools {
 fn capabilities(profile: &Path, language: &str) -> Map<String, Value> {
     let options = json!({"args": [
         "--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--hide-scrollbars",
-        "--no-first-run", "--disable-background-networking", "--disable-component-update",
+        "--no-first-run", "--window-size=1440,900", "--disable-background-networking", "--disable-component-update",
         format!("--lang={language}"), format!("--accept-lang={language}"),
         format!("--user-data-dir={}", profile.display()),
     ]});

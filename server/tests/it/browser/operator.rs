@@ -64,7 +64,7 @@ async fn an_image_is_moved_is_seen_to_arrive_and_is_taken_back() {
     let browser = Browser::start("de").await;
     sign_in(&browser, &cluster).await;
     browser.press("Bilder").await;
-    browser.press("picture.png auswählen").await;
+    browser.field("picture.png auswählen").await.click().await.unwrap();
     browser.press("Move to Pool").await;
     browser.choose("Ziel-Pool", "img1").await;
     browser.press("Vorschau").await;
