@@ -50,10 +50,10 @@ words! {
         to_queue: "Zur Warteschlange", "To the queue";
         to_diagnose: "Zur Diagnose", "To the diagnosis";
         make_pool: "Neuer Speicherpool", "New storage pool";
-        node_offline: "Knoten {node} ist offline, zuletzt gesehen {when}. Seine Bilder sind solange nicht erreichbar.",
-            "Node {node} is offline, last seen {when}. Its images can't be reached until it is back.";
-        node_idle_offline: "Knoten {node} ist offline, zuletzt gesehen {when}. Er hat keine Speicherpools.",
-            "Node {node} is offline, last seen {when}. It has no storage pools.";
+        node_offline: "Knoten {node} ist offline (zuletzt gesehen {when}). Seine Bilder sind solange nicht erreichbar.",
+            "Node {node} is offline (last seen {when}). Its images can't be reached until it is back.";
+        node_idle_offline: "Knoten {node} ist offline (zuletzt gesehen {when}). Er hat keine Speicherpools.",
+            "Node {node} is offline (last seen {when}). It has no storage pools.";
         pool_problem: "Speicherpool {pool} ({node}): {problem}", "Storage pool {pool} ({node}): {problem}";
         pool_full: "Speicherpool {pool} ist zu {percent} voll.", "Storage pool {pool} is {percent} full.";
         disk_full: "Auf der Platte von Speicherpool {pool} sind nur noch {free} frei.",

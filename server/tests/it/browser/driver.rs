@@ -36,8 +36,6 @@ pub(crate) struct View {
 impl View {
     /// A desk in daylight.
     pub(crate) const DESK: Self = Self { width: 1440, scheme: "light", language: "de" };
-    /// A phone at night.
-    pub(crate) const PHONE: Self = Self { width: 360, scheme: "dark", language: "de" };
 }
 
 /// A browser with one tab.

@@ -8,13 +8,14 @@ mod operator;
 mod pictures;
 mod uploads;
 
-use driver::Browser;
+use driver::{Browser, View};
 
 use self::pictures::picture;
 use crate::harness::TestCluster;
 
 /// Signs in on the page that asks for it.
 async fn sign_in(browser: &Browser, cluster: &TestCluster) {
+    browser.view(View::DESK).await;
     browser.open(&page(cluster, "/admin")).await;
     browser.fill("Benutzername", "admin").await;
     browser.fill("Passwort", &cluster.secret("ADMIN_PASSWORD")).await;
