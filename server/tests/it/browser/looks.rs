@@ -92,7 +92,7 @@ async fn every_page_looks_right_and_is_open_to_all() {
         ("images-table", "/admin/images?view=table".into()),
         ("image", format!("/admin/images/{}", moved[0])),
         ("job", format!("/admin/queues/{}", batch.job_id)),
-        ("pool-edit", "/admin/storage/2/edit".into()),
+        ("pool-edit", "/admin/storage/2".into()),
         ("pool-move", "/admin/storage/1/move".into()),
     ]);
     wrong += &look_at(&browser, &cluster, "", &pages).await;

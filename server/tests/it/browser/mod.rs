@@ -6,7 +6,6 @@ mod keyboard;
 mod looks;
 mod operator;
 mod pictures;
-mod uploads;
 
 use driver::{Browser, View};
 

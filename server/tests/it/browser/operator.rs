@@ -49,8 +49,6 @@ async fn the_language_is_the_browsers_until_it_is_switched_and_stays_so() {
         browser.wait_for(words).await;
         assert_eq!(browser.run("return document.documentElement.lang").await, language.to_lowercase());
     }
-    browser.open(&page(&cluster, "/")).await;
-    browser.wait_for("Upload an image").await;
     browser.close().await;
     cluster.shutdown().await;
 }
@@ -107,8 +105,6 @@ async fn a_node_that_stops_is_offline_on_the_pages_and_its_job_waits_until_it_is
     assert!(cluster.cluster().stop_storage_node("s01").await);
     browser.wait_for("Offline").await;
     browser.assert_not_loaded_again().await;
-    browser.press("Speicherverwaltung").await;
-    browser.wait_for("Offline").await;
 
     let batch = cluster.move_images(&[&uuid], 2).await;
     browser.press("Warteschlangen").await;
