@@ -38,7 +38,7 @@ words! {
         some_cancelled: "{n} abgebrochen", "{n} cancelled";
         gone_pool: "Pool {n} (gelöscht)", "Pool {n} (deleted)";
         several_pools: "mehrere Pools", "several pools";
-        files_missing: "{n} Dateien fehlten an der Quelle", "{n} files were not at the source";
+        files_missing: "an der Quelle fehlende Dateien: {n}", "files that were not at the source: {n}";
         progress: "Fortschritt", "Progress";
         to: "nach", "to";
         retry: "Erneut versuchen", "Try again";
