@@ -2,6 +2,7 @@
 
 mod audit;
 mod dashboard;
+mod diagnose;
 mod image;
 mod image_shown;
 mod images;
@@ -24,6 +25,7 @@ pub(crate) fn router() -> Router<Site> {
     Router::new()
         .route("/admin", get(|visit: Visit| live::page(visit, &["job", "node", "pool", "image"], dashboard::page)))
         .route("/admin/audit", get(audit::page))
+        .route("/admin/diagnose", get(diagnose::page))
         .route("/admin/nodes", get(|visit: Visit| live::page(visit, &["node", "pool", "job"], nodes::page)))
         .merge(settings::router())
         .merge(lists::router())

@@ -16,6 +16,7 @@ macro_rules! words {
 
 mod audit;
 mod dashboard;
+mod diagnose;
 mod frame;
 mod gate;
 mod images;
@@ -28,6 +29,7 @@ mod units;
 pub(crate) use self::{
     audit::Audit,
     dashboard::Dashboard,
+    diagnose::Diagnose,
     frame::Frame,
     gate::Gate,
     images::{Images, Selection},
@@ -53,6 +55,7 @@ pub enum Language {
 pub(crate) struct Words {
     pub(crate) audit: Audit,
     pub(crate) dashboard: Dashboard,
+    pub(crate) diagnose: Diagnose,
     pub(crate) frame: Frame,
     pub(crate) gate: Gate,
     pub(crate) nodes: Nodes,
@@ -67,6 +70,7 @@ pub(crate) struct Words {
 static DE: Words = Words {
     audit: Audit::DE,
     dashboard: Dashboard::DE,
+    diagnose: Diagnose::DE,
     frame: Frame::DE,
     gate: Gate::DE,
     nodes: Nodes::DE,
@@ -80,6 +84,7 @@ static DE: Words = Words {
 static EN: Words = Words {
     audit: Audit::EN,
     dashboard: Dashboard::EN,
+    diagnose: Diagnose::EN,
     frame: Frame::EN,
     gate: Gate::EN,
     nodes: Nodes::EN,

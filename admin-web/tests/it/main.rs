@@ -4,6 +4,7 @@
 mod api_keys;
 mod audit;
 mod dashboard;
+mod diagnose;
 mod fake;
 mod frame;
 mod gate;

@@ -158,10 +158,10 @@ async fn a_mask_changes_only_its_fields_and_a_second_editor_sees_the_first() {
 
 #[tokio::test]
 async fn nodes_are_listed_also_when_they_are_away() {
-    // Attached: since when and from where; away: offline, still known.
+    // Attached: since when, from where, with its clock and the room of its disks; away: since when, and how many jobs wait.
     let office = Office::open().await;
     let s01 = FakeNode::attach(&office, "s01").await;
-    let _s02 = FakeNode::attach(&office, "s02").await;
+    let s02 = FakeNode::attach(&office, "s02").await;
     let mut watcher = office.books.watch();
     let mut client = office.admin().await;
     let nodes = client.list_nodes(admins(v1::ListNodesRequest {})).await.unwrap().into_inner().nodes;
@@ -170,14 +170,33 @@ async fn nodes_are_listed_also_when_they_are_away() {
     assert_eq!((node.node_id.as_str(), node.online, node.slots), ("s01", true, 4));
     assert!(node.address.starts_with("127.0.0.1:") && node.attached_since.is_some() && node.last_seen.is_some());
     assert_eq!(node.pool_ids, [s01.pool()]);
+    assert_eq!((node.offline_since, node.jobs_waiting, node.clock_offset_seconds), (None, 0, None));
+    let (seconds, beat) = (pixelfox_node::clock::unix_seconds() - 90, s01.well());
+    let beat = v1::Heartbeat { now: Some(prost_types::Timestamp { seconds, nanos: 0 }), ..beat };
+    s01.say(v1::node_event::Event::Heartbeat(beat)).await;
+    let uploads = [office.upload(&s01, 1).await, office.upload(&s01, 2).await];
+    let told = async {
+        loop {
+            let node = client.list_nodes(admins(v1::ListNodesRequest {})).await.unwrap().into_inner().nodes.remove(0);
+            if let Some(offset) = node.clock_offset_seconds {
+                return (offset.round(), node.filesystem_free, node.filesystem_total);
+            }
+        }
+    };
+    let (offset, free, total) = crate::office::within("the heartbeat", told).await;
+    assert!((-92.0..=-89.0).contains(&offset), "{offset}");
+    assert_eq!((free, total), (1 << 40, 2 << 40));
     drop(s01);
     while office.books.attached().len() > 1 {
         crate::office::within("the end of s01", watcher.next()).await;
     }
+    office.move_to(&[&uploads[0], &uploads[1]], s02.pool()).await;
     let nodes = client.list_nodes(admins(v1::ListNodesRequest {})).await.unwrap().into_inner().nodes;
     assert_eq!((nodes[0].online, nodes[0].attached_since, nodes[1].online), (false, None, true));
+    assert!(nodes[0].offline_since.is_some() && nodes[1].offline_since.is_none());
+    assert_eq!((nodes[0].jobs_waiting, nodes[1].jobs_waiting), (2, 0));
     let overview = client.get_overview(admins(v1::GetOverviewRequest {})).await.unwrap().into_inner();
-    assert_eq!((overview.nodes_online, overview.nodes_known, overview.images), (1, 2, 0));
+    assert_eq!((overview.nodes_online, overview.nodes_known, overview.images), (1, 2, 2));
     office.close().await;
 }
 
