@@ -24,11 +24,9 @@ pub(super) fn answer(path: &str, headers: &HeaderMap) -> Response {
     let hint = format!("The right URL is {url} (a pool's public_base_url is host and port only, without {PREFIX})");
     let mut response = Fault::not_found(message).with_hint(hint).into_response();
     if wants_a_page(headers) {
-        let typed = [
-            (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
-            (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(INERT)),
-        ];
-        response.headers_mut().extend(typed);
+        let page_headers = response.headers_mut();
+        page_headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+        page_headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(INERT));
         *response.body_mut() = page(&wrong, &right, &url).into();
     }
     response
