@@ -1,6 +1,8 @@
 //! How values pass between Rust and the database: 64-bit numbers without a sign, ids, and batches as one JSON text that
 //! a statement unfolds. What another database would want differently belongs here.
 
+use std::borrow::Cow;
+
 use pixelfox_proto::{JobId, PoolId, Sha256};
 use serde::Serialize;
 
@@ -22,6 +24,28 @@ pub(super) fn postgres(text: &str) -> String {
     }
     unfolded.push_str(rest);
     unfolded.replace("CROSS JOIN", "JOIN").replace("instr(", "strpos(")
+}
+
+/// Which database a text is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Choice {
+    Sqlite,
+    Postgres,
+}
+
+/// A text in which `\u{1}…\u{2}…\u{3}` holds what is for one database and for the other.
+pub(super) fn chosen(text: &str, choice: Choice) -> Cow<'_, str> {
+    if !text.contains('\u{1}') {
+        return Cow::Borrowed(text);
+    }
+    let mut whole = String::with_capacity(text.len());
+    for part in text.split('\u{1}') {
+        let (either, after) = part.split_once('\u{3}').unwrap_or(("\u{2}", part));
+        let (sqlite, postgres) = either.split_once('\u{2}').unwrap_or((either, either));
+        whole.push_str(if choice == Choice::Sqlite { sqlite } else { postgres });
+        whole.push_str(after);
+    }
+    Cow::Owned(whole)
 }
 
 /// A count or size as the database has it. What does not fit becomes the largest.
@@ -77,6 +101,15 @@ pub(super) fn sha256(bytes: &[u8]) -> Result<Sha256, Trouble> {
 
 #[cfg(test)]
 mod tests {
+    use super::{Choice, chosen};
+
+    #[test]
+    fn each_database_gets_its_part_of_a_text() {
+        let text = "a \u{1}b\u{2}c\u{3} d \u{1}\u{2}e\u{3}";
+        assert_eq!((chosen(text, Choice::Sqlite), chosen(text, Choice::Postgres)), ("a b d ".into(), "a c d e".into()));
+        assert_eq!(chosen("plain", Choice::Sqlite), "plain");
+    }
+
     #[test]
     fn a_text_for_both_databases_is_turned_into_the_other_ones() {
         for (given, want) in [

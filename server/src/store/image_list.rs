@@ -36,13 +36,11 @@ impl Store {
             let search = Search::new(&mut conn, &filter, bounds).await?;
             let driver = search.driver(&mut conn).await?;
             let limit = usize::try_from(ask.limit()).unwrap_or(usize::MAX);
-            let total = match &start {
-                Some(start) => start.total,
-                None => search.total(&mut conn, &driver).await?,
-            };
-            let picked = match driver {
-                Driver::Walk => search.walk(&mut conn, start, limit).await?,
-                _ => search.gather(&mut conn, &driver, start, limit).await?,
+            let known = start.as_ref().map(|start| start.total);
+            let (picked, total) = match (driver, known) {
+                (Driver::Walk, Some(total)) => (search.walk(&mut conn, start, limit).await?, total),
+                (Driver::Walk, None) => (search.walk(&mut conn, None, limit).await?, search.total(&mut conn).await?),
+                (driver, known) => search.gather(&mut conn, &driver, start, limit, known).await?,
             };
             let next = picked.next.map(|(key, id)| Place { key, id, total }.token(&list));
             let items = shown(&mut conn, &picked.ids).await?;
@@ -133,7 +131,7 @@ impl Search {
             return Ok(Driver::State);
         }
         let mut narrowest = (self.bounds.gathered + 1, Driver::Walk);
-        if let Some(pools) = &self.pools {
+        if let Some(pools) = self.pools.as_ref().filter(|_| self.pool_of_walk().is_none() || !self.name.is_empty()) {
             narrowest = narrower(narrowest, (images_in(conn, pools).await?, Driver::Pools));
         }
         for (span, within, driver) in
@@ -148,50 +146,60 @@ impl Search {
         Ok(narrowest.1)
     }
 
-    /// How many fit: from counters, by counting what is narrow, else as far as a walk goes.
-    async fn total(&self, conn: &mut Conn, driver: &Driver) -> Result<Total, Trouble> {
-        if *driver != Driver::Walk {
-            let (count,): (i64,) = self.gathered("SELECT COUNT(*)", driver).fetch_one(conn).await?;
-            // more copies in a state than are looked through: that many were
-            let all = *driver != Driver::State || count < self.bounds.gathered;
-            return Ok(if all { Total::Exact(uint(count)) } else { Total::AtLeast(uint(count)) });
-        }
-        if self.name.is_empty() && self.created.is_all() && self.size.is_all() {
-            let all: i64 = match &self.pools {
-                None => statement::query_scalar(ALL_IMAGES).fetch_one(conn).await?,
-                Some(pools) => images_in(conn, pools).await?,
-            };
-            return Ok(Total::Exact(uint(all)));
+    /// How many a walk meets: from counters, else as far as it goes.
+    async fn total(&self, conn: &mut Conn) -> Result<Total, Trouble> {
+        let ranges = u8::from(!self.created.is_all()) + u8::from(!self.size.is_all());
+        match (self.name.is_empty(), ranges, &self.pools) {
+            (true, 0, None) => {
+                let all: i64 = statement::query_scalar(ALL_IMAGES).fetch_one(conn).await?;
+                return Ok(Total::Exact(uint(all)));
+            }
+            (true, 0, Some(pools)) => return Ok(Total::Exact(uint(images_in(conn, pools).await?))),
+            // it was too many to be gathered
+            (true, 1, None) => return Ok(Total::AtLeast(uint(self.bounds.gathered))),
+            _ => {}
         }
         // the order does not matter for the count, and the newest lie together
         let newest = Self { order: ImageOrder::Newest, ..self.clone() };
         let start = newest.start();
-        let end = newest.ahead(conn, &start, self.bounds.walked).await?;
-        let (count,): (i64,) = newest.along("SELECT COUNT(*)", &start, end.as_ref()).fetch_one(conn).await?;
-        Ok(if end.is_some() { Total::AtLeast(uint(count)) } else { Total::Exact(uint(count)) })
+        let end = newest.ahead(conn, &start, newest.walked()).await?;
+        let mut sql = newest.along("SELECT COUNT(*) FROM (SELECT 1", &start, end.as_ref());
+        sql.push(" LIMIT ").push_bind(self.bounds.counted + 1).push(") AS counted");
+        let (count,): (i64,) = sql.fetch_one(conn).await?;
+        Ok(match count {
+            count if count > self.bounds.counted => Total::AtLeast(uint(self.bounds.counted)),
+            count if end.is_some() => Total::AtLeast(uint(count)),
+            count => Total::Exact(uint(count)),
+        })
     }
 
-    /// The narrow part read and sorted.
+    /// The narrow part read and sorted; for the first page counted as well.
     async fn gather(
         &self,
         conn: &mut Conn,
         driver: &Driver,
         start: Option<Place>,
         limit: usize,
-    ) -> Result<Picked, Trouble> {
-        let mut sql = self.gathered(self.order.columns(), driver);
+        known: Option<Total>,
+    ) -> Result<(Picked, Total), Trouble> {
+        let columns = if known.is_some() { self.order.columns() } else { self.order.counting() };
+        let mut sql = self.gathered(columns, driver);
         if let Some(start) = start {
             self.push_after(&mut sql, self.order.hidden(), &(start.key, start.id));
         }
         self.push_order(&mut sql, self.order.hidden(), limit);
         let rows: Vec<KeyRow> = sql.fetch_all(conn).await?;
-        Ok(Picked::of(rows.into_iter().map(|row| self.order.at(row)).collect(), limit))
+        let count = rows.first().map_or(0, |row| row.3);
+        // more copies in a state than are looked through: that many were
+        let all = *driver != Driver::State || count < self.bounds.gathered;
+        let total = known.unwrap_or(if all { Total::Exact(uint(count)) } else { Total::AtLeast(uint(count)) });
+        Ok((Picked::of(rows.into_iter().map(|row| self.order.at(row)).collect(), limit), total))
     }
 
     /// Along the order, step by step, until the page is full, the list ends or enough rows were looked at.
     async fn walk(&self, conn: &mut Conn, start: Option<Place>, limit: usize) -> Result<Picked, Trouble> {
         let mut at = start.map_or_else(|| self.start(), |start| (start.key, start.id));
-        let (mut left, mut step, mut found) = (self.order.walked(self.bounds), self.bounds.step, Vec::new());
+        let (mut left, mut step, mut found) = (self.walked(), self.bounds.step, Vec::new());
         loop {
             let end = self.ahead(conn, &at, step.min(left)).await?;
             let mut sql = self.along(self.order.columns(), &at, end.as_ref());

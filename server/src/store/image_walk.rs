@@ -7,17 +7,26 @@ use super::{
     image_list::{At, Driver, Search},
     statement::{self, Conn, Statement},
 };
-use crate::catalog::{Bounds, ImageOrder, SortKey, Span};
+use crate::catalog::{ImageOrder, SortKey, Span};
 
-/// A row's id, and what it is sorted by: a number or a name.
-pub(super) type KeyRow = (i64, i64, String);
+/// A row's id, what it is sorted by (a number or a name), and how many there are, where that is counted.
+pub(super) type KeyRow = (i64, i64, String, i64);
 
 impl ImageOrder {
     pub(super) const fn columns(self) -> &'static str {
         match self {
-            Self::Newest | Self::Oldest => "SELECT i.id, i.created, ''",
-            Self::Largest | Self::Smallest => "SELECT i.id, i.size, ''",
-            Self::Name => "SELECT i.id, CAST(0 AS BIGINT), i.name_key",
+            Self::Newest | Self::Oldest => "SELECT i.id, i.created, '', CAST(0 AS BIGINT)",
+            Self::Largest | Self::Smallest => "SELECT i.id, i.size, '', CAST(0 AS BIGINT)",
+            Self::Name => "SELECT i.id, CAST(0 AS BIGINT), i.name_key, CAST(0 AS BIGINT)",
+        }
+    }
+
+    /// The same, each with the count of all.
+    pub(super) const fn counting(self) -> &'static str {
+        match self {
+            Self::Newest | Self::Oldest => "SELECT i.id, i.created, '', COUNT(*) OVER ()",
+            Self::Largest | Self::Smallest => "SELECT i.id, i.size, '', COUNT(*) OVER ()",
+            Self::Name => "SELECT i.id, CAST(0 AS BIGINT), i.name_key, COUNT(*) OVER ()",
         }
     }
 
@@ -41,16 +50,11 @@ impl ImageOrder {
         matches!(self, Self::Oldest | Self::Smallest | Self::Name)
     }
 
-    /// Rows that one page walks along at most: by time they lie in the table as in the index, by size or name they are
-    /// all over it.
-    pub(super) const fn walked(self, bounds: Bounds) -> i64 {
-        match self {
-            Self::Newest | Self::Oldest => bounds.walked,
-            Self::Largest | Self::Smallest | Self::Name => bounds.walked_across,
-        }
+    const fn is_by_time(self) -> bool {
+        matches!(self, Self::Newest | Self::Oldest)
     }
 
-    pub(super) fn at(self, (id, number, name): KeyRow) -> At {
+    pub(super) fn at(self, (id, number, name, _): KeyRow) -> At {
         match self {
             Self::Name => (SortKey::Name(name), id),
             _ => (SortKey::Number(number), id),
@@ -64,6 +68,24 @@ pub(super) fn ends(span: Span) -> (i64, i64) {
 }
 
 impl Search {
+    /// The one pool along whose own index a walk by time goes.
+    pub(super) fn pool_of_walk(&self) -> Option<i64> {
+        match self.pools.as_deref() {
+            Some([pool]) if self.order.is_by_time() => Some(*pool),
+            _ => None,
+        }
+    }
+
+    /// Rows that one page walks along at most.
+    pub(super) fn walked(&self) -> i64 {
+        let by_index = self.pools.is_none() && self.size.is_all();
+        match (self.order.is_by_time(), self.pool_of_walk()) {
+            (true, None) if by_index => self.bounds.walked,
+            (true, None) => self.bounds.walked_beside,
+            _ => self.bounds.walked_across,
+        }
+    }
+
     /// What the order runs over.
     fn span(&self) -> (i64, i64) {
         match self.order {
@@ -91,6 +113,7 @@ impl Search {
     pub(super) fn step(&self, at: &At, step: i64) -> Statement<KeyRow> {
         let mut sql = statement::query_as(self.order.columns());
         sql.push(" FROM images i WHERE true");
+        self.push_pool_of_walk(&mut sql);
         self.push_after(&mut sql, self.order.plain(), at);
         self.push_last(&mut sql);
         self.push_sorted(&mut sql, self.order.plain());
@@ -102,6 +125,7 @@ impl Search {
     pub(super) fn along<T>(&self, columns: &'static str, at: &At, end: Option<&At>) -> Statement<T> {
         let mut sql = statement::query_as(columns);
         sql.push(" FROM images i WHERE i.deleting = 0");
+        self.push_pool_of_walk(&mut sql);
         self.push_after(&mut sql, self.order.plain(), at);
         match end {
             Some((key, id)) => {
@@ -151,6 +175,12 @@ impl Search {
         sql.push_bind(self.state.unwrap_or_default());
         sql.push(" CROSS JOIN files f ON f.id = r.file_id LIMIT ").push_bind(self.bounds.gathered);
         sql.push(") AS s CROSS JOIN images i ON i.id = s.image_id WHERE i.pool_id = s.pool_id");
+    }
+
+    fn push_pool_of_walk<T>(&self, sql: &mut Statement<T>) {
+        if let Some(pool) = self.pool_of_walk() {
+            sql.push(" AND i.pool_id = ").push_bind(pool);
+        }
     }
 
     /// The whole filter, but what names one image by itself.

@@ -115,14 +115,14 @@ impl Along {
             let known = made.filter(|made| *made >= self.count);
             return Ok(known.map_or(Total::AtLeast(uint(self.bounds.counted)), |made| Total::Exact(uint(made))));
         }
-        let end = self.ahead(conn, i64::MAX, self.bounds.walked).await?;
+        let end = self.ahead(conn, i64::MAX, self.bounds.counted).await?;
         let (count,): (i64,) = self.counted(i64::MAX, end, i64::MAX).fetch_one(conn).await?;
         Ok(if end.is_some() { Total::AtLeast(uint(count)) } else { Total::Exact(uint(count)) })
     }
 
     /// A page from below this id on, and the last id that was looked at, where there may be more.
     async fn walk(&self, conn: &mut Conn, mut below: i64, limit: usize) -> Result<(Vec<Job>, Option<i64>), Trouble> {
-        let (mut left, mut step, mut found) = (self.bounds.walked, self.bounds.step, Vec::new());
+        let (mut left, mut step, mut found) = (self.bounds.walked_across, self.bounds.step, Vec::new());
         let end = loop {
             let end = self.ahead(conn, below, step.min(left)).await?;
             let rows = self.page(below, end, limit - found.len()).fetch_all(&mut *conn).await?;
@@ -185,14 +185,17 @@ impl Along {
         sql
     }
 
-    /// Column and id are compared as one, so that the index that has both is the one that serves.
+    /// SQLite goes by a column's value and the id to their index. PostgreSQL might go by the id alone, past a million others:
+    /// there column and id are compared as one.
     fn push_range<T>(&self, sql: &mut Statement<T>, below: i64, end: Option<i64>) {
         let end = end.unwrap_or(0);
         match &self.by {
             Some(Column { plain, value: Some(value), .. }) => {
-                sql.push(plain).push(" IS NOT NULL AND (").push(plain).push(", id) < (").push_bind(value.clone());
-                sql.push(", ").push_bind(below).push(") AND (").push(plain).push(", id) >= (");
-                sql.push_bind(value.clone()).push(", ").push_bind(end).push(")");
+                sql.push(plain).push(" IS NOT NULL");
+                for (sqlite, postgres, id) in [(" AND id < ", ", id) < (", below), (" AND id >= ", ", id) >= (", end)] {
+                    sql.push(" AND ").push_either("", "(").push(plain).push_either(" = ", postgres);
+                    sql.push_bind(value.clone()).push_either(sqlite, ", ").push_bind(id).push_either("", ")");
+                }
             }
             Some(Column { plain, value: None, .. }) => {
                 sql.push(plain).push(" IS NULL AND id < ").push_bind(below).push(" AND id >= ").push_bind(end);

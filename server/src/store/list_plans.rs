@@ -17,6 +17,7 @@ async fn statements(conn: &mut Conn) -> Result<Vec<(String, Statement<()>, &'sta
     for filter in filters().into_iter().filter(|filter| filter.query.is_empty() || filter.query == "FERIEN") {
         let search = Search::new(conn, &filter, Bounds::PAGE).await?;
         let index = match filter.order {
+            ImageOrder::Newest | ImageOrder::Oldest if search.pool_of_walk().is_some() => "images_of_pool",
             ImageOrder::Newest | ImageOrder::Oldest => "images_by_created",
             ImageOrder::Largest | ImageOrder::Smallest => "images_by_size",
             ImageOrder::Name => "images_by_name",

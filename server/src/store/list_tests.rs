@@ -8,7 +8,7 @@ use crate::catalog::{
 };
 
 /// So few that every way through a list is taken.
-const NARROW: Bounds = Bounds { gathered: 30, counted: 25, walked: 60, walked_across: 40, step: 3 };
+const NARROW: Bounds = Bounds { gathered: 30, counted: 25, walked: 60, walked_beside: 50, walked_across: 40, step: 3 };
 const IMAGES: u64 = 240;
 const JOBS: u64 = 240;
 

@@ -192,7 +192,26 @@ impl<T> Statement<T> {
 
     /// The text that PostgreSQL gets.
     fn for_postgres(&self) -> AssertSqlSafe<Cow<'static, str>> {
-        AssertSqlSafe(self.postgres.map_or_else(|| Cow::Owned(dialect::postgres(&self.text)), Cow::Borrowed))
+        let own = || Cow::Owned(dialect::postgres(&dialect::chosen(&self.text, dialect::Choice::Postgres)));
+        AssertSqlSafe(self.postgres.map_or_else(own, Cow::Borrowed))
+    }
+
+    /// The text that SQLite gets, and the values.
+    fn for_sqlite(self) -> (AssertSqlSafe<Cow<'static, str>>, SqliteArguments) {
+        let text = match dialect::chosen(&self.text, dialect::Choice::Sqlite) {
+            Cow::Borrowed(_) => self.text,
+            Cow::Owned(text) => Cow::Owned(text),
+        };
+        (AssertSqlSafe(text), sqlite(self.values))
+    }
+
+    /// Adds to the text what each database wants of it.
+    pub(super) fn push_either(&mut self, sqlite: &'static str, postgres: &'static str) -> &mut Self {
+        let text = self.text.to_mut();
+        for part in ["\u{1}", sqlite, "\u{2}", postgres, "\u{3}"] {
+            text.push_str(part);
+        }
+        self
     }
 
     /// Adds to the text.
@@ -213,7 +232,8 @@ impl<T> Statement<T> {
     pub(super) async fn execute(self, conn: &mut Conn) -> Result<(), sqlx::Error> {
         match conn.inner() {
             Inner::Sqlite(conn) => {
-                sqlx::query_with(AssertSqlSafe(self.text), sqlite(self.values)).execute(conn).await.map(drop)
+                let (text, values) = self.for_sqlite();
+                sqlx::query_with(text, values).execute(conn).await.map(drop)
             }
             Inner::Postgres(conn) => {
                 sqlx::query_with(self.for_postgres(), postgres(self.values)).execute(conn).await.map(drop)
@@ -236,7 +256,8 @@ impl<T: Row> Statement<T> {
     pub(super) async fn fetch_all(self, conn: &mut Conn) -> Result<Vec<T>, sqlx::Error> {
         match conn.inner() {
             Inner::Sqlite(conn) => {
-                sqlx::query_as_with(AssertSqlSafe(self.text), sqlite(self.values)).fetch_all(conn).await
+                let (text, values) = self.for_sqlite();
+                sqlx::query_as_with(text, values).fetch_all(conn).await
             }
             Inner::Postgres(conn) => {
                 sqlx::query_as_with(self.for_postgres(), postgres(self.values)).fetch_all(conn).await
@@ -248,7 +269,8 @@ impl<T: Row> Statement<T> {
     pub(super) async fn fetch_optional(self, conn: &mut Conn) -> Result<Option<T>, sqlx::Error> {
         match conn.inner() {
             Inner::Sqlite(conn) => {
-                sqlx::query_as_with(AssertSqlSafe(self.text), sqlite(self.values)).fetch_optional(conn).await
+                let (text, values) = self.for_sqlite();
+                sqlx::query_as_with(text, values).fetch_optional(conn).await
             }
             Inner::Postgres(conn) => {
                 sqlx::query_as_with(self.for_postgres(), postgres(self.values)).fetch_optional(conn).await

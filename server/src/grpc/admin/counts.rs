@@ -1,11 +1,12 @@
 //! Counts of jobs for everybody who looks. Counting reads two whole indexes, so it takes a fiftieth of the time at most:
-//! small books are counted once a second, those with millions of jobs every few seconds, and in between everybody gets
-//! what was counted last.
+//! small books are counted once a second, those with millions of jobs every few seconds, and nobody waits for that longer
+//! than a moment: then it is what was counted last.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
+use tokio_util::task::TaskTracker;
 
 use crate::catalog::{JobTotals, UnixMillis};
 use crate::clock;
@@ -15,6 +16,8 @@ use crate::store::{Store, StoreError};
 const WORTH: u32 = 50;
 /// and for so long at least.
 const FRESH: Duration = Duration::from_secs(1);
+/// How long one waits for new ones.
+const PATIENCE: Duration = Duration::from_millis(30);
 
 /// What was counted, and when.
 #[derive(Clone, Debug)]
@@ -34,20 +37,31 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    /// The counts, new where that is due and nobody else is at it.
-    pub(super) async fn of(&self, store: &Store) -> Result<Counted, StoreError> {
-        let last = self.last();
-        if let Some(last) = last.as_ref().filter(|last| Instant::now() < last.until) {
-            return Ok(last.clone());
-        }
-        let _turn = match (self.turn.try_lock(), last) {
-            (Ok(turn), _) => turn,
-            (Err(_), Some(last)) => return Ok(last),
-            (Err(_), None) => self.turn.lock().await,
+    /// The counts: new ones where they are due and soon there, else the last.
+    pub(super) async fn of(&self, store: &Store, tasks: &TaskTracker) -> Result<Counted, StoreError> {
+        let Some(last) = self.last() else {
+            let _turn = self.turn.lock().await;
+            return match self.last() {
+                Some(last) => Ok(last),
+                None => self.count(store).await,
+            };
         };
-        if let Some(last) = self.last().filter(|last| Instant::now() < last.until) {
+        if Instant::now() < last.until {
             return Ok(last);
         }
+        let Ok(turn) = self.turn.clone().try_lock_owned() else { return Ok(last) };
+        let (this, store) = (self.clone(), store.clone());
+        let counting = tasks.spawn(async move {
+            let _turn = turn;
+            this.count(&store).await
+        });
+        match timeout(PATIENCE, counting).await {
+            Ok(Ok(counted)) => counted,
+            _ => Ok(last),
+        }
+    }
+
+    async fn count(&self, store: &Store) -> Result<Counted, StoreError> {
         let (begun, at) = (Instant::now(), clock::now());
         let totals = store.job_totals().await?;
         let until = begun + FRESH.max(begun.elapsed() * WORTH);
