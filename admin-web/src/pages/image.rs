@@ -1,7 +1,5 @@
 //! `/admin/images/<uuid>`: the picture, its data, every file with its state, what became of it; and its checksums read.
 
-use std::fmt::Write as _;
-
 use askama::Template;
 use axum::{extract::Path, response::Response};
 use pixelfox_proto::v1;
@@ -53,10 +51,8 @@ struct FileRow {
 
 /// Every digit of a digest.
 fn hex(digest: &[u8]) -> String {
-    digest.iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    let digits = digest.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)).collect()
 }
 
 pub(crate) async fn page(visit: Visit, uuid: String) -> Result<String, Trouble> {
