@@ -175,6 +175,12 @@ impl Fault {
         &self.message
     }
 
+    /// Seconds after which another try makes sense, where that is known.
+    #[must_use]
+    pub const fn retry_after_seconds(&self) -> Option<u32> {
+        self.retry_after_seconds
+    }
+
     /// What to change, where it is known.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {

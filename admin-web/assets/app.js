@@ -1,6 +1,8 @@
 // PixelFox: what a page gains with a script. Without it every page and action works as links, forms and tables.
 "use strict";
 
+document.documentElement.classList.add("script");
+
 // ---- live: the page asks its own address for events; the server sends regions whose HTML has changed.
 
 /** Makes `old` like `fresh` and keeps what the reader is doing: focus, typed text, opened details, selection. */
@@ -95,10 +97,25 @@ function localTimes(root) {
 
 // ---- buttons: copy; ask before what can't be undone is the server's page, not a dialog; no double posts
 
+/** Puts `text` on the clipboard; the older way too, because browsers keep the newer one for https. */
+async function copied(text) {
+  try { await navigator.clipboard.writeText(text); return true; } catch { /* not here */ }
+  const area = document.createElement("textarea");
+  area.value = text;
+  area.className = "out-of-sight";
+  const before = document.activeElement;
+  document.body.append(area);
+  area.select();
+  const done = document.execCommand("copy");
+  area.remove();
+  before?.focus({ preventScroll: true });
+  return done;
+}
+
 addEventListener("click", async event => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;
-  try { await navigator.clipboard.writeText(button.dataset.copy); } catch { return; }
+  if (!await copied(button.dataset.copy)) return;
   const label = button.querySelector("[data-copied]");
   if (!label) return;
   const before = label.textContent;

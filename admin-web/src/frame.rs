@@ -71,6 +71,20 @@ async fn finish(request: Request, next: Next) -> Response {
     response
 }
 
+/// The layer around the pages for everyone.
+pub(crate) async fn for_everyone(request: Request, next: Next) -> Response {
+    if let Some(response) = switched(request.uri()) {
+        return response;
+    }
+    let mut response = next.run(request).await;
+    let is_page =
+        response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    if is_page {
+        harden(response.headers_mut());
+    }
+    response
+}
+
 fn trouble_page(view: &View, trouble: &Trouble) -> Response {
     let words = &view.w.frame;
     let (title, cure) = match trouble.status.as_u16() {

@@ -26,6 +26,7 @@ mod frame;
 mod gate;
 mod live;
 mod pages;
+pub mod public;
 mod query;
 mod show;
 mod trouble;

@@ -22,6 +22,7 @@ mod gate;
 mod images;
 mod jobs;
 mod nodes;
+mod public;
 mod queues;
 mod settings;
 mod units;
@@ -35,6 +36,7 @@ pub(crate) use self::{
     images::{Images, Selection},
     jobs::Jobs,
     nodes::Nodes,
+    public::Public,
     queues::Queues,
     settings::Settings,
     units::Units,
@@ -59,6 +61,7 @@ pub(crate) struct Words {
     pub(crate) frame: Frame,
     pub(crate) gate: Gate,
     pub(crate) nodes: Nodes,
+    pub(crate) public: Public,
     pub(crate) settings: Settings,
     pub(crate) images: Images,
     pub(crate) jobs: Jobs,
@@ -74,6 +77,7 @@ static DE: Words = Words {
     frame: Frame::DE,
     gate: Gate::DE,
     nodes: Nodes::DE,
+    public: Public::DE,
     settings: Settings::DE,
     images: Images::DE,
     jobs: Jobs::DE,
@@ -88,6 +92,7 @@ static EN: Words = Words {
     frame: Frame::EN,
     gate: Gate::EN,
     nodes: Nodes::EN,
+    public: Public::EN,
     settings: Settings::EN,
     images: Images::EN,
     jobs: Jobs::EN,

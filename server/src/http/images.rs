@@ -2,15 +2,16 @@
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::{Path, Request, State},
     response::{IntoResponse as _, Response},
 };
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, header};
+use pixelfox_admin_web::public::{self, ImagePage};
 use pixelfox_node::http::{Duplicate, answer};
 use pixelfox_proto::{Fault, ImageId, ShareToken};
 use serde_json::{Value, json};
 
-use super::Parts;
+use super::{Parts, home::wants_page};
 use crate::{
     catalog::{Image, RefusalKind, ReplicaState},
     store::{Store, StoreError},
@@ -38,14 +39,33 @@ pub(super) async fn image(
     Ok(Json(answer(image.id, &image.share, &image.url(), Duplicate::No)))
 }
 
-/// `GET /i/<share>`: to the picture itself, wherever it is now.
-pub(super) async fn share(State(parts): State<Parts>, Path(share): Path<String>) -> Result<Response, Fault> {
-    let unknown = || Fault::not_found("no image has this link");
-    let share: ShareToken = share.parse().map_err(|_| unknown())?;
-    let image = there(parts.store.image_by_share(&share).await)?.filter(|image| !is_lost(image)).ok_or_else(unknown)?;
-    let location = HeaderValue::from_str(&image.url()).map_err(|_| unknown())?;
-    let headers = [(header::LOCATION, location), (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
-    Ok((StatusCode::TEMPORARY_REDIRECT, headers).into_response())
+/// `GET /i/<share>`: the image's page.
+pub(super) async fn share(State(parts): State<Parts>, Path(share): Path<String>, request: Request) -> Response {
+    let (head, _) = request.into_parts();
+    let found = match share.parse::<ShareToken>() {
+        Ok(share) => there(parts.store.image_by_share(&share).await),
+        Err(_) => Ok(None),
+    };
+    match found {
+        Ok(Some(image)) if !is_lost(&image) => shown(&parts, image).answer(&head),
+        Ok(_) if wants_page(&head.headers) => public::no_image(&head),
+        Ok(_) => Fault::not_found("no image has this link").into_response(),
+        Err(_) if wants_page(&head.headers) => public::not_now(&head),
+        Err(fault) => fault.into_response(),
+    }
+}
+
+fn shown(parts: &Parts, image: Image) -> ImagePage {
+    ImagePage {
+        url: image.url(),
+        page_url: format!("{}/i/{}", parts.public_domain, image.share),
+        name: image.original_name,
+        content_type: image.content_type,
+        size: image.size,
+        width: image.width,
+        height: image.height,
+        created_millis: image.created.0,
+    }
 }
 
 async fn find(store: &Store, uuid: &str) -> Result<Option<Image>, Fault> {

@@ -1,6 +1,7 @@
 //! The server's own HTTP, beside what every node answers: uploads through the app, upload sessions, what became of an
-//! image, share links. Handlers translate, ask one room and answer.
+//! image, and the pages for everyone. Handlers translate, ask one room and answer.
 
+mod home;
 mod images;
 mod upload;
 mod upload_sessions;
@@ -18,8 +19,7 @@ use pixelfox_proto::{Fault, FaultKind};
 use crate::{store::Store, uploads::Uploads};
 
 /// Routes of the contract that this version does not have, and what to use meanwhile.
-const NOT_BUILT: [(&str, &str); 3] = [
-    ("/", "upload with POST /upload"),
+const NOT_BUILT: [(&str, &str); 2] = [
     ("/api/openapi.json", "the gRPC half describes itself by reflection"),
     ("/metrics", "ask the Admin service: GetOverview"),
 ];
@@ -33,19 +33,21 @@ pub struct Parts {
     pub uploads: Uploads,
     /// The way of the operator's pages to the Admin service.
     pub admin: pixelfox_admin_web::Calls,
+    /// `PUBLIC_DOMAIN`, for links to this server's own pages.
+    pub public_domain: String,
 }
 
 /// The routes, to be merged with the embedded node's.
 pub fn router(parts: Parts) -> Router {
     let pages = pixelfox_admin_web::pages(parts.admin.clone()).layer(middleware::map_request(say_who));
-    let api = Router::new()
+    let for_everyone = Router::new().route("/", get(home::home)).route("/i/{share}", get(images::share));
+    let api = pixelfox_admin_web::public::around(for_everyone)
         .route("/upload", post(upload::upload))
         .route("/api/internal/upload/sessions", post(upload_sessions::of_the_page))
         .route("/api/v1/upload/sessions", post(upload_sessions::by_key))
         .route("/api/internal/images/{uuid}/status", get(images::status))
         .route("/api/v1/images/{uuid}/status", get(images::status))
         .route("/api/v1/images/{uuid}", get(images::image))
-        .route("/i/{share}", get(images::share))
         .layer(DefaultBodyLimit::disable()) // bodies have limits of their own
         .with_state(parts);
     let not_built = |routes: Router, (path, meanwhile): (&'static str, &'static str)| {

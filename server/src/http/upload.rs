@@ -10,7 +10,7 @@ use pixelfox_node::http::{RequestBody, client_of};
 use pixelfox_proto::Fault;
 use serde_json::Value;
 
-use super::Parts;
+use super::{Parts, home};
 
 /// The route's handler.
 pub(super) async fn upload(State(parts): State<Parts>, request: Request) -> Response {
@@ -22,7 +22,10 @@ pub(super) async fn upload(State(parts): State<Parts>, request: Request) -> Resp
         Ok(answer) => to_the_image(&answer),
         Err(fault) => {
             body.drain().await;
-            fault.into_response()
+            match home::wants_page(&head.headers) {
+                true => home::page(&parts, &head, Some(fault)).await,
+                false => fault.into_response(),
+            }
         }
     }
 }

@@ -1,0 +1,334 @@
+//! The pages for everyone: upload, an image's own page, and what is said where there is none. Plain values in, an answer
+//! with its headers out. They ask nobody: who mounts them has asked.
+
+use askama::Template;
+use axum::{
+    Router, middleware,
+    response::{Html, IntoResponse as _, Response},
+};
+use http::{HeaderValue, StatusCode, header, request::Parts};
+use jiff::Timestamp;
+use tower_http::compression::CompressionLayer;
+
+use crate::{
+    frame,
+    show::{Exact, Show},
+    view::View,
+    words::{Public, fill},
+};
+
+/// What the upload page says before a choice is made, and after one that failed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UploadPage {
+    /// Whether this visitor may upload.
+    pub open: bool,
+    /// Largest picture in bytes.
+    pub max_bytes: u64,
+    /// Pictures a minute; 0: no limit.
+    pub per_minute: u32,
+    /// The browser sends to the storage nodes itself, and to the server where they can't be reached.
+    pub direct: bool,
+    /// Public addresses of the pools: pictures come from there, and go there.
+    pub pools: Vec<String>,
+    /// What a form without a script came back with.
+    pub refused: Option<Refused>,
+}
+
+/// Why an upload by a plain form was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// HTTP status.
+    pub status: u16,
+    /// The service's own sentence.
+    pub message: String,
+    /// Seconds after which another try makes sense.
+    pub again_seconds: Option<u32>,
+}
+
+/// An image with its facts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImagePage {
+    /// As its owner calls it.
+    pub name: String,
+    /// Sniffed type, `image/png`.
+    pub content_type: String,
+    /// Bytes.
+    pub size: u64,
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+    /// Unix milliseconds.
+    pub created_millis: i64,
+    /// Where the picture is now, absolute.
+    pub url: String,
+    /// This page, absolute.
+    pub page_url: String,
+}
+
+#[derive(Template)]
+#[template(path = "public/upload.html")]
+struct UploadTemplate<'a> {
+    v: &'a View,
+    w: &'static Public,
+    page: &'a UploadPage,
+    limit: String,
+    up_to: String,
+    per_minute: String,
+    refused: Option<String>,
+    words: String,
+}
+
+#[derive(Template)]
+#[template(path = "public/image.html")]
+struct ImageTemplate<'a> {
+    v: &'a View,
+    w: &'static Public,
+    page: &'a ImagePage,
+    links: Vec<(&'static str, &'static str, String)>,
+    pixels: String,
+    size: Exact,
+    kind: &'a str,
+    created: Option<Exact>,
+}
+
+#[derive(Template)]
+#[template(path = "public/note.html")]
+struct NoteTemplate<'a> {
+    v: &'a View,
+    w: &'static Public,
+    code: u16,
+    title: &'static str,
+    text: &'static str,
+}
+
+/// `routes` for everyone, with the language switch, headers and compression.
+pub fn around<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
+    routes.layer(middleware::from_fn(frame::for_everyone)).layer(CompressionLayer::new())
+}
+
+impl UploadPage {
+    /// The answer to `request`: the page, with the status of what was refused.
+    #[must_use]
+    pub fn answer(&self, request: &Parts) -> Response {
+        let view = View::of(request);
+        let words = &view.w.public;
+        let limit = view.show.limit(self.max_bytes).short;
+        let status = self.refused.as_ref().map_or(200, |refused| refused.status);
+        let page = UploadTemplate {
+            w: words,
+            page: self,
+            up_to: fill(words.up_to, &[("size", &limit)]),
+            limit,
+            per_minute: fill(words.per_minute, &[("n", &view.show.count(u64::from(self.per_minute)))]),
+            refused: self.refused.as_ref().map(|refused| refused.sentence(words, view.show, self.max_bytes)),
+            words: script_words(words),
+            v: &view,
+        };
+        let pools: &[String] = if self.direct { &self.pools } else { &[] };
+        shown(page.render(), status, pools)
+    }
+}
+
+impl Refused {
+    /// What a person can do about it, in their language.
+    fn sentence(&self, words: &Public, show: Show, max_bytes: u64) -> String {
+        let seconds = self.again_seconds.unwrap_or(5).to_string();
+        match (self.status, self.message.as_str()) {
+            (400, "file missing") => words.bad_none.to_owned(),
+            (400, "empty file") => words.bad_empty.to_owned(),
+            (400 | 408, _) => words.bad_form.to_owned(),
+            (401 | 403, _) => words.bad_key.to_owned(),
+            (413, _) => fill(words.bad_size, &[("size", &show.limit(max_bytes).short)]),
+            (415, _) => words.bad_type.to_owned(),
+            (429, _) => fill(words.bad_many, &[("n", &seconds)]),
+            (507, _) => words.bad_room.to_owned(),
+            (500.., _) => words.bad_away.to_owned(),
+            _ => format!("{} {}", words.bad_other, self.message),
+        }
+    }
+}
+
+impl ImagePage {
+    /// The page itself.
+    #[must_use]
+    pub fn answer(&self, request: &Parts) -> Response {
+        let view = View::of(request);
+        let words = &view.w.public;
+        let number = |pixels: u32| view.show.count(u64::from(pixels));
+        let created = Timestamp::from_millisecond(self.created_millis).ok();
+        let page = ImageTemplate {
+            w: words,
+            page: self,
+            links: links(words, self),
+            pixels: fill(words.pixels, &[("width", &number(self.width)), ("height", &number(self.height))]),
+            size: view.show.bytes(self.size),
+            kind: kind(&self.content_type),
+            created: created.map(|at| view.show.when(at)),
+            v: &view,
+        };
+        shown(page.render(), 200, std::slice::from_ref(&self.url))
+    }
+}
+
+/// Nothing is under this link.
+#[must_use]
+pub fn no_image(request: &Parts) -> Response {
+    let view = View::of(request);
+    let words = &view.w.public;
+    let page = NoteTemplate { v: &view, w: words, code: 404, title: words.gone_title, text: words.gone };
+    shown(page.render(), 404, &[])
+}
+
+/// It is not known now: the books can't be asked.
+#[must_use]
+pub fn not_now(request: &Parts) -> Response {
+    let view = View::of(request);
+    let words = &view.w.public;
+    let page = NoteTemplate { v: &view, w: words, code: 503, title: words.troubled_title, text: words.bad_away };
+    shown(page.render(), 503, &[])
+}
+
+fn shown(html: askama::Result<String>, status: u16, from: &[String]) -> Response {
+    let html = match html {
+        Ok(html) => html,
+        Err(error) => {
+            tracing::error!("a page could not be rendered: {error}");
+            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        }
+    };
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = (status, Html(html)).into_response();
+    let policy = frame::content_security_policy(&origins(from));
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    response
+}
+
+/// Links to copy: id, label, text.
+fn links(words: &Public, page: &ImagePage) -> Vec<(&'static str, &'static str, String)> {
+    let (url, view) = (&page.url, &page.page_url);
+    let name = escape_html(&page.name);
+    vec![
+        ("link-direct", words.direct, url.clone()),
+        ("link-html", words.html, format!("<a href=\"{view}\"><img src=\"{url}\" alt=\"{name}\"></a>")),
+        ("link-bbcode", words.bbcode, format!("[url={view}][img]{url}[/img][/url]")),
+        ("link-markdown", words.markdown, format!("[![{}]({url})]({view})", escape_markdown(&page.name))),
+    ]
+}
+
+/// A name within an attribute of somebody else's page.
+fn escape_html(name: &str) -> String {
+    let escaped = |c: char| match c {
+        '&' => "&amp;".to_owned(),
+        '<' => "&lt;".to_owned(),
+        '>' => "&gt;".to_owned(),
+        '"' => "&quot;".to_owned(),
+        '\'' => "&#39;".to_owned(),
+        other => other.to_string(),
+    };
+    name.chars().map(escaped).collect()
+}
+
+fn escape_markdown(name: &str) -> String {
+    let mut escaped = String::with_capacity(name.len());
+    for c in name.chars() {
+        if c.is_ascii_punctuation() && !matches!(c, '.' | '-' | ',' | ' ') {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+    }
+    escaped
+}
+
+/// `image/jpeg` as people say it.
+fn kind(content_type: &str) -> &str {
+    match content_type.strip_prefix("image/").unwrap_or(content_type) {
+        "jpeg" => "JPEG",
+        "png" => "PNG",
+        "gif" => "GIF",
+        "webp" => "WebP",
+        "avif" => "AVIF",
+        "bmp" => "BMP",
+        other => other,
+    }
+}
+
+/// Words for the script, as JSON for an attribute.
+fn script_words(w: &Public) -> String {
+    serde_json::json!({
+        "waiting": w.waiting, "sending": w.sending, "storing": w.storing, "done": w.done, "duplicate": w.duplicate,
+        "failed": w.failed, "cancelled": w.cancelled, "retryIn": w.retry_in, "summary": w.summary, "leave": w.leave,
+        "badType": w.bad_type, "badSize": w.bad_size, "badEmpty": w.bad_empty, "badForm": w.bad_form,
+        "badKey": w.bad_key, "badRoom": w.bad_room, "badAway": w.bad_away, "badOffline": w.bad_offline,
+        "badOther": w.bad_other, "dropNow": w.drop_now, "orDrop": w.or_drop,
+    })
+    .to_string()
+}
+
+/// Scheme, host and port of each; nothing that could say more in a policy.
+fn origins(urls: &[String]) -> String {
+    let origin = |url: &String| {
+        let url: http::Uri = url.parse().ok()?;
+        let (scheme, authority) = (url.scheme_str()?, url.authority()?.as_str());
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
+        (matches!(scheme, "http" | "https") && authority.chars().all(plain)).then(|| format!("{scheme}://{authority}"))
+    };
+    let found: std::collections::BTreeSet<String> = urls.iter().filter_map(origin).collect();
+    found.into_iter().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words::Language;
+
+    fn page(name: &str) -> ImagePage {
+        ImagePage {
+            name: name.into(),
+            content_type: "image/png".into(),
+            size: 1,
+            width: 1,
+            height: 1,
+            created_millis: 0,
+            url: "http://s01/uploads/a.png".into(),
+            page_url: "http://app/i/abc".into(),
+        }
+    }
+
+    #[test]
+    fn links_carry_a_name_as_text_and_never_as_markup() {
+        let words = &Language::De.words().public;
+        let of = |name: &str| links(words, &page(name)).into_iter().map(|(.., text)| text).collect::<Vec<_>>();
+        let plain = of("cat.png");
+        assert_eq!(plain[0], "http://s01/uploads/a.png");
+        assert_eq!(plain[1], "<a href=\"http://app/i/abc\"><img src=\"http://s01/uploads/a.png\" alt=\"cat.png\"></a>");
+        assert_eq!(plain[2], "[url=http://app/i/abc][img]http://s01/uploads/a.png[/img][/url]");
+        assert_eq!(plain[3], "[![cat.png](http://s01/uploads/a.png)](http://app/i/abc)");
+        let nasty = of("\"><script>](x)[b].png");
+        assert!(nasty[1].contains("alt=\"&quot;&gt;&lt;script&gt;](x)[b].png\""), "{}", nasty[1]);
+        assert!(nasty[3].starts_with("[![\\\"\\>\\<script\\>\\]\\(x\\)\\[b\\].png]("), "{}", nasty[3]);
+    }
+
+    #[test]
+    fn a_refusal_says_what_to_do() {
+        let words = &Language::En.words().public;
+        let show = Show::new(Language::En, Timestamp::UNIX_EPOCH);
+        for (status, message, want) in [
+            (400, "file missing", words.bad_none),
+            (400, "empty file", words.bad_empty),
+            (400, "invalid multipart form", words.bad_form),
+            (401, "x", words.bad_key),
+            (413, "x", "The image is too large: 512\u{a0}MiB are allowed."),
+            (415, "x", words.bad_type),
+            (429, "x", "Too many images in a short time. It goes on in 42 seconds."),
+            (503, "x", words.bad_away),
+            (507, "x", words.bad_room),
+            (409, "It was deleted.", "That did not work. It was deleted."),
+        ] {
+            let refused = Refused { status, message: message.into(), again_seconds: Some(42) };
+            assert_eq!(refused.sentence(words, show, 512 << 20), want, "{status} {message}");
+        }
+    }
+}
