@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use tower_http::compression::CompressionLayer;
 
 use crate::{
-    frame,
+    frame, gate,
     show::{Exact, Show},
     view::View,
     words::{Public, fill},
@@ -76,6 +76,8 @@ struct UploadTemplate<'a> {
     up_to: String,
     per_minute: String,
     refused: Option<String>,
+    /// Key of the script and label.
+    more_links: [(&'static str, &'static str); 4],
     words: String,
 }
 
@@ -122,6 +124,12 @@ impl UploadPage {
             limit,
             per_minute: fill(words.per_minute, &[("n", &view.show.count(u64::from(self.per_minute)))]),
             refused: self.refused.as_ref().map(|refused| refused.sentence(words, view.show, self.max_bytes)),
+            more_links: [
+                ("direct", words.direct),
+                ("html", words.html),
+                ("bbcode", words.bbcode),
+                ("markdown", words.markdown),
+            ],
             words: script_words(words),
             v: &view,
         };
@@ -199,7 +207,7 @@ fn shown(html: askama::Result<String>, status: u16, from: &[String]) -> Response
     };
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = (status, Html(html)).into_response();
-    let policy = frame::content_security_policy(&origins(from));
+    let policy = frame::content_security_policy(&gate::origins(from.iter().map(String::as_str)));
     if let Ok(policy) = HeaderValue::from_str(&policy) {
         response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
     }
@@ -265,18 +273,6 @@ fn script_words(w: &Public) -> String {
         "badOther": w.bad_other, "dropNow": w.drop_now, "orDrop": w.or_drop,
     })
     .to_string()
-}
-
-/// Scheme, host and port of each; nothing that could say more in a policy.
-fn origins(urls: &[String]) -> String {
-    let origin = |url: &String| {
-        let url: http::Uri = url.parse().ok()?;
-        let (scheme, authority) = (url.scheme_str()?, url.authority()?.as_str());
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
-        (matches!(scheme, "http" | "https") && authority.chars().all(plain)).then(|| format!("{scheme}://{authority}"))
-    };
-    let found: std::collections::BTreeSet<String> = urls.iter().filter_map(origin).collect();
-    found.into_iter().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

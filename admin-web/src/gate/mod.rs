@@ -33,7 +33,7 @@ use http::{HeaderValue, Method, header, request::Parts};
 use pixelfox_proto::v1;
 use tonic::Code;
 
-pub(crate) use self::sources::Sources;
+pub(crate) use self::sources::{Sources, origins};
 
 use self::{form::Refused, origin::Origin};
 use crate::{

@@ -38,7 +38,8 @@ impl Sources {
     }
 }
 
-fn origins<'a>(urls: impl Iterator<Item = &'a str>) -> String {
+/// Scheme, host and port of each, once, with spaces between them.
+pub(crate) fn origins<'a>(urls: impl Iterator<Item = &'a str>) -> String {
     let found: BTreeSet<String> = urls.filter_map(origin).take(MOST).collect();
     found.into_iter().collect::<Vec<_>>().join(" ")
 }

@@ -33,7 +33,6 @@ words! {
         retry_in: "Zu viele auf einmal - weiter in {n} s", "Too many at once - going on in {n} s";
         cancel: "Abbrechen", "Cancel";
         retry: "Erneut versuchen", "Try again";
-        remove: "Aus der Liste nehmen", "Remove from the list";
         summary: "{done} von {all} hochgeladen", "{done} of {all} uploaded";
         leave: "Es wird noch hochgeladen.", "Images are still being uploaded.";
 
@@ -65,7 +64,6 @@ words! {
         size: "Größe", "Size";
         kind: "Format", "Format";
         uploaded: "Hochgeladen", "Uploaded";
-        details: "Daten", "Details";
         home: "Startseite", "Home";
         gone_title: "Hier ist kein Bild (mehr)", "There is no image here (any more)";
         gone: "Unter diesem Link ist kein Bild zu finden. Vielleicht wurde es gelöscht, oder im Link fehlt ein Zeichen.",

@@ -180,6 +180,13 @@ impl TestCluster {
         self.admin().get_image(GetImageRequest { uuid: uuid.into() }).await.unwrap().into_inner()
     }
 
+    /// The image of `/i/<share>`.
+    pub(crate) async fn image_by_share(&self, link: &str) -> Image {
+        let query = link.trim_start_matches("/i/").to_owned();
+        let request = pixelfox_proto::v1::ListImagesRequest { query, ..Default::default() };
+        self.admin().list_images(request).await.unwrap().into_inner().images.remove(0)
+    }
+
     pub(crate) async fn job(&self, id: u64) -> Job {
         self.admin().get_job(GetJobRequest { id }).await.unwrap().into_inner()
     }
