@@ -199,6 +199,7 @@ fn uploads(config: &ServerConfig, store: &Store, books: &Books, node: &Node) -> 
         node_id: config.node.node_id.clone(),
         door: node.door(),
         secret: config.node.secrets.upload_token.clone(),
+        tls_ca_file: config.node.tls_ca_file.clone(),
     })
 }
 

@@ -91,9 +91,26 @@ impl Cluster {
         AdminClient::with_interceptor(channel, Bearer).max_decoding_message_size(8 << 20)
     }
 
+    /// Where a process is.
+    pub(crate) fn url(&self, index: usize) -> String {
+        format!("http://127.0.0.1:{}", self.ports[index])
+    }
+
+    /// Leave to upload into a pool for an hour, that no limit counts.
+    pub(crate) fn token(&self, pool_id: u64) -> String {
+        let exp = pixelfox_node::clock::unix_seconds() + 3600;
+        let via = Some(pixelfox_proto::Via::App);
+        Claims { user_id: 0, pool_id, max_bytes: 1 << 31, exp, via, visitor: None }.mint(UPLOADS.as_bytes())
+    }
+
     /// Peak of the coordinator's resident memory, in KiB.
     pub(crate) fn coordinator_peak(&self) -> u64 {
-        let id = self.processes[0].as_ref().unwrap().id().unwrap();
+        self.peak(0)
+    }
+
+    /// Peak of a process's resident memory, in KiB.
+    pub(crate) fn peak(&self, index: usize) -> u64 {
+        let id = self.processes[index].as_ref().unwrap().id().unwrap();
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
@@ -133,16 +150,7 @@ impl Cluster {
     /// `count` pictures of `size` bytes by upload to s01's pool; their UUIDs and URLs.
     pub(crate) async fn upload(&self, count: u64, size: usize) -> Vec<(String, String)> {
         use futures_util::StreamExt as _;
-        let exp = pixelfox_node::clock::unix_seconds() + 3600;
-        let token = Claims {
-            user_id: 0,
-            pool_id: 2,
-            max_bytes: 1 << 30,
-            exp,
-            via: Some(pixelfox_proto::Via::App),
-            visitor: None,
-        }
-        .mint(UPLOADS.as_bytes());
+        let token = self.token(2);
         let (http, url) = (reqwest::Client::new(), format!("http://127.0.0.1:{}/api/internal/upload", self.ports[1]));
         let one = async |number: u64| {
             let part = reqwest::multipart::Part::bytes(super::picture::png(number, size)).file_name("a.png");

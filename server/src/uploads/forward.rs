@@ -8,20 +8,17 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited, StreamBody};
 use hyper::body::{Frame, Incoming};
-use hyper_util::rt::TokioIo;
 use pixelfox_proto::{Fault, FaultKind, NodeId};
 use serde_json::Value;
 use tokio::{
-    net::TcpStream,
     sync::{Notify, mpsc},
-    task::JoinHandle,
     time::timeout,
 };
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 
-use super::through::AGAIN_SECONDS;
+use super::{connect::Dialer, through::AGAIN_SECONDS};
 
 /// For the connection, and for the node's word that it takes the file.
 const OPEN_WAIT: Duration = Duration::from_secs(5);
@@ -65,17 +62,18 @@ impl Forward {
     ///
     /// # Errors
     /// It can't be reached, does not answer in time, or refuses; it has not been sent a byte of the file then.
-    pub(super) async fn open(target: Target<'_>) -> Result<Self, Fault> {
+    pub(super) async fn open(dialer: &Dialer, target: Target<'_>) -> Result<Self, Fault> {
         let late = || away(target.node, &"it does not answer");
-        timeout(OPEN_WAIT, Self::ask(target)).await.unwrap_or_else(|_elapsed| Err(late()))
+        timeout(OPEN_WAIT, Self::ask(dialer, target)).await.unwrap_or_else(|_elapsed| Err(late()))
     }
 
-    async fn ask(target: Target<'_>) -> Result<Self, Fault> {
-        let (mut sender, connection) = connect(target).await?;
+    async fn ask(dialer: &Dialer, target: Target<'_>) -> Result<Self, Fault> {
+        let url = Url::parse(target.url).map_err(|error| away(target.node, &error))?;
+        let (mut sender, connection) = dialer.dial(&url).await.map_err(|error| away(target.node, &error))?;
         let boundary = boundary()?;
         let (pieces, body) = mpsc::channel(PIECES);
         let go = Arc::new(Notify::new());
-        let request = request(target, &boundary, StreamBody::new(ReceiverStream::new(body)), Arc::clone(&go))?;
+        let request = request(target, &url, &boundary, StreamBody::new(ReceiverStream::new(body)), Arc::clone(&go))?;
         let mut answer: Answer = Box::pin(async move { sender.send_request(request).await });
         tokio::select! {
             biased;
@@ -142,29 +140,7 @@ impl Forward {
     }
 }
 
-type Sender<B> = hyper::client::conn::http1::SendRequest<B>;
-type Outgoing = StreamBody<ReceiverStream<io::Result<Frame<Bytes>>>>;
-
-async fn connect(target: Target<'_>) -> Result<(Sender<Outgoing>, AbortOnDropHandle<()>), Fault> {
-    let node = target.node;
-    let url = Url::parse(target.url).map_err(|error| away(node, &error))?;
-    let port = url.port_or_known_default().unwrap_or(80);
-    let host = url.host_str().unwrap_or_default();
-    let stream = TcpStream::connect(format!("{host}:{port}")).await.map_err(|error| away(node, &error))?;
-    stream.set_nodelay(true).map_err(|error| away(node, &error))?;
-    let shaken = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
-    let (sender, connection) = shaken.map_err(|error| away(node, &error))?;
-    Ok((sender, AbortOnDropHandle::new(spawn(async move { drop(connection.await) }))))
-}
-
-/// A task whose owner keeps the handle.
-#[expect(clippy::disallowed_methods, reason = "the caller keeps the handle and aborts it with the upload")]
-fn spawn(task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
-    tokio::spawn(task)
-}
-
-fn request<B>(target: Target<'_>, boundary: &str, body: B, go: Arc<Notify>) -> Result<Request<B>, Fault> {
-    let url = Url::parse(target.url).map_err(|error| away(target.node, &error))?;
+fn request<B>(target: Target<'_>, url: &Url, boundary: &str, body: B, go: Arc<Notify>) -> Result<Request<B>, Fault> {
     let host = &url[url::Position::BeforeHost..url::Position::AfterPort];
     let built = Request::post(&url[url::Position::BeforePath..])
         .header(header::HOST, host)

@@ -2,11 +2,12 @@
 //! Streamed on as they come, so that memory does not grow with a file and nothing is copied to this server's disk.
 //! Must not know routes or pages.
 
+mod connect;
 mod forward;
 mod places;
 mod through;
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, path::PathBuf, sync::Arc};
 
 use http::HeaderMap;
 use pixelfox_node::{
@@ -26,6 +27,7 @@ use crate::{
     store::Store,
 };
 
+use connect::Dialer;
 use through::Reception;
 
 /// How long the token of a session is valid. Source: docs/http.md, "The upload token".
@@ -43,12 +45,15 @@ pub struct Parts {
     pub door: Door,
     /// `UPLOAD_TOKEN_SECRET`; `None`: only the pools of this process take uploads, and there are no sessions.
     pub secret: Option<SecretPair>,
+    /// `TLS_CA_FILE`.
+    pub tls_ca_file: Option<PathBuf>,
 }
 
 /// The ways in for uploads. Cheap to clone.
 #[derive(Clone)]
 pub struct Uploads {
     parts: Arc<Parts>,
+    dialer: Arc<Dialer>,
 }
 
 /// Whose an upload is.
@@ -100,7 +105,8 @@ impl Uploads {
     /// With these parts.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        Self { parts: Arc::new(parts) }
+        let dialer = Arc::new(Dialer::new(parts.tls_ca_file.clone()));
+        Self { parts: Arc::new(parts), dialer }
     }
 
     /// The key that a request must have.
@@ -172,7 +178,8 @@ impl Uploads {
             RateLimits { per_ip: settings.upload_rate_limit_per_ip, per_user: settings.upload_rate_limit_per_user };
         let door = &self.parts.door;
         door.limiter.count(Payer::of(owner.user_id(), address), limits)?;
-        let reception = Reception { parts: Arc::clone(&self.parts), owner, settings, body: body.clone() };
+        let (parts, dialer) = (Arc::clone(&self.parts), Arc::clone(&self.dialer));
+        let reception = Reception { parts, dialer, owner, settings, body: body.clone() };
         door.plane.run(Box::pin(reception.take_in(headers.clone()))).await
     }
 

@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use super::{
     Owner, Parts, TOKEN_SECONDS,
+    connect::Dialer,
     forward::{Forward, Target},
     places::{self, Place},
 };
@@ -26,6 +27,7 @@ pub(super) const AGAIN_SECONDS: u32 = 5;
 /// One request, on a data worker.
 pub(super) struct Reception {
     pub(super) parts: Arc<Parts>,
+    pub(super) dialer: Arc<Dialer>,
     pub(super) owner: Owner,
     pub(super) settings: Settings,
     pub(super) body: RequestBody,
@@ -117,7 +119,7 @@ impl Reception {
         let token = claims.mint(secret.reveal().as_bytes());
         let target = Target { url: &place.upload_api_url, node: &place.node, token: &token, file_name: name };
         tracing::debug!(pool_id = %place.pool, announced, "an upload goes on to {}", place.node);
-        Ok(Sink::There(Box::new(Forward::open(target).await?)))
+        Ok(Sink::There(Box::new(Forward::open(&self.dialer, target).await?)))
     }
 }
 
