@@ -38,7 +38,7 @@ use axum::Router;
 
 pub use self::admin::{ACCOUNT, Admin, Calls, in_process};
 pub use self::frame::content_security_policy;
-pub use self::gate::Caller;
+pub use self::gate::{Caller, session_secret};
 pub use self::show::{Exact, Show};
 pub use self::trouble::Trouble;
 pub use self::view::{Person, View};

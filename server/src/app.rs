@@ -96,6 +96,7 @@ impl App {
             store: store.clone(),
             uploads: uploads(&config, &store, &books, &node),
             admin: pixelfox_admin_web::in_process(books.admin_in_process()),
+            accounts: Accounts::new(store.clone()),
             public_domain: config.node.public_domain.clone(),
         };
         let routes =

@@ -35,6 +35,12 @@ use tonic::Code;
 
 pub(crate) use self::sources::{Sources, origins};
 
+/// The secret of the session that a request's cookie names, for pages that are not behind the gate.
+#[must_use]
+pub fn session_secret(headers: &http::HeaderMap) -> Option<&str> {
+    cookies::read(headers, cookies::SESSION)
+}
+
 use self::{form::Refused, origin::Origin};
 use crate::{
     frame::content_security_policy,

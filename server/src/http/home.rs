@@ -29,11 +29,12 @@ pub(super) async fn page(parts: &Parts, head: &Head, refused: Option<Fault>) -> 
     let asked = async {
         let settings = parts.uploads.settings().await?;
         let pools = if settings.direct_upload_enabled { parts.store.list_pools().await? } else { Vec::new() };
-        Ok::<_, Fault>((settings, pools))
+        let open = settings.public_uploads || parts.signed_in(&head.headers).await?.is_some();
+        Ok::<_, Fault>((settings, pools, open))
     };
-    let Ok((settings, pools)) = asked.await else { return public::not_now(head) };
+    let Ok((settings, pools, open)) = asked.await else { return public::not_now(head) };
     let page = UploadPage {
-        open: settings.public_uploads,
+        open,
         max_bytes: settings.upload_max_bytes,
         per_minute: settings.upload_rate_limit_per_ip,
         direct: settings.direct_upload_enabled,

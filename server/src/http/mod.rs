@@ -13,11 +13,17 @@ use axum::{
     middleware,
     routing::{any, get, post},
 };
+use http::HeaderMap;
 use pixelfox_admin_web::Caller;
 use pixelfox_node::proxies::Client;
 use pixelfox_proto::{Fault, FaultKind};
 
-use crate::{store::Store, uploads::Uploads};
+use crate::{
+    accounts::{Accounts, SessionSecret},
+    catalog::AccountName,
+    store::Store,
+    uploads::Uploads,
+};
 
 /// Routes of the contract that this version does not have, and what to use meanwhile.
 const NOT_BUILT: [(&str, &str); 1] = [("/metrics", "ask the Admin service: GetOverview")];
@@ -31,8 +37,20 @@ pub struct Parts {
     pub uploads: Uploads,
     /// The way of the operator's pages to the Admin service.
     pub admin: pixelfox_admin_web::Calls,
+    /// Whose a session is.
+    pub accounts: Accounts,
     /// `PUBLIC_DOMAIN`, for links to this server's own pages.
     pub public_domain: String,
+}
+
+impl Parts {
+    /// The account whose session the request's cookie names. The cookie is not sent by other sites.
+    async fn signed_in(&self, headers: &HeaderMap) -> Result<Option<AccountName>, Fault> {
+        match pixelfox_admin_web::session_secret(headers).and_then(SessionSecret::parse) {
+            Some(secret) => Ok(self.accounts.session(&secret).await?.map(|session| session.account)),
+            None => Ok(None),
+        }
+    }
 }
 
 /// The routes, to be merged with the embedded node's.

@@ -17,7 +17,11 @@ pub(super) async fn upload(State(parts): State<Parts>, request: Request) -> Resp
     let (head, body) = request.into_parts();
     let body = RequestBody::new(body, &head.headers);
     let address = client_of(&head.extensions).address;
-    match parts.uploads.through(&head.headers, address, &body).await {
+    let taken = async {
+        let owner = parts.uploads.owner(&head.headers, parts.signed_in(&head.headers).await?).await?;
+        parts.uploads.through(owner, &head.headers, address, &body).await
+    };
+    match taken.await {
         Ok(answer) if wants_json(&head.headers) => Json(answer).into_response(),
         Ok(answer) => to_the_image(&answer),
         Err(fault) => {

@@ -27,7 +27,7 @@ struct Question {
 /// `POST /api/internal/upload/sessions`: for the page, where it may send to storage nodes itself.
 pub(super) async fn of_the_page(State(parts): State<Parts>, request: Request) -> Result<Response, Fault> {
     let (headers, size) = question(request).await;
-    let owner = parts.uploads.owner(&headers).await?;
+    let owner = parts.uploads.owner(&headers, parts.signed_in(&headers).await?).await?;
     if !parts.uploads.settings().await?.direct_upload_enabled {
         return Err(Fault::new(FaultKind::Forbidden, "direct uploads are switched off")
             .with_hint("send the file to /upload, or switch direct_upload_enabled on"));

@@ -7,6 +7,7 @@ use super::{
     Store, StoreError, Trouble, audit,
     dialect::{int, uint},
     statement::{self, Conn},
+    uploaders,
 };
 use crate::catalog::{ApiKey, MAX_KEYS, Refusal, UnixMillis};
 
@@ -73,22 +74,21 @@ pub(super) const BY_DIGEST: &str = "SELECT id, name, user_id, created, last_used
 pub(super) const USED: &str = "UPDATE api_keys SET last_used = $2 WHERE id = $1 AND last_used < $2";
 
 async fn create(conn: &mut Conn, name: String, digest: Sha256, now: UnixMillis) -> Result<ApiKey, Trouble> {
-    const USER: &str = "UPDATE counters SET value = value + 1 WHERE name = 'user' RETURNING value";
     const NEW: &str = "INSERT INTO api_keys (name, digest, user_id, created) VALUES ($1, $2, $3, $4) RETURNING id";
     let count: i64 = statement::query_scalar("SELECT COUNT(*) FROM api_keys").fetch_one(&mut *conn).await?;
     if uint(count) >= MAX_KEYS as u64 {
         return Err(Refusal::precondition(format!("there are {count} API keys: revoke some that are not used")).into());
     }
-    let user: i64 = statement::query_scalar(USER).fetch_one(&mut *conn).await?;
+    let user = uploaders::next_user(conn).await?;
     let id: i64 = statement::query_scalar(NEW)
         .bind(&name)
         .bind(&digest.as_bytes()[..])
-        .bind(user)
+        .bind(int(user))
         .bind(now.0)
         .fetch_one(&mut *conn)
         .await?;
     audit::note(conn, now, "create_api_key", &format!("api key {id}"), &name).await?;
-    Ok(ApiKey { id: uint(id), name, user_id: uint(user), created: now, last_used: None })
+    Ok(ApiKey { id: uint(id), name, user_id: user, created: now, last_used: None })
 }
 
 async fn revoke(conn: &mut Conn, id: u64, now: UnixMillis) -> Result<ApiKey, Trouble> {

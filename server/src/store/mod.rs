@@ -46,6 +46,7 @@ mod statement;
 mod tally;
 mod trash;
 mod undo;
+mod uploaders;
 mod uploads;
 mod writer;
 

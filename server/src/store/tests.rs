@@ -13,7 +13,7 @@ pub(super) mod postgres;
 mod hot {
     use super::super::{
         accounts, checks, commit, control, deletes, endings, held, images, jobs, keys, lease, plan, plan_pool, purge,
-        queue, requests, rows, slices, split, trash, undo, uploads,
+        queue, requests, rows, slices, split, trash, undo, uploaders, uploads,
     };
 
     pub(super) const STATEMENTS: &[(&str, &str)] = &[
@@ -122,6 +122,7 @@ mod hot {
         ("uploads::BY_VISIT", uploads::BY_VISIT),
         ("keys::BY_DIGEST", keys::BY_DIGEST),
         ("keys::USED", keys::USED),
+        ("uploaders::OF_ACCOUNT", uploaders::OF_ACCOUNT),
     ];
 }
 

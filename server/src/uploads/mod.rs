@@ -21,7 +21,7 @@ use serde_json::Value;
 
 use crate::{
     access,
-    catalog::{ApiKey, Settings},
+    catalog::{AccountName, ApiKey, Settings},
     clock,
     sessions::Sessions,
     store::Store,
@@ -59,7 +59,7 @@ pub struct Uploads {
 /// Whose an upload is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner {
-    /// A user's: of a key.
+    /// A user's: of a key or an account.
     User(u64),
     /// Nobody's, of a cookie session where there is one.
     Visitor(Option<VisitorId>),
@@ -117,15 +117,19 @@ impl Uploads {
         self.offered_key(headers).await?.ok_or_else(|| Fault::unauthorized("Missing API key"))
     }
 
-    /// Whose an upload with these headers is: the key's user, else a visitor where visitors may upload.
+    /// Whose an upload with these headers is: the key's user, else that of the account that is signed in, else a visitor
+    /// where visitors may upload.
     ///
     /// # Errors
-    /// 401 for a bad key, or without one where visitors may not upload.
-    pub async fn owner(&self, headers: &HeaderMap) -> Result<Owner, Fault> {
-        match self.offered_key(headers).await? {
-            Some(key) => Ok(Owner::User(key.user_id)),
+    /// 401 for a bad key, or without key and account where visitors may not upload.
+    pub async fn owner(&self, headers: &HeaderMap, signed_in: Option<AccountName>) -> Result<Owner, Fault> {
+        if let Some(key) = self.offered_key(headers).await? {
+            return Ok(Owner::User(key.user_id));
+        }
+        match signed_in {
+            Some(account) => Ok(Owner::User(self.parts.store.user_of(account).await?)),
             None if self.settings().await?.public_uploads => Ok(Owner::Visitor(access::visitor_of(headers))),
-            None => Err(Fault::unauthorized("uploads need an API key here").with_hint(
+            None => Err(Fault::unauthorized("uploads need an API key or a login here").with_hint(
                 "send it as X-API-Key; the operator makes keys, and can allow uploads without one by the setting \
                  public_uploads",
             )),
@@ -166,13 +170,18 @@ impl Uploads {
         })
     }
 
-    /// Takes the form in `body` in for whoever sends it: checked, counted, streamed on to the best pool that takes it.
+    /// Takes the form in `body` in for `owner`: counted, checked, streamed on to the best pool that takes it.
     /// What comes back is the answer's JSON. After an error the body is to be drained.
     ///
     /// # Errors
     /// Every refusal of the contract; nothing is stored then.
-    pub async fn through(&self, headers: &HeaderMap, address: IpAddr, body: &RequestBody) -> Result<Value, Fault> {
-        let owner = self.owner(headers).await?;
+    pub async fn through(
+        &self,
+        owner: Owner,
+        headers: &HeaderMap,
+        address: IpAddr,
+        body: &RequestBody,
+    ) -> Result<Value, Fault> {
         let settings = self.settings().await?;
         let limits =
             RateLimits { per_ip: settings.upload_rate_limit_per_ip, per_user: settings.upload_rate_limit_per_user };

@@ -1,7 +1,8 @@
 //! Keys, upload sessions, what became of an image, limits, visits: the public routes of the server.
 
 use pixelfox_proto::v1::{
-    CreateApiKeyRequest, ListApiKeysRequest, RevokeApiKeyRequest, Settings, UpdateSettingsRequest,
+    CreateApiKeyRequest, ListApiKeysRequest, RevokeApiKeyRequest, Settings, SignInRequest, SignOutRequest,
+    UpdateSettingsRequest,
 };
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
@@ -65,7 +66,7 @@ async fn a_key_is_shown_once_opens_what_it_should_and_nothing_once_it_is_revoked
     for (why, request, message) in [
         ("revoked", upload(Some(("x-api-key", word.clone()))), "Invalid API key"),
         ("made up", upload(Some(("x-api-key", "pfk_nothing".into()))), "Invalid API key"),
-        ("none", upload(None), "uploads need an API key here"),
+        ("none", upload(None), "uploads need an API key or a login here"),
         ("an image by a revoked one", image(&word), "Invalid API key"),
         ("an image by none", image(""), "Missing API key"),
         ("a session by none", call(&cluster, Method::POST, "/api/v1/upload/sessions"), "Missing API key"),
@@ -234,5 +235,29 @@ async fn the_same_bytes_are_one_image_within_a_visit_and_nothing_is_shared_betwe
         let (status, answer) = through_app(&cluster, file(png(1, 100))).await;
         assert_eq!((status, &answer["duplicate"]), (200, &json!(false)));
     }
+    cluster.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_signed_in_uploads_where_visitors_may_not() {
+    // By the cookie of the pages; the account is a user of its own, and no longer one when it has signed out.
+    let cluster = TestCluster::start().await;
+    set(&cluster, Settings { public_uploads: Some(false), ..Settings::default() }).await;
+    let (_, _, key_user) = new_key(&cluster, "Blog").await;
+    let sign_in =
+        SignInRequest { name: "admin".into(), password: cluster.secret("ADMIN_PASSWORD"), ..Default::default() };
+    let session = cluster.admin().sign_in(sign_in).await.unwrap().into_inner();
+    let upload = || {
+        let request = call(&cluster, Method::POST, "/upload").multipart(file(png(1, 100)));
+        request.header("cookie", format!("pixelfox_session={}", session.secret))
+    };
+    let first = read(upload()).await;
+    assert_eq!((first.0, &first.1["duplicate"]), (200, &json!(false)), "{first:?}");
+    assert_eq!(read(upload()).await.1["duplicate"], true, "the same user");
+    assert!(key_user > 0);
+    let page = call(&cluster, Method::GET, "/").header("cookie", format!("pixelfox_session={}", session.secret));
+    assert!(page.send().await.unwrap().text().await.unwrap().contains("action=\"/upload\""));
+    cluster.admin().sign_out(SignOutRequest { secret: session.secret.clone() }).await.unwrap();
+    assert_eq!(read(upload()).await.0, 401);
     cluster.shutdown().await;
 }
