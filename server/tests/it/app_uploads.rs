@@ -77,8 +77,15 @@ async fn node_that_says(word: &'static str) -> (String, JoinHandle<usize>) {
             head.push(byte[0]);
         }
         stream.write_all(word.as_bytes()).await.unwrap();
-        let mut body = vec![0; 100_000];
-        stream.read(&mut body).await.unwrap_or(0)
+        let (mut body, mut taken) = (vec![0; 100_000], 0);
+        // Some of the file itself, so that it is the middle of it.
+        while taken < 50_000 {
+            match stream.read(&mut body).await {
+                Ok(read @ 1..) => taken += read,
+                Ok(0) | Err(_) => break,
+            }
+        }
+        taken
     });
     (address, life)
 }
