@@ -59,7 +59,7 @@ impl StorageTier {
 }
 
 /// What is in a pool, by the books.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct PoolUsage {
     /// Bytes of copies that are live or suspect.
     pub used_bytes: u64,

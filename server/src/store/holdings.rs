@@ -5,6 +5,7 @@ use sqlx::FromRow;
 
 use super::{
     Store, StoreError, Topic, Trouble,
+    audit::{self, Change},
     dialect::{int, json, pool_id, uint},
     outbox,
     pools::{self, existing},
@@ -37,13 +38,14 @@ impl Store {
     pub async fn recount_usage_of(
         &self,
         only: Option<PoolId>,
+        now: UnixMillis,
     ) -> Result<Vec<(PoolId, PoolUsage, PoolUsage)>, StoreError> {
         loop {
             let counted =
                 self.read("count what is in the pools", async |mut conn| counted(&mut conn, only).await).await?;
             let pools = counted.iter().map(CountedRow::pair).collect::<Result<_, _>>();
             let is_done = self.write("correct the pools' counters", move |conn| {
-                Box::pin(async move { correct(conn, &counted).await })
+                Box::pin(async move { correct(conn, &counted, now).await })
             });
             // Else another count has come between, and its correction would be made twice.
             if is_done.await? {
@@ -56,8 +58,8 @@ impl Store {
     ///
     /// # Errors
     /// The database fails.
-    pub async fn recount_usage(&self) -> Result<Vec<(PoolId, PoolUsage, PoolUsage)>, StoreError> {
-        self.recount_usage_of(None).await
+    pub async fn recount_usage(&self, now: UnixMillis) -> Result<Vec<(PoolId, PoolUsage, PoolUsage)>, StoreError> {
+        self.recount_usage_of(None, now).await
     }
 
     /// Identities of deleted pools, the latest first: what a directory's marker may name that a new pool takes over.
@@ -194,14 +196,22 @@ async fn counted(conn: &mut Conn, only: Option<PoolId>) -> Result<Vec<CountedRow
 }
 
 /// Adds the differences, unless another count has been made since.
-async fn correct(conn: &mut Conn, counted: &[CountedRow]) -> Result<bool, Trouble> {
+async fn correct(conn: &mut Conn, counted: &[CountedRow], now: UnixMillis) -> Result<bool, Trouble> {
     let Some(first) = counted.first() else { return Ok(true) };
     let turn: Option<(i64,)> = statement::query_as(TURN).bind(first.recounts).fetch_optional(&mut *conn).await?;
     if turn.is_none() {
         return Ok(false);
     }
     let rows: Vec<[i64; 7]> = counted.iter().map(CountedRow::difference).collect();
-    statement::query(tally::APPLY).bind(json(&rows)).execute(conn).await?;
+    statement::query(tally::APPLY).bind(json(&rows)).execute(&mut *conn).await?;
+    for row in counted {
+        let (pool, was, became) = row.pair()?;
+        let (was, became) = audit::difference(Some(&was), Some(&became));
+        if was != became {
+            let (action, subject) = ("recalculate_usage", &pool.to_string());
+            audit::change(conn, now, Change { action, subject, was: &was, became: &became, detail: "" }).await?;
+        }
+    }
     Ok(true)
 }
 

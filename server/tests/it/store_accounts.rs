@@ -18,6 +18,7 @@ suite! {
     the_first_account_is_made_once,
     each_change_has_a_row_of_who_made_it_what_was_and_what_is,
     what_did_not_happen_has_no_row,
+    a_recount_that_corrects_the_books_has_a_row,
     the_audit_is_paged_and_filtered,
     a_command_beside_the_server_changes_what_it_sees,
 }
@@ -182,6 +183,20 @@ async fn what_did_not_happen_has_no_row(books: Books) {
     books.store.update_pool(pool(2), same, 0, SaveRule::Checked, at(1)).await.unwrap();
     books.store.update_pool(pool(2), PoolPatch::default(), 7, SaveRule::Checked, at(1)).await.unwrap_err();
     assert_eq!(audit(&books.store).await.len(), rows);
+}
+
+async fn a_recount_that_corrects_the_books_has_a_row(books: Books) {
+    // Off by a known amount, counted twice: one row, for the pool that was off.
+    let rows = audit(&books.store).await.len();
+    books.home.execute("UPDATE pools SET used_bytes = used_bytes + 7 WHERE id = 2").await;
+    let token = books.store.by(Actor::Token);
+    token.recount_usage(at(1)).await.unwrap();
+    token.recount_usage(at(2)).await.unwrap();
+    let found = audit(&books.store).await;
+    assert_eq!(found.len(), rows + 1);
+    let row = &found[0];
+    assert_eq!((row.actor.as_str(), row.action.as_str(), row.subject.as_str()), ("token", "recalculate_usage", "2"));
+    assert_eq!((row.was.as_str(), row.became.as_str()), (r#"{"used_bytes":7}"#, r#"{"used_bytes":0}"#));
 }
 
 async fn the_audit_is_paged_and_filtered(books: Books) {

@@ -250,7 +250,7 @@ impl Books {
 
     /// The counters are what a recount gives.
     pub(crate) async fn assert_counted(&self) {
-        for (pool, kept, counted) in self.store.recount_usage().await.unwrap() {
+        for (pool, kept, counted) in self.store.recount_usage(at(9)).await.unwrap() {
             assert_eq!(kept, counted, "counters of pool {pool} against a recount");
         }
     }

@@ -194,7 +194,7 @@ async fn a_copy_that_its_image_has_left_goes(books: Books) {
     books.moved(1..3, 1, 2).await;
     books.moved(1..3, 2, 1).await;
     books.home.execute("UPDATE replicas SET state = 'suspect' WHERE pool_id = 2").await;
-    books.store.recount_usage().await.unwrap();
+    books.store.recount_usage(at(9)).await.unwrap();
     let refused = books.store.delete_pool(pool(2), at(9)).await.unwrap_err().to_string();
     let want = "pool img1 holds 2 files of images that are elsewhere (0 in the trash); have them read (VerifyImages";
     assert!(refused.starts_with(want), "{refused}");
@@ -242,7 +242,7 @@ async fn lost_copies_of_images_that_are_elsewhere_keep_no_pool(books: Books) {
     books.moved(1..2, 1, 2).await;
     books.moved(1..2, 2, 1).await;
     books.home.execute("UPDATE replicas SET state = 'lost' WHERE pool_id = 2").await;
-    books.store.recount_usage().await.unwrap();
+    books.store.recount_usage(at(9)).await.unwrap();
     books.store.delete_pool(pool(2), at(9)).await.unwrap();
     assert_eq!(state_of(&books, 1).await, ReplicaState::Live);
     books.assert_counted().await;

@@ -273,12 +273,12 @@ async fn a_recount_says_how_far_the_books_were_off(books: Books) {
     // One pool, or all; what was right is the same before and after. An unknown one is refused.
     books.uploaded(1..4).await;
     books.moved(1..2, 1, 2).await;
-    let all = books.store.recount_usage_of(None).await.unwrap();
+    let all = books.store.recount_usage_of(None, at(9)).await.unwrap();
     let used: Vec<_> = all.iter().map(|(id, before, now)| (id.get(), before.used_bytes, now.used_bytes)).collect();
     assert_eq!(used, [(1, 2 * SIZE, 2 * SIZE), (2, SIZE, SIZE)]);
-    let one = books.store.recount_usage_of(Some(pool(2))).await.unwrap();
+    let one = books.store.recount_usage_of(Some(pool(2)), at(9)).await.unwrap();
     assert_eq!(one, all[1..]);
-    let refused = books.store.recount_usage_of(Some(pool(9))).await.unwrap_err();
+    let refused = books.store.recount_usage_of(Some(pool(9)), at(9)).await.unwrap_err();
     assert_eq!(refusal(refused).0, RefusalKind::NotFound);
 }
 
@@ -286,7 +286,7 @@ async fn counts_at_once_correct_the_books_once(books: Books) {
     // The counters are off by a known amount, then eight count at once while uploads go on: in the end they are right.
     books.uploaded(1..4).await;
     books.home.execute("UPDATE pools SET used_bytes = used_bytes + 1000, images = images - 1 WHERE id = 1").await;
-    let counts = futures_util::future::join_all((0..8).map(|_| books.store.recount_usage()));
+    let counts = futures_util::future::join_all((0..8).map(|_| books.store.recount_usage(at(9))));
     let (counted, ()) = tokio::join!(counts, async {
         for number in 4..12 {
             books.uploaded(number..number + 1).await;

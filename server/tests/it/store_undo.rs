@@ -114,7 +114,7 @@ async fn what_left_the_trash_after_the_plan_ends_its_job_without_a_copy(books: B
     let parent = moved(&books, 1..3).await;
     let back = undo(&books, of(&[parent])).await;
     books.home.execute("DELETE FROM replicas WHERE file_id = 1 AND pool_id = 1").await;
-    books.store.recount_usage().await.unwrap();
+    books.store.recount_usage(at(9)).await.unwrap();
     let leased = books.lease(2, 1).await;
     assert_eq!((leased.jobs.len(), leased.settled.len(), leased.settled[0].state), (1, 1, JobState::Failed));
     assert!(leased.settled[0].cause.contains("not in the trash any more; move the image instead"), "{leased:?}");
@@ -156,7 +156,7 @@ async fn large(books: &Books) -> JobId {
         books.home.execute(&format!("{COUNT}{sql}")).await;
     }
     books.home.execute("UPDATE pools SET entered = 10050 WHERE id = 2").await;
-    books.store.recount_usage().await.unwrap();
+    books.store.recount_usage(at(9)).await.unwrap();
     JobId::try_from(1).unwrap()
 }
 

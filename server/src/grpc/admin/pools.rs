@@ -72,7 +72,7 @@ impl AdminService {
         request: v1::RecalculateUsageRequest,
     ) -> Result<v1::RecalculateUsageResponse, Fault> {
         let only = PoolId::try_from(request.pool_id).ok();
-        let counted = self.rooms.store.recount_usage_of(only).await?;
+        let counted = self.rooms.store.recount_usage_of(only, clock::now()).await?;
         for (id, before, now) in counted.iter().filter(|(_, before, now)| before != now) {
             let (was, is) = (before.used_bytes, now.used_bytes);
             let message = format!("[Admin] Usage of pool {id} was {was} bytes on the books and is {is}");
