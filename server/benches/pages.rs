@@ -1,9 +1,12 @@
 //! What the operator's pages cost over a large cluster: 1,000,000 images and 1,000,000 jobs in 50 pools on 50 nodes, each
 //! page asked for by two browsers at once, with other filters each time; the time to its last byte and its compressed
-//! size. `cargo bench -p pixelfox-server --bench pages [-- [sqlite|postgres] COUNT]`.
+//! size. `cargo bench -p pixelfox-server --bench pages [-- [sqlite|postgres] [COUNT] [DIR/FILE]]`; a file is kept for the next run.
 #![expect(clippy::unwrap_used, reason = "a bench that can't go on ends where it stands")]
 
-use std::{net::Ipv4Addr, path::Path};
+use std::{
+    net::Ipv4Addr,
+    path::{Path, PathBuf},
+};
 
 use axum::{Extension, Router, body::Body};
 use http::{Request, StatusCode, header};
@@ -41,22 +44,32 @@ fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
     let count = words.iter().find_map(|word| word.parse().ok()).unwrap_or(1_000_000);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let is_asked =
-        |name: &str| !words.iter().any(|word| word.parse::<i64>().is_err()) || words.iter().any(|word| word == name);
+    let one = words.iter().any(|word| matches!(word.as_str(), "sqlite" | "postgres"));
+    let is_asked = |name: &str| !one || words.iter().any(|word| word == name);
     if is_asked("sqlite") {
+        let kept = words.iter().find(|word| word.contains('/')).map(PathBuf::from);
         let dir = tempfile::tempdir_in(".").unwrap();
-        let path = dir.path().canonicalize().unwrap().join("pages.db");
-        runtime.block_on(measure("SQLite", &format!("sqlite://{}", path.display()), count));
+        let path = kept.unwrap_or_else(|| dir.path().join("pages.db"));
+        let is_made = path.exists();
+        let url = format!("sqlite://{}", std::path::absolute(path).unwrap().display());
+        runtime.block_on(async {
+            if !is_made {
+                fill(&url, count).await;
+            }
+            measure("SQLite", &url, count).await;
+        });
     }
     if is_asked("postgres") {
-        runtime.block_on(async { measure("PostgreSQL", &postgres::database().await, count).await });
+        runtime.block_on(async {
+            let url = postgres::database().await;
+            fill(&url, count).await;
+            measure("PostgreSQL", &url, count).await;
+        });
     }
 }
 
 async fn measure(name: &str, url: &str, count: i64) {
-    let begin = Instant::now();
-    fill(url, count).await;
-    println!("{name}: {count} images and {count} jobs, made in {:.0} s", begin.elapsed().as_secs_f64());
+    println!("{name}: {count} images and {count} jobs");
     let store = Store::open(url).await.unwrap();
     let spec = BooksSpec {
         node: "local".parse().expect("a NODE_ID"),
@@ -69,7 +82,8 @@ async fn measure(name: &str, url: &str, count: i64) {
     };
     let books = Books::start(spec).await.unwrap();
     let accounts = Accounts::new(store.clone());
-    accounts.set_password("admin".parse().unwrap(), PASSWORD.into(), AccountRule::New).await.unwrap();
+    let rule = if store.has_accounts().await.unwrap() { AccountRule::Existing } else { AccountRule::New };
+    accounts.set_password("admin".parse().unwrap(), PASSWORD.into(), rule).await.unwrap();
     let (secret, _) = accounts.sign_in("admin", PASSWORD.into(), None).await.unwrap();
     let caller = Caller { address: Ipv4Addr::LOCALHOST.into(), secure: false };
     let pages: Router = pixelfox_admin_web::pages(in_process(books.admin_in_process())).layer(Extension(caller));
@@ -245,6 +259,7 @@ async fn execute(url: &str, sql: &str) {
     if let Some(path) = url.strip_prefix("sqlite://") {
         let sql = sql.replace("{digest}", "zeroblob(32)");
         let options = SqliteConnectOptions::new().filename(Path::new(path)).disable_statement_logging();
+        let options = options.pragma("cache_size", "-500000").pragma("synchronous", "OFF");
         let mut conn = options.connect().await.unwrap();
         conn.execute(AssertSqlSafe(sql)).await.unwrap();
         conn.close().await.unwrap();
