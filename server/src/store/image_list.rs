@@ -39,7 +39,11 @@ impl Store {
             let known = start.as_ref().map(|start| start.total);
             let (picked, total) = match (driver, known) {
                 (Driver::Walk, Some(total)) => (search.walk(&mut conn, start, limit).await?, total),
-                (Driver::Walk, None) => (search.walk(&mut conn, None, limit).await?, search.total(&mut conn).await?),
+                (Driver::Walk, None) => {
+                    let picked = search.walk(&mut conn, None, limit).await?;
+                    let total = search.total(&mut conn, &picked, limit).await?;
+                    (picked, total)
+                }
                 (driver, known) => search.gather(&mut conn, &driver, start, limit, known).await?,
             };
             let next = picked.next.map(|(key, id)| Place { key, id, total }.token(&list));
@@ -146,8 +150,8 @@ impl Search {
         Ok(narrowest.1)
     }
 
-    /// How many a walk meets: from counters, else as far as it goes.
-    async fn total(&self, conn: &mut Conn) -> Result<Total, Trouble> {
+    /// How many a walk meets: from counters, by its first page, else as far as counting goes.
+    async fn total(&self, conn: &mut Conn, first: &Picked, limit: usize) -> Result<Total, Trouble> {
         let ranges = u8::from(!self.created.is_all()) + u8::from(!self.size.is_all());
         match (self.name.is_empty(), ranges, &self.pools) {
             (true, 0, None) => {
@@ -155,19 +159,27 @@ impl Search {
                 return Ok(Total::Exact(uint(all)));
             }
             (true, 0, Some(pools)) => return Ok(Total::Exact(uint(images_in(conn, pools).await?))),
-            // it was too many to be gathered
-            (true, 1, None) => return Ok(Total::AtLeast(uint(self.bounds.gathered))),
             _ => {}
+        }
+        let met = u64::try_from(first.ids.len()).unwrap_or(u64::MAX);
+        match first.next {
+            None => return Ok(Total::Exact(met)),
+            Some(_) if first.ids.len() < limit => return Ok(Total::AtLeast(met)),
+            // it was too many to be gathered
+            Some(_) if self.name.is_empty() && ranges == 1 && self.pools.is_none() => {
+                return Ok(Total::AtLeast(uint(self.bounds.gathered)));
+            }
+            Some(_) => {}
         }
         // the order does not matter for the count, and the newest lie together
         let newest = Self { order: ImageOrder::Newest, ..self.clone() };
         let start = newest.start();
         let end = newest.ahead(conn, &start, newest.walked()).await?;
         let mut sql = newest.along("SELECT COUNT(*) FROM (SELECT 1", &start, end.as_ref());
-        sql.push(" LIMIT ").push_bind(self.bounds.counted + 1).push(") AS counted");
+        sql.push(" LIMIT ").push_bind(self.bounds.gathered + 1).push(") AS counted");
         let (count,): (i64,) = sql.fetch_one(conn).await?;
         Ok(match count {
-            count if count > self.bounds.counted => Total::AtLeast(uint(self.bounds.counted)),
+            count if count > self.bounds.gathered => Total::AtLeast(uint(self.bounds.gathered)),
             count if end.is_some() => Total::AtLeast(uint(count)),
             count => Total::Exact(uint(count)),
         })

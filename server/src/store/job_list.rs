@@ -33,11 +33,12 @@ impl Store {
             let Some(along) = Along::narrowest(&mut conn, &filter, bounds).await? else {
                 return Ok(Listed { items: Vec::new(), next_page_token: String::new(), total: Total::Exact(0) });
             };
-            let total = match &start {
+            let below = start.as_ref().map_or(i64::MAX, |start| start.id);
+            let (items, next) = along.walk(&mut conn, below, limit).await?;
+            let total = match start {
                 Some(start) => start.total,
-                None => along.total(&mut conn).await?,
+                None => along.total(&mut conn, items.len(), limit, next).await?,
             };
-            let (items, next) = along.walk(&mut conn, start.map_or(i64::MAX, |start| start.id), limit).await?;
             let token = |id| Place { key: SortKey::Number(id), id, total }.token(&list);
             Ok(Listed { items, next_page_token: next.map(token).unwrap_or_default(), total })
         })
@@ -99,8 +100,9 @@ impl Along {
         Ok(Some(Self { by, others: columns, pool: filter.pool.map(|pool| int(pool.get())), count, bounds }))
     }
 
-    /// How many fit: counted where that are few, a parent's children as it counts them, else as far as a page goes.
-    async fn total(&self, conn: &mut Conn) -> Result<Total, Trouble> {
+    /// How many fit: counted where that are few, a parent's children as it counts them, by the first page, else as far as
+    /// counting goes.
+    async fn total(&self, conn: &mut Conn, met: usize, limit: usize, next: Option<i64>) -> Result<Total, Trouble> {
         let alone = self.others.is_empty() && self.pool.is_none();
         if alone && self.count <= self.bounds.counted {
             return Ok(Total::Exact(uint(self.count)));
@@ -114,6 +116,12 @@ impl Along {
             };
             let known = made.filter(|made| *made >= self.count);
             return Ok(known.map_or(Total::AtLeast(uint(self.bounds.counted)), |made| Total::Exact(uint(made))));
+        }
+        let first = u64::try_from(met).unwrap_or(u64::MAX);
+        match next {
+            None => return Ok(Total::Exact(first)),
+            Some(_) if met < limit => return Ok(Total::AtLeast(first)),
+            Some(_) => {}
         }
         let end = self.ahead(conn, i64::MAX, self.bounds.counted).await?;
         let (count,): (i64,) = self.counted(i64::MAX, end, i64::MAX).fetch_one(conn).await?;

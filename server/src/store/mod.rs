@@ -48,6 +48,7 @@ mod trash;
 mod undo;
 mod uploaders;
 mod uploads;
+mod value;
 mod writer;
 
 #[cfg(test)]

@@ -5,13 +5,14 @@ use std::borrow::Cow;
 use std::marker::PhantomData;
 
 use sqlx::{
-    AssertSqlSafe, Decode, FromRow, Postgres, Sqlite, Type,
+    AssertSqlSafe, FromRow, Postgres, Sqlite,
     pool::PoolConnection,
     postgres::{PgArguments, PgConnection, PgRow},
     sqlite::{SqliteArguments, SqliteConnection, SqliteRow},
 };
 
 use super::dialect;
+pub(super) use super::value::{Flag, Value};
 use crate::catalog::Actor;
 
 /// A connection to either database, and for whom it works.
@@ -61,82 +62,6 @@ impl Conn {
             Link::Postgres(conn) => Inner::Postgres(conn),
             Link::PostgresReader(conn) => Inner::Postgres(conn),
         }
-    }
-}
-
-/// A flag's column: 0 or 1 in both databases. (An expression that is true or false is a `bool`.)
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Flag(pub(super) bool);
-
-impl<DB: sqlx::Database> Type<DB> for Flag
-where
-    i64: Type<DB>,
-{
-    fn type_info() -> DB::TypeInfo {
-        <i64 as Type<DB>>::type_info()
-    }
-
-    fn compatible(ty: &DB::TypeInfo) -> bool {
-        <i64 as Type<DB>>::compatible(ty)
-    }
-}
-
-impl<'r, DB: sqlx::Database> Decode<'r, DB> for Flag
-where
-    i64: Decode<'r, DB>,
-{
-    fn decode(value: DB::ValueRef<'r>) -> Result<Self, sqlx::error::BoxDynError> {
-        <i64 as Decode<'r, DB>>::decode(value).map(|value| Self(value != 0))
-    }
-}
-
-/// A bind value.
-#[derive(Clone, Debug)]
-pub(super) enum Value {
-    Int(Option<i64>),
-    Text(Option<String>),
-    Bytes(Vec<u8>),
-}
-
-impl From<i64> for Value {
-    fn from(value: i64) -> Self {
-        Self::Int(Some(value))
-    }
-}
-
-impl From<Option<i64>> for Value {
-    fn from(value: Option<i64>) -> Self {
-        Self::Int(value)
-    }
-}
-
-impl From<bool> for Value {
-    fn from(value: bool) -> Self {
-        Self::Int(Some(value.into()))
-    }
-}
-
-impl From<&str> for Value {
-    fn from(value: &str) -> Self {
-        Self::Text(Some(value.to_owned()))
-    }
-}
-
-impl From<&String> for Value {
-    fn from(value: &String) -> Self {
-        Self::Text(Some(value.clone()))
-    }
-}
-
-impl From<String> for Value {
-    fn from(value: String) -> Self {
-        Self::Text(Some(value))
-    }
-}
-
-impl From<&[u8]> for Value {
-    fn from(value: &[u8]) -> Self {
-        Self::Bytes(value.to_vec())
     }
 }
 
