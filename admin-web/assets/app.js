@@ -19,20 +19,24 @@ function morph(old, fresh) {
   morphChildren(old, fresh);
 }
 
+// What is said once about an action is not in what comes later, and stays.
+const stays = node => node.nodeType === Node.ELEMENT_NODE && node.classList.contains("note");
+const past = node => { while (node && stays(node)) node = node.nextSibling; return node; };
+
 const keyOf = node => node.nodeType === Node.ELEMENT_NODE ? node.id || node.dataset?.key || "" : "";
 
 function morphChildren(old, fresh) {
   const keyed = new Map([...old.children].filter(keyOf).map(child => [keyOf(child), child]));
-  let at = old.firstChild;
+  let at = past(old.firstChild);
   for (const next of [...fresh.childNodes]) {
     const key = keyOf(next);
     const known = key ? keyed.get(key) : at && !keyOf(at) && at.nodeName === next.nodeName ? at : null;
     if (!known) { old.insertBefore(next, at); continue; }
-    if (known === at) at = at.nextSibling; else old.insertBefore(known, at);
+    if (known === at) at = past(at.nextSibling); else old.insertBefore(known, at);
     keyed.delete(key);
     morph(known, next);
   }
-  while (at) { const gone = at; at = at.nextSibling; gone.remove(); }
+  while (at) { const gone = at; at = past(at.nextSibling); gone.remove(); }
 }
 
 function patch(regions) {
@@ -42,6 +46,7 @@ function patch(regions) {
     const fresh = region.cloneNode(false);
     fresh.innerHTML = html;
     morphChildren(region, fresh);
+    for (const button of region.querySelectorAll("[data-copy]")) button.hidden = false;
     localTimes(region);
   }
 }
@@ -130,5 +135,6 @@ addEventListener("submit", event => {
 });
 addEventListener("pageshow", () => { for (const button of document.querySelectorAll("form button")) button.disabled = false; });
 
+for (const button of document.querySelectorAll("[data-copy]")) button.hidden = false;
 localTimes(document);
 goLive();

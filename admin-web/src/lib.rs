@@ -20,6 +20,7 @@
 
 mod admin;
 mod assets;
+mod checks;
 mod fill;
 mod form;
 mod frame;

@@ -33,6 +33,14 @@ impl fmt::Display for Exact {
 
 impl HtmlSafe for Exact {}
 
+impl Exact {
+    /// The exact value.
+    #[must_use]
+    pub fn exact(&self) -> &str {
+        &self.exact
+    }
+}
+
 /// Shows values in one language at one point in time.
 #[derive(Clone, Copy, Debug)]
 pub struct Show {
@@ -157,6 +165,20 @@ impl Show {
         #[expect(clippy::cast_possible_truncation, reason = "clamped to what an i64 holds")]
         let whole = seconds.borrow().clamp(0.0, 1e15).ceil() as i64;
         self.span(whole, self.units().days_long)
+    }
+
+    /// A short time as it was measured: `12 ms`, `1,3 s`.
+    #[must_use]
+    pub fn moment(&self, seconds: f64) -> String {
+        let text = if seconds < 1.0 { format!("{:.0} ms", seconds * 1000.0) } else { format!("{seconds:.1} s") };
+        let text = if self.language == Language::De { text.replace('.', ",") } else { text };
+        text.replace(' ', "\u{a0}")
+    }
+
+    /// Today as stored paths have it: `2026/11/24`.
+    #[must_use]
+    pub fn day_path(&self) -> String {
+        self.now.to_zoned(TimeZone::UTC).strftime("%Y/%m/%d").to_string()
     }
 
     fn span(&self, seconds: i64, days: &str) -> String {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     admin::{self, Admin, Calls},
+    checks::Checks,
     gate::Sources,
     trouble::Trouble,
     view::View,
@@ -20,11 +21,12 @@ use crate::{
 pub(crate) struct Site {
     calls: Calls,
     sources: Sources,
+    checks: Checks,
 }
 
 impl Site {
     pub(crate) fn new(calls: Calls) -> Self {
-        Self { calls, sources: Sources::default() }
+        Self { calls, sources: Sources::default(), checks: Checks::default() }
     }
 
     /// The Admin service in the name of this account, or in that of nobody.
@@ -62,6 +64,11 @@ impl Visit {
     #[must_use]
     pub fn admin(&self) -> Admin {
         self.site.admin(self.view.person.as_ref().map(|person| person.name.as_str()))
+    }
+
+    /// What the last check of each pool found.
+    pub(crate) const fn checks(&self) -> &Checks {
+        &self.site.checks
     }
 
     /// Whether the script of an open page asks for what changes.

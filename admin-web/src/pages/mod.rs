@@ -13,6 +13,7 @@ mod nodes;
 mod queues;
 mod selection;
 mod settings;
+mod storage;
 
 use axum::{Router, routing::get};
 
@@ -29,4 +30,5 @@ pub(crate) fn router() -> Router<Site> {
         .route("/admin/nodes", get(|visit: Visit| live::page(visit, &["node", "pool", "job"], nodes::page)))
         .merge(settings::router())
         .merge(lists::router())
+        .merge(storage::router())
 }

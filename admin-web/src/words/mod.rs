@@ -25,6 +25,7 @@ mod nodes;
 mod public;
 mod queues;
 mod settings;
+mod storage;
 mod units;
 
 pub(crate) use self::{
@@ -39,6 +40,7 @@ pub(crate) use self::{
     public::Public,
     queues::Queues,
     settings::Settings,
+    storage::Storage,
     units::Units,
 };
 
@@ -67,6 +69,7 @@ pub(crate) struct Words {
     pub(crate) jobs: Jobs,
     pub(crate) queues: Queues,
     pub(crate) selection: Selection,
+    pub(crate) storage: Storage,
     pub(crate) units: Units,
 }
 
@@ -83,6 +86,7 @@ static DE: Words = Words {
     jobs: Jobs::DE,
     queues: Queues::DE,
     selection: Selection::DE,
+    storage: Storage::DE,
     units: Units::DE,
 };
 static EN: Words = Words {
@@ -98,6 +102,7 @@ static EN: Words = Words {
     jobs: Jobs::EN,
     queues: Queues::EN,
     selection: Selection::EN,
+    storage: Storage::EN,
     units: Units::EN,
 };
 

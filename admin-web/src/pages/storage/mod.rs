@@ -1,0 +1,37 @@
+//! `/admin/storage`: pools, their form, what is done to one, and Move to Pool.
+
+mod actions;
+mod form;
+mod list;
+mod refused;
+mod size;
+
+use axum::{
+    Router,
+    extract::Path,
+    routing::{get, post},
+};
+
+use crate::{
+    live,
+    trouble::Trouble,
+    visit::{Site, Visit},
+};
+
+pub(super) fn router() -> Router<Site> {
+    Router::new()
+        .route(
+            "/admin/storage",
+            get(|visit: Visit| live::page(visit, &["pool", "node"], list::page)).post(form::create),
+        )
+        .route("/admin/storage/new", get(form::new))
+        .route("/admin/storage/{id}", get(form::edit).post(form::save))
+        .route("/admin/storage/{id}/check", post(actions::check))
+        .route("/admin/storage/{id}/recount", post(actions::recount))
+        .route("/admin/storage/{id}/delete", get(actions::sure).post(actions::delete))
+}
+
+/// A pool's id as an address has it.
+fn id(Path(raw): Path<String>) -> Result<u64, Trouble> {
+    raw.parse().ok().filter(|id| *id > 0).ok_or_else(Trouble::no_page)
+}

@@ -1,0 +1,128 @@
+//! Words of the storage page and of the pool form.
+
+words! {
+    /// Pools: the table, the form, what is done to one.
+    Storage {
+        title: "Speicherverwaltung", "Storage";
+        new_pool: "Neuer Speicherpool", "New storage pool";
+        none: "Es gibt noch keinen Speicherpool. Ohne einen kann nichts hochgeladen werden.",
+            "There is no storage pool yet. Without one nothing can be uploaded.";
+        summary: "{pools} Speicherpools auf {nodes} Knoten, {used} belegt", "{pools} storage pools on {nodes} nodes, {used} used";
+        name: "Name", "Name";
+        status: "Status", "Status";
+        kind: "Typ", "Type";
+        usage: "Speichernutzung", "Usage";
+        files: "Dateien", "Files";
+        priority: "Priorität", "Priority";
+        actions: "Aktionen", "Actions";
+        healthy: "Gesund", "Healthy";
+        faulty: "Fehler", "Error";
+        offline: "Offline", "Offline";
+        inactive: "Inaktiv", "Inactive";
+        default: "Standard", "Default";
+        api_ok: "API OK", "API OK";
+        api_bad: "API Fehler", "API error";
+        api_unknown: "API nicht geprüft", "API not checked";
+        checked: "geprüft {when}", "checked {when}";
+        public_url: "Public Base URL", "Public base URL";
+        upload_url: "Upload API URL", "Upload API URL";
+        of: "{used} von {max}", "{used} of {max}";
+        no_limit: "{used}, ohne Limit", "{used}, no limit";
+        disk: "{free} frei auf der Platte", "{free} free on disk";
+        disk_of: "{free} von {total} frei auf der Platte", "{free} of {total} free on disk";
+        trash: "Papierkorb", "Trash";
+        unowned: "Nicht zugeordnet", "Without a record";
+        incoming: "Unterwegs hierher", "On the way in";
+        trash_help: "Alte Kopien verschobener Bilder, die noch zurückgeholt werden können",
+            "Old copies of moved images that can still be brought back";
+        unowned_help: "Dateien ohne Eintrag: von Hand oder von einem älteren Knoten. Sie werden ausgeliefert und nie ungefragt gelöscht",
+            "Files without a record: by hand or by an older node. They are served, and never deleted unasked";
+        check: "Zustand prüfen", "Check health";
+        recount: "Belegung neu berechnen", "Recalculate usage";
+        edit: "Bearbeiten", "Edit";
+        move_all: "Move to Pool", "Move to pool";
+        delete: "Löschen", "Delete";
+        copy_curl: "curl-Befehl kopieren", "Copy curl command";
+        copied: "Kopiert", "Copied";
+        curl: "curl-Befehl", "curl command";
+        older_node: "Älterer PixelFox-Knoten", "Older PixelFox node";
+        last_hot: "Hot", "Hot";
+        last_warm: "Warm", "Warm";
+        last_cold: "Cold", "Cold";
+        last_archive: "Archive", "Archive";
+        local: "Lokal", "Local";
+        nfs: "NFS", "NFS";
+
+        check_fine: "Gesund: geschrieben, gelesen und wieder entfernt in {time}. {free} frei.",
+            "Healthy: written, read and removed again in {time}. {free} free.";
+        check_ill: "Fehler: {problem}", "Error: {problem}";
+        recount_same: "Die Belegung stimmt: {now}.", "The usage is right: {now}.";
+        recount_off: "Die Belegung war mit {before} verbucht und ist {now}. Das ist jetzt berichtigt.",
+            "The usage was on the books as {before} and is {now}. This has been corrected.";
+        saved: "Gespeichert.", "Saved.";
+        created: "Speicherpool {name} ist angelegt.", "Storage pool {name} has been made.";
+        deleted: "Speicherpool {name} ist gelöscht. Sein Verzeichnis {path} auf {node} ist unverändert.",
+            "Storage pool {name} has been deleted. Its directory {path} on {node} is unchanged.";
+        node_not_attached: "Knoten {node} ist nicht verbunden", "node {node} is not attached";
+        node_not_reported: "Knoten {node} hat sich zu diesem Pool noch nicht gemeldet", "node {node} has not reported on it yet";
+
+        edit_title: "Speicherpool {name} bearbeiten", "Edit storage pool {name}";
+        place: "Ort", "Place";
+        urls: "Adressen", "Addresses";
+        rules: "Verwendung", "Use";
+        name_help: "So heißt der Pool auf allen Seiten und im Log.", "The pool's name on all pages and in the log.";
+        node_id: "Node ID", "Node ID";
+        node_help: "NODE_ID des Knotens, der das Verzeichnis hat. Bekannt: {nodes}", "NODE_ID of the node that has the directory. Known: {nodes}";
+        node_help_none: "NODE_ID des Knotens, der das Verzeichnis hat.", "NODE_ID of the node that has the directory.";
+        base_path: "Basis-Pfad", "Base path";
+        base_path_help: "Verzeichnis auf diesem Knoten, unter einer seiner STORAGE_ROOTS. Jeder Pool braucht ein eigenes.",
+            "Directory on that node, below one of its STORAGE_ROOTS. Each pool needs one of its own.";
+        upload_help: "So erreichen die anderen Knoten diesen, zum Beispiel http://app_s01:4000/api/internal/upload",
+            "How the other nodes reach this one, for instance http://app_s01:4000/api/internal/upload";
+        public_help: "So erreicht ein Browser diesen Knoten: Host und Port ohne /uploads, zum Beispiel http://s01.local:8082",
+            "How a browser reaches this node: host and port without /uploads, for instance http://s01.local:8082";
+        storage_type: "Speichertyp", "Storage type";
+        storage_tier: "Performance-Tier", "Performance tier";
+        tier_help: "Uploads gehen zuerst in den heißesten Pool, der Platz hat.", "Uploads go to the hottest pool with room first.";
+        max_size: "Maximale Größe", "Maximum size";
+        max_size_help: "Zum Beispiel 500 GB oder 2 TB. Leer oder 0: kein Limit, die Platte entscheidet.",
+            "For instance 500 GB or 2 TB. Empty or 0: no limit, the disk decides.";
+        priority_help: "Unter Pools desselben Tiers wird die niedrigste Zahl zuerst gewählt.",
+            "Among pools of one tier the lowest number is chosen first.";
+        description: "Beschreibung", "Description";
+        is_active: "Aktiv", "Active";
+        active_help: "Nimmt Uploads und Verschiebungen an. Ein inaktiver Pool liefert weiter aus und kann geleert werden.",
+            "Takes uploads and moves. An inactive pool still serves and can be moved away from.";
+        is_default: "Standard-Pool", "Default pool";
+        default_help: "Nimmt Uploads, wenn kein anderer Platz hat. Genau ein Pool ist es.",
+            "Takes uploads where no other has room. Exactly one pool is it.";
+        legacy_node: "Älterer PixelFox-Knoten: nur über HTTP erreichbar", "Older PixelFox node: to be reached by HTTP alone";
+        save: "Speichern", "Save";
+        save_anyway: "Trotzdem speichern", "Save anyway";
+        cancel: "Abbrechen", "Cancel";
+        not_saved_errors: "So kann der Pool nicht funktionieren: Bitte die markierten Felder ändern.", "The pool can not work like this: please change the marked fields.";
+        not_saved_doubts: "Die markierten Felder sehen falsch aus. Bitte prüfen, oder trotzdem speichern.", "The marked fields look wrong. Please check, or save anyway.";
+        changed_meanwhile: "Jemand hat diesen Pool inzwischen geändert. Neben jedem Feld, das anders ist, steht was jetzt gespeichert ist. Speichern überschreibt es.",
+            "Somebody has changed this pool meanwhile. Beside each field that differs stands what is saved now. Saving overwrites it.";
+        saved_now: "Jetzt gespeichert: {value}", "Saved now: {value}";
+        empty_value: "(leer)", "(empty)";
+        yes: "Ja", "Yes";
+        no: "Nein", "No";
+        bad_size: "Das ist keine Größe. Zum Beispiel 500 GB, 1,5 TB oder 0.", "This is no size. For instance 500 GB, 1.5 TB or 0.";
+        bad_number: "Das ist keine ganze Zahl.", "This is no whole number.";
+
+        delete_title: "Speicherpool {name} löschen?", "Delete storage pool {name}?";
+        delete_what: "Der Pool verschwindet aus der Verwaltung. Das Verzeichnis {path} auf Knoten {node} bleibt mit allem, was darin liegt.",
+            "The pool goes from the books. The directory {path} on node {node} stays with all that lies in it.";
+        delete_undo: "Das lässt sich nicht rückgängig machen: Der Pool kann neu angelegt werden, bekommt aber eine andere ID.",
+            "This can't be undone: the pool can be made again, but with another id.";
+        delete_holds: "Er hält noch {files} ({used}). Bilder zuerst in einen anderen Pool verschieben.",
+            "It still holds {files} ({used}). Move its images to another pool first.";
+        delete_trash: "In seinem Papierkorb liegen noch {trash}. Sie müssen vorher geleert sein.",
+            "There are still {trash} in its trash. They must be emptied before.";
+        delete_default: "Er ist der Standard-Pool: Zuerst einen anderen dazu machen.", "It is the default pool: make another one that first.";
+        delete_now: "Speicherpool löschen", "Delete storage pool";
+        one_file: "1 Datei", "1 file";
+        many_files: "{n} Dateien", "{n} files";
+    }
+}
