@@ -80,13 +80,13 @@ struct MovePage<'a> {
 }
 
 /// What would happen.
-struct Preview {
-    goes: String,
-    anything: bool,
-    takes: String,
-    room: Result<String, String>,
-    skipped: Vec<String>,
-    stays: String,
+pub(super) struct Preview {
+    pub(super) goes: String,
+    pub(super) anything: bool,
+    pub(super) takes: String,
+    pub(super) room: Result<String, String>,
+    pub(super) skipped: Vec<String>,
+    pub(super) stays: String,
 }
 
 #[derive(Template)]
@@ -161,7 +161,7 @@ async fn move_page(visit: &Visit, selection: &Selection, fields: &Fields, back: 
 }
 
 impl Preview {
-    fn of(v: &View, batch: v1::JobBatch) -> Self {
+    pub(super) fn of(v: &View, batch: v1::JobBatch) -> Self {
         let (w, show) = (&v.w.selection, v.show);
         let images = show.counted_in(batch.images, v.w.images.one, v.w.images.many);
         let files = show.counted_in(batch.files, w.one_file, w.files);
@@ -169,7 +169,10 @@ impl Preview {
         let room = match batch.target_room {
             None => Err(w.room_unknown.to_owned()),
             Some(room) if room < batch.bytes => Err(fill(w.room_short, &[("bytes", &show.bytes(room).short)])),
-            Some(room) => Ok(fill(w.room, &[("bytes", &show.bytes(room).short)])),
+            Some(room) => {
+                let (bytes, after) = (show.bytes(room).short, show.bytes(room - batch.bytes).short);
+                Ok(fill(w.room, &[("bytes", &bytes), ("after", &after)]))
+            }
         };
         let goes = [("images", images.as_str()), ("files", files.as_str()), ("bytes", bytes.short.as_str())];
         Self {
@@ -239,7 +242,7 @@ fn begun(visit: &Visit, job: u64) -> Response {
 }
 
 /// Of the form, so that the same form sent twice does one thing.
-fn request_id(fields: &Fields) -> String {
+pub(super) fn request_id(fields: &Fields) -> String {
     let given = fields.text("request_id");
     if given.is_empty() { fresh_id() } else { given.chars().take(64).collect() }
 }

@@ -96,7 +96,7 @@ words! {
         files: "{n} Dateien", "{n} files";
         takes: "dauert etwa {time}", "takes about {time}";
         takes_unknown: "Auf diesem Weg wurde noch keine Geschwindigkeit gemessen.", "No speed was measured on this way yet.";
-        room: "Platz im Ziel: {bytes}", "Room at the target: {bytes}";
+        room: "Platz im Ziel: {bytes}, danach {after}", "Room at the target: {bytes}, afterwards {after}";
         room_unknown: "Der Knoten des Ziels ist nicht verbunden; die Aufträge warten auf ihn.",
             "The target's node is not attached; the jobs wait for it.";
         room_short: "Das Ziel hat nur Platz für {bytes}; was nicht passt, wartet.", "The target has room for {bytes} only; what does not fit waits.";

@@ -111,6 +111,36 @@ words! {
         bad_size: "Das ist keine Größe. Zum Beispiel 500 GB, 1,5 TB oder 0.", "This is no size. For instance 500 GB, 1.5 TB or 0.";
         bad_number: "Das ist keine ganze Zahl.", "This is no whole number.";
 
+        move_title: "In anderen Pool verschieben", "Move to another pool";
+        from: "Von", "From";
+        to: "Nach", "To";
+        choose: "Bitte wählen", "Choose one";
+        choose_first: "Bitte einen Ziel-Pool wählen.", "Choose a target pool.";
+        which: "Welche Bilder", "Which images";
+        which_all: "Alle, die jetzt darin sind: {n}", "All that are in it now: {n}";
+        which_first: "Nur die ältesten:", "Only the oldest:";
+        which_help: "Was erst nach dem Start dazukommt, bleibt. Links funktionieren die ganze Zeit: Alte Adressen leiten weiter.",
+            "What comes after the start stays. Links work all the time: old addresses lead on.";
+        which_some: "Einzelne Bilder lassen sich auf der Seite Bilder auswählen.", "Single images can be chosen on the page of images.";
+        choose_images: "Bilder auswählen", "Choose images";
+        bad_limit: "Das ist keine Anzahl: eine ganze Zahl ab 1.", "This is no number of images: a whole number from 1 on.";
+        preview: "Vorschau", "Preview";
+        preview_again: "Vorschau erneuern", "Preview again";
+        start: "Verschieben starten", "Start moving";
+        nowhere: "Es gibt keinen anderen Speicherpool, in den verschoben werden kann.", "There is no other storage pool to move to.";
+        moves: "Verschiebungen aus diesem Pool", "Moves out of this pool";
+        no_moves: "Noch keine.", "None yet.";
+        started: "Auftrag {id} verschiebt {n}.", "Job {id} moves {n}.";
+        nothing_went: "Nichts davon konnte verschoben werden.", "Nothing of it could be moved.";
+        left_out: "{n} ausgelassen, das erste: {why}", "{n} left out, the first: {why}";
+        details: "Auftrag {n}", "Job {n}";
+        moved_list: "Verschoben", "Moved";
+        failed_list: "Fehlgeschlagen", "Failed";
+        cancelled_list: "Abgebrochen", "Cancelled";
+        skipped_note: "Ausgelassen", "Left out";
+        free_of: "{bytes} frei", "{bytes} free";
+        away: "offline", "offline";
+
         delete_title: "Speicherpool {name} löschen?", "Delete storage pool {name}?";
         delete_what: "Der Pool verschwindet aus der Verwaltung. Das Verzeichnis {path} auf Knoten {node} bleibt mit allem, was darin liegt.",
             "The pool goes from the books. The directory {path} on node {node} stays with all that lies in it.";

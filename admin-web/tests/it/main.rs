@@ -13,3 +13,4 @@ mod live;
 mod nodes;
 mod reader;
 mod settings;
+mod storage;

@@ -3,6 +3,7 @@
 mod actions;
 mod form;
 mod list;
+mod moves;
 mod refused;
 mod size;
 
@@ -28,6 +29,7 @@ pub(super) fn router() -> Router<Site> {
         .route("/admin/storage/{id}", get(form::edit).post(form::save))
         .route("/admin/storage/{id}/check", post(actions::check))
         .route("/admin/storage/{id}/recount", post(actions::recount))
+        .route("/admin/storage/{id}/move", get(moves::show).post(moves::start))
         .route("/admin/storage/{id}/delete", get(actions::sure).post(actions::delete))
 }
 
