@@ -27,6 +27,8 @@ impl From<Status> for Trouble {
     fn from(status: Status) -> Self {
         let row = FaultKind::ALL.iter().map(|kind| kind.row()).find(|(code, _, _)| *code == status.code());
         let number = match (status.code(), row) {
+            // The first row of this code speaks of HTTP methods alone.
+            (Code::Unimplemented, _) => 501,
             (_, Some((_, number, _))) => number,
             (Code::Cancelled, None) => 503,
             (_, None) => 500,

@@ -20,7 +20,7 @@ const FORM: &str = "application/x-www-form-urlencoded";
 
 /// A service with one account, `admin` with the password `right`.
 fn with_account() -> Fake {
-    let fake = Fake::new();
+    let fake = Fake::empty_cluster();
     fake.on("get_overview", |_: v1::GetOverviewRequest| Ok(v1::Overview::default()));
     fake.on("sign_in", |asked: v1::SignInRequest| match (asked.name.as_str(), asked.password.as_str()) {
         ("admin", "right") => Ok(v1::SignInResponse {

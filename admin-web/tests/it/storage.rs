@@ -271,7 +271,7 @@ fn batch() -> v1::JobBatch {
         images: 617,
         files: 1234,
         bytes: 12_400_000_000,
-        seconds_expected: 250.0,
+        seconds_expected: 300.0,
         target_room: Some(20_000_000_000),
         skipped: vec!["image x: another job is moving it".into()],
         skipped_total: 1,

@@ -11,7 +11,7 @@ use crate::{
     show::Exact,
     trouble::Trouble,
     view::View,
-    visit::Visit,
+    visit::{Note, Visit},
     words::{Storage, fill},
 };
 
@@ -24,6 +24,8 @@ struct StoragePage<'a> {
     v: &'a View,
     summary: String,
     rows: Vec<Row>,
+    /// What is said about no pool, or about one that is gone.
+    homeless: Option<&'a Note>,
 }
 
 /// A pool in the table.
@@ -73,8 +75,10 @@ pub(crate) async fn page(visit: Visit) -> Result<String, Trouble> {
         v.w.storage.summary,
         &[("pools", &count(pools.len())), ("nodes", &count(nodes.len())), ("used", &v.show.bytes(used).short)],
     );
-    let rows = pools.into_iter().map(|pool| row(v, visit.checks().of(pool.id, &pool.upload_api_url), pool)).collect();
-    Ok(StoragePage { v, summary, rows }.render()?)
+    let rows: Vec<Row> =
+        pools.into_iter().map(|pool| row(v, visit.checks().of(pool.id, &pool.upload_api_url), pool)).collect();
+    let homeless = v.note.as_ref().filter(|note| !rows.iter().any(|row| row.key == note.at));
+    Ok(StoragePage { v, summary, rows, homeless }.render()?)
 }
 
 fn row(v: &View, checked: Option<ApiCheck>, pool: v1::Pool) -> Row {
