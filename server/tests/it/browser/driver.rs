@@ -115,8 +115,9 @@ impl Browser {
 
     /// What is on the page for people.
     pub(crate) async fn text(&self) -> String {
-        let body = self.page.find(Locator::Css("body")).await.unwrap();
-        body.text().await.unwrap()
+        // Between two pages there is none.
+        let Ok(body) = self.page.find(Locator::Css("body")).await else { return String::new() };
+        body.text().await.unwrap_or_default()
     }
 
     /// Returns when `text` is on the page.

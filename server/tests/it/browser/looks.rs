@@ -58,7 +58,8 @@ fn paths(of: &[(&'static str, &str)]) -> Vec<(&'static str, String)> {
     of.iter().map(|(name, path)| (*name, (*path).to_owned())).collect()
 }
 
-const EVERY_PAGE: [(&str, &str); 10] = [
+const EVERY_PAGE: [(&str, &str); 11] = [
+    ("upload", "/"),
     ("dashboard", "/admin"),
     ("images", "/admin/images"),
     ("storage", "/admin/storage"),
@@ -74,10 +75,11 @@ const EVERY_PAGE: [(&str, &str); 10] = [
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_page_looks_right_and_is_open_to_all() {
     let cluster = TestCluster::start().await;
-    let mut moved = Vec::new();
+    let (mut moved, mut share) = (Vec::new(), String::new());
     for seed in 0..9 {
         let answer = cluster.upload(1 + u64::from(seed) % 3, picture(seed, 320, 200 + seed * 20)).await;
         moved.push(answer["image_uuid"].as_str().unwrap().to_owned());
+        answer["view_url"].as_str().unwrap().clone_into(&mut share);
     }
     let batch = cluster.move_images(&moved.iter().take(4).map(String::as_str).collect::<Vec<_>>(), 3).await;
     cluster.wait_for_end(batch.job_id).await;
@@ -86,6 +88,7 @@ async fn every_page_looks_right_and_is_open_to_all() {
     sign_in(&browser, &cluster).await;
     let mut pages = paths(&EVERY_PAGE);
     pages.extend([
+        ("image-public", format!("/i/{}", share.rsplit('/').next().unwrap())),
         ("images-table", "/admin/images?view=table".into()),
         ("image", format!("/admin/images/{}", moved[0])),
         ("job", format!("/admin/queues/{}", batch.job_id)),
@@ -103,7 +106,7 @@ async fn an_empty_cluster_says_what_to_do() {
     let cluster = TestCluster::start().await;
     let browser = Browser::start("de").await;
     sign_in(&browser, &cluster).await;
-    let pages = paths(&EVERY_PAGE[..6]);
+    let pages = paths(&EVERY_PAGE[..7]);
     assert_eq!(look_at(&browser, &cluster, "empty-", &pages).await, "");
     browser.close().await;
     cluster.shutdown().await;

@@ -49,6 +49,8 @@ async fn the_language_is_the_browsers_until_it_is_switched_and_stays_so() {
         browser.wait_for(words).await;
         assert_eq!(browser.run("return document.documentElement.lang").await, language.to_lowercase());
     }
+    browser.open(&page(&cluster, "/")).await;
+    browser.wait_for("Upload an image").await;
     browser.close().await;
     cluster.shutdown().await;
 }
