@@ -116,7 +116,7 @@ const ADDRESSES: &[(&str, Address)] = &[
     ("images of the largest pool, smallest first", |_, _| "/admin/images?pool=1&order=smallest".into()),
     ("images by name", |_, _| "/admin/images?order=name&view=table".into()),
     ("images, a word that many have", |time, _| {
-        format!("/admin/images?q={}", ["ferien", "img", "1", "meer"][time as usize % 4])
+        format!("/admin/images?q={}", ["ferien", "img", "1", "meer"][usize::try_from(time.rem_euclid(4)).unwrap_or(0)])
     }),
     ("images, a word that one has", |time, count| format!("/admin/images?q=nr{}.", 1 + time * 7919 % count)),
     ("images, a word that none has", |_, _| "/admin/images?q=nirgends".into()),

@@ -138,8 +138,8 @@ async fn rates(cluster: &Cluster, count: usize, size: usize, rounds: usize) {
 /// Through the app, so that two processes have each byte in their hands.
 async fn memory(cluster: &Cluster) {
     let way = Way::through_the_app(cluster);
-    for _ in 0..20 {
-        way.take(&[picture::png(now().elapsed().as_nanos() as u64, 1 << 20).into()]).await;
+    for seed in 0..20 {
+        way.take(&[picture::png((1 << 45) + seed, 1 << 20).into()]).await;
     }
     let small = [0, 1].map(|index| cluster.peak(index));
     way.take(&[picture::png(1 << 40, 1 << 30).into()]).await;

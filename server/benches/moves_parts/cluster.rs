@@ -151,7 +151,7 @@ impl Cluster {
     pub(crate) async fn upload(&self, count: u64, size: usize) -> Vec<(String, String)> {
         use futures_util::StreamExt as _;
         let token = self.token(2);
-        let (http, url) = (reqwest::Client::new(), format!("http://127.0.0.1:{}/api/internal/upload", self.ports[1]));
+        let (http, url) = (reqwest::Client::new(), format!("{}/api/internal/upload", self.url(1)));
         let one = async |number: u64| {
             let part = reqwest::multipart::Part::bytes(super::picture::png(number, size)).file_name("a.png");
             let form = reqwest::multipart::Form::new().part("file", part);
