@@ -50,7 +50,7 @@ fn main() {
         let kept = words.iter().find(|word| word.contains('/')).map(PathBuf::from);
         let dir = tempfile::tempdir_in(".").unwrap();
         let path = kept.unwrap_or_else(|| dir.path().join("pages.db"));
-        let is_made = path.exists();
+        let is_made = path.try_exists().unwrap();
         let url = format!("sqlite://{}", std::path::absolute(path).unwrap().display());
         runtime.block_on(async {
             if !is_made {

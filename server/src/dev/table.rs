@@ -1,4 +1,4 @@
-//! What `server dev` prints when it is ready: where it listens, with which secrets, and three commands to try.
+//! What `server dev` prints when it is ready: where it listens, with which secrets, and what to try.
 
 use std::path::Path;
 
@@ -17,12 +17,15 @@ pub fn table(cluster: &Cluster, stdout_is_terminal: bool) -> String {
         row(node, format!("http://{address}   (pool {pool})"));
     }
     row("token", secrets.shown("ADMIN_TOKEN", stdout_is_terminal));
-    row("pages", format!("admin, password {}", secrets.shown("ADMIN_PASSWORD", stdout_is_terminal)));
+    row(
+        "pages",
+        format!("http://{app}/admin   (admin, password {})", secrets.shown("ADMIN_PASSWORD", stdout_is_terminal)),
+    );
     row("uploads", "$UPLOAD_TOKEN, for pool Default and 24 h; each start makes a new one".into());
     row("secrets", file.clone());
     text.push_str(&format!(
         r#"
-  To try, in another terminal:
+  To try: open http://{app} and drop a picture there, then http://{app}/admin. Or in another terminal:
 
     set -a; . {file}; set +a
     curl -H "Authorization: Bearer $UPLOAD_TOKEN" -F file=@PICTURE http://{app}/api/internal/upload

@@ -69,6 +69,7 @@ async fn leads_to(cluster: &TestCluster, pool: u64, address: &str) {
 async fn node_that_says(word: &'static str) -> (String, JoinHandle<usize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
+    #[expect(clippy::disallowed_methods, reason = "the test joins it")]
     let life = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         let (mut head, mut byte) = (Vec::new(), [0]);

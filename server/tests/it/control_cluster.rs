@@ -126,7 +126,7 @@ async fn a_large_file_that_is_paused_stops_and_goes_on_from_there_after_a_restar
         }
     };
     timeout(PATIENCE, goes_on).await.expect("it goes on");
-    scene.moved().await;
+    Box::pin(scene.moved()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -140,7 +140,7 @@ async fn a_large_file_that_is_cancelled_stops_and_the_image_stays_whole_where_it
     assert_eq!((ended.state.as_str(), ended.children_cancelled, ended.children_done), ("cancelled", 1, 0));
     scene.is_whole_in(1).await;
     scene.batch = scene.cluster.move_images(&[scene.uuid.as_str()], 2).await;
-    scene.moved().await;
+    Box::pin(scene.moved()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -171,5 +171,5 @@ async fn limits_and_the_pause_of_the_queue_reach_a_running_file_and_outlive_a_re
     let child = scene.cluster.children(&scene.batch).await.remove(0);
     assert_eq!((child.state.as_str(), child.waiting_for.as_str()), ("pending", "queue paused"));
     scene.cluster.admin().resume_queue(ResumeQueueRequest {}).await.unwrap();
-    scene.moved().await;
+    Box::pin(scene.moved()).await;
 }

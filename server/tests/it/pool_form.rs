@@ -72,59 +72,19 @@ async fn each_finding_names_its_field_and_only_doubts_are_saved_over() {
         change(&mut pool);
         pool
     };
-    for (why, pool, field, status, words) in [
-        (
-            "/uploads at its end",
-            with(&|it| it.public_base_url += "/uploads"),
-            "public_base_url",
-            Failed,
-            "leave out /uploads",
-        ),
-        (
-            "another node in public",
-            with(&|it| it.public_base_url = other("s02")),
-            "public_base_url",
-            Failed,
-            "leads to node s02, not to node s01",
-        ),
-        (
-            "nobody in public",
-            with(&|it| it.public_base_url = format!("http://{closed}")),
-            "public_base_url",
-            Warning,
-            "/healthz",
-        ),
-        (
-            "another node takes uploads",
-            with(&|it| it.upload_api_url = format!("{}/api/internal/upload", other("s02"))),
-            "upload_api_url",
-            Failed,
-            "leads to node s02, not to node s01",
-        ),
-        (
-            "nobody takes uploads",
-            with(&|it| it.upload_api_url = format!("http://{closed}/api/internal/upload")),
-            "upload_api_url",
-            Warning,
-            "can't reach",
-        ),
+    #[rustfmt::skip]
+    let rows = [
+        ("/uploads at its end", with(&|it| it.public_base_url += "/uploads"), "public_base_url", Failed, "leave out /uploads"),
+        ("another node in public", with(&|it| it.public_base_url = other("s02")), "public_base_url", Failed, "leads to node s02, not to node s01"),
+        ("nobody in public", with(&|it| it.public_base_url = format!("http://{closed}")), "public_base_url", Warning, "/healthz"),
+        ("another node takes uploads", with(&|it| it.upload_api_url = format!("{}/api/internal/upload", other("s02"))), "upload_api_url", Failed, "leads to node s02, not to node s01"),
+        ("nobody takes uploads", with(&|it| it.upload_api_url = format!("http://{closed}/api/internal/upload")), "upload_api_url", Warning, "can't reach"),
         ("a name twice", with(&|it| it.name = "img2".into()), "name", Failed, "choose another"),
-        (
-            "another pool's directory",
-            with(&|it| it.base_path = cluster.pool_dir(3).display().to_string()),
-            "base_path",
-            Failed,
-            "img2 (3)",
-        ),
-        (
-            "outside of the roots",
-            with(&|it| it.base_path = "/etc/pool".into()),
-            "base_path",
-            Failed,
-            "STORAGE_ROOTS of node s01",
-        ),
+        ("another pool's directory", with(&|it| it.base_path = cluster.pool_dir(3).display().to_string()), "base_path", Failed, "img2 (3)"),
+        ("outside of the roots", with(&|it| it.base_path = "/etc/pool".into()), "base_path", Failed, "STORAGE_ROOTS of node s01"),
         ("no such tier", with(&|it| it.storage_tier = "tepid".into()), "storage_tier", Failed, "must be hot"),
-    ] {
+    ];
+    for (why, pool, field, status, words) in rows {
         let found = findings(&mut admin, pool.clone()).await;
         let seen = ill(&found);
         assert!(

@@ -94,10 +94,9 @@ impl Browser {
         self.command("Network.setExtraHTTPHeaders", language).await;
     }
 
-    /// Pages loaded from here on run no scripts, or run them again.
-    pub(crate) async fn scripts(&self, scripts: Scripts) {
-        let disabled = matches!(scripts, Scripts::Off);
-        self.command("Emulation.setScriptExecutionDisabled", json!({"value": disabled})).await;
+    /// Pages loaded from here on run no scripts.
+    pub(crate) async fn without_scripts(&self) {
+        self.command("Emulation.setScriptExecutionDisabled", json!({"value": true})).await;
     }
 
     /// A command of the DevTools protocol.
@@ -233,13 +232,6 @@ impl Browser {
         let found = self.page.execute_async(script, Vec::new()).await.unwrap();
         found.as_array().unwrap().iter().map(|line| line.as_str().unwrap().to_owned()).collect()
     }
-}
-
-/// Whether pages may run scripts.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Scripts {
-    On,
-    Off,
 }
 
 #[derive(Debug)]

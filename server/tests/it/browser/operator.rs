@@ -1,6 +1,6 @@
 //! Stories of an operator: signing in, moving an image and taking it back, a node that stops, settings, languages.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pixelfox_proto::v1::GetSettingsRequest;
 
@@ -82,7 +82,7 @@ async fn an_image_is_moved_is_seen_to_arrive_and_is_taken_back() {
     browser.mark().await;
     let batch = cluster.move_images(&[&uuid], 3).await;
     assert_eq!(cluster.wait_for_end(batch.job_id).await.state, "completed");
-    let ended = Instant::now();
+    let ended = tokio::time::Instant::now();
     browser
         .wait_until("the image is in img2", async |browser| {
             browser.run("return document.querySelector('#pool').innerText.trim()").await == "img2"

@@ -5,10 +5,7 @@ use std::path::Path;
 use pixelfox_proto::v1::{ListImagesRequest, Pool, Settings, UpdateSettingsRequest};
 use serde_json::json;
 
-use super::{
-    driver::{Browser, Scripts},
-    page, pictures,
-};
+use super::{driver::Browser, page, pictures};
 use crate::{app_uploads::change_pool, harness::TestCluster};
 
 const NAMES: [&str; 3] = ["Hafen im Nebel.png", "größe & maße.png", "katze_am_fenster.png"];
@@ -144,7 +141,7 @@ async fn without_javascript_the_form_uploads_and_leads_to_the_image() {
     // A plain form of one file; then the image's own page with its links.
     let (cluster, dir) = (TestCluster::start().await, tempfile::tempdir().unwrap());
     let browser = Browser::start("de").await;
-    browser.scripts(Scripts::Off).await;
+    browser.without_scripts().await;
     browser.open(&page(&cluster, "/")).await;
     choose(&browser, &files(dir.path()).await[..1]).await;
     browser.press("Hochladen").await;
