@@ -10,6 +10,7 @@ use crate::{
 };
 
 fn ago(seconds: i64) -> Option<Timestamp> {
+    #[expect(clippy::disallowed_methods, reason = "the fake's clock is the test's own")]
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     Some(Timestamp { seconds: i64::try_from(now).unwrap() - seconds, nanos: 0 })
 }
