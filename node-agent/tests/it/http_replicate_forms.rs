@@ -133,7 +133,7 @@ async fn a_chunked_body_needs_no_length() {
         secret()
     );
     let answer = node.raw(&[head.as_bytes(), &chunks, b"0\r\n\r\n"].concat()).await;
-    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("{\"status\":\"ok\"}"), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("{\"status\":\"ok\"}\n"), "{answer}");
     node.stop().await;
 }
 
@@ -154,7 +154,7 @@ async fn a_body_that_is_cut_short_or_has_another_boundary_leaves_nothing() {
         }),
     ] {
         let answer = node.raw_and_no_more(&bytes).await;
-        let refused = "{\"error\":\"bad_request\",\"message\":\"invalid multipart form\"}";
+        let refused = "{\"error\":\"bad_request\",\"message\":\"invalid multipart form\"}\n";
         assert!(answer.ends_with(refused), "{why}: {answer}");
         node.settles_at(1, 0).await;
     }
