@@ -6,3 +6,6 @@ DROP INDEX images_of_pool;
 CREATE INDEX images_by_size ON images (size);
 CREATE INDEX images_by_name ON images (name_key);
 CREATE INDEX images_of_pool ON images (pool_id, created);
+-- Of two indexes that suit alike SQLite takes the one made last: what is busy in a pool is looked for among the few.
+DROP INDEX images_busy;
+CREATE INDEX images_busy ON images (pool_id, id) WHERE job_id IS NOT NULL;
