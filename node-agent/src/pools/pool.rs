@@ -341,7 +341,6 @@ impl Pool {
         if has_changed {
             match problem {
                 Some(problem) => tracing::warn!(pool_id = %self.id, "pool {} is unhealthy: {problem}", self.id),
-                None if *self.looks.borrow() == 0 => tracing::debug!("pool {} is healthy", self.id), // as it should be
                 None => tracing::info!(pool_id = %self.id, "pool {} is healthy", self.id),
             }
         }
