@@ -172,8 +172,12 @@ impl Browser {
     /// Presses the button or link that is called so.
     pub(crate) async fn press(&self, name: &str) {
         let called = format!("[normalize-space(.)='{name}' or @aria-label='{name}']");
-        let element = self.seen(&format!("//button{called} | //a{called} | //summary{called}")).await;
-        element.click().await.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let xpath = format!("//button{called} | //a{called} | //summary{called}");
+        let until = Instant::now() + PATIENCE;
+        // A live page, or the next one, may put another element in its place meanwhile.
+        while let Err(error) = self.seen(&xpath).await.click().await {
+            assert!(error.is_stale_element_reference() && Instant::now() < until, "{name}: {error}");
+        }
     }
 
     pub(crate) async fn click(&self, css: &str) {
@@ -254,7 +258,11 @@ fn capabilities(profile: &Path, language: &str) -> Map<String, Value> {
         format!("--lang={language}"), format!("--accept-lang={language}"),
         format!("--user-data-dir={}", profile.display()),
     ]});
-    let Value::Object(all) = json!({"browserName": "chrome", "goog:chromeOptions": options}) else { unreachable!() };
+    let Value::Object(all) =
+        json!({"browserName": "chrome", "timeouts": {"script": 60_000}, "goog:chromeOptions": options})
+    else {
+        unreachable!()
+    };
     all
 }
 

@@ -31,8 +31,8 @@ async fn look_at(browser: &Browser, cluster: &TestCluster, of: &str, pages: &[(&
                 if widths[0].as_u64() > widths[1].as_u64() {
                     writeln!(wrong, "{shot}: is {} wide", widths[0]).unwrap();
                 }
-                // the words of the other language change no colour and no structure
-                if language == "de" {
+                // the words of the other language change no colour and no structure, nor do light and dark both on a phone
+                if language == "de" && (width, scheme) != EYES[2] {
                     for fault in browser.serious_faults().await {
                         writeln!(wrong, "{shot}: {fault}").unwrap();
                     }
