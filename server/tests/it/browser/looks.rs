@@ -20,6 +20,10 @@ async fn look_at(browser: &Browser, cluster: &TestCluster, of: &str, pages: &[(&
             let (width, scheme) = EYES[0];
             browser.view(View { width, scheme, language }).await;
             browser.open(&page(cluster, path)).await;
+            let trouble = browser.run("return document.querySelector('.trouble .code')?.innerText").await;
+            if !trouble.is_null() && *name != "nowhere" {
+                writeln!(wrong, "{of}{name}: {trouble}").unwrap();
+            }
             for hidden in unseen_pictures(browser).await {
                 writeln!(wrong, "{of}{name}: no picture: {hidden}").unwrap();
             }

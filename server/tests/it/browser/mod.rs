@@ -6,6 +6,7 @@ mod keyboard;
 mod looks;
 mod operator;
 mod pictures;
+mod pools;
 mod uploads;
 
 use driver::{Browser, View};

@@ -108,6 +108,9 @@ async fn a_node_that_stops_is_offline_on_the_pages_and_its_job_waits_until_it_is
     browser.wait_for("Offline").await;
     browser.assert_not_loaded_again().await;
 
+    browser.press("Speicherverwaltung").await;
+    browser.seen("//tr[contains(., 'img1') and contains(., 'Offline')]").await;
+
     let batch = cluster.move_images(&[&uuid], 2).await;
     browser.press("Warteschlangen").await;
     browser.press("Bilder verschieben").await;
