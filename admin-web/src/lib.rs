@@ -1,16 +1,16 @@
 //! The operator's pages: a client of the Admin service and of nothing else of the server.
 //!
 //! # How a page is made
-//! 1. Words: `words/<page>.rs`, both languages side by side in one [`words!`](words) block; a field in `words/mod.rs`.
+//! 1. Words: `words/<page>.rs`, both languages side by side in one `words!` block; a field in `words/mod.rs`.
 //! 2. A template in `templates/`: `{% extends "admin.html" %}`, blocks `title` and `main`. Its struct has the field
 //!    `v: &View` (words, language, numbers and times for people, path, who is logged in) and plain values.
 //!    Each form posts to an absolute path and begins with `{{ v.csrf() }}`. No inline script, no `style=`.
 //! 3. A function `async fn page(visit: Visit) -> Result<String, Trouble>` in `pages/` that asks `visit.admin()` and
-//!    renders. Routed through [`live::page`] with the topics of `Admin.Watch` that it shows, the page is live: what
+//!    renders. Routed through `live::page` with the topics of `Admin.Watch` that it shows, the page is live: what
 //!    stands in the template between `<!--live:ID-->` and `<!--/live:ID-->`, inside an element with the attribute `id="ID"`, is rendered
 //!    anew when something happens (at most four times a second) and sent to the browser where it differs.
-//! 4. An action is a `POST` that takes [`Fields`](visit::Fields), asks, and goes back by `visit.back(..)` with a
-//!    [`Note`](visit::Note), which the page shows at the element it names. What is refused and has a form is rendered
+//! 4. An action is a `POST` that takes [`Fields`], asks, and goes back by `visit.back(..)` with a
+//!    [`Note`], which the page shows at the element it names. What is refused and has a form is rendered
 //!    again with what was typed. Origin and token were checked before, by the gate, for every request that is not a
 //!    `GET`; an old token shows the fields once more, to be sent again.
 //! 5. A test in `tests/it` against the fake of the Admin service; it looks at the page without JavaScript.

@@ -211,7 +211,7 @@ async fn fill(url: &str, count: i64) {
         store.create_pool(draft, SaveRule::Anyway, UnixMillis(NOW)).await.unwrap();
     }
     store.close().await;
-    let numbers = "(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) SELECT i FROM n)";
+    let numbers = "(WITH RECURSIVE n(i) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT i + 1 FROM n WHERE i < {count}) SELECT i FROM n)";
     for sql in FILL {
         let sql = sql.replace("{numbers}", &format!("{numbers} AS numbers"));
         execute(url, &sql.replace("{count}", &count.to_string()).replace("{now}", &NOW.to_string())).await;
@@ -241,7 +241,7 @@ const FILL: &[&str] = &[
     "INSERT INTO jobs (kind, state, target_pool_id, source_pool_id, children_total, children_done, made, bytes_total, created,
         started)
      SELECT 'move_pool', CASE WHEN i > 6 THEN 'processing' ELSE 'completed' END, i + 1, i, {count} / 10,
-        CASE WHEN i > 6 THEN 0 ELSE {count} / 10 END, {count} / 10, 4000000 * {count} / 10, {now}, {now}
+        CASE WHEN i > 6 THEN 0 ELSE {count} / 10 END, {count} / 10, CAST(4000000 AS BIGINT) * {count} / 10, {now}, {now}
      FROM {numbers} WHERE i <= 10",
     "INSERT INTO jobs (kind, state, parent_id, node_id, image_id, image_uuid, source_pool_id, target_pool_id, bytes_total,
         bytes_done, attempt, last_error, created, started, finished)

@@ -172,7 +172,7 @@ impl Part {
     /// Its whole value as text; what is no UTF-8 becomes U+FFFD, which no valid value has.
     ///
     /// # Errors
-    /// [`FormError::LongField`] for a value of more than [`MAX_FIELD_BYTES`], or as `chunk`.
+    /// [`FormError::LongField`] for a value of more than `MAX_FIELD_BYTES`, or as `chunk`.
     pub async fn text(mut self) -> Result<String, FormError> {
         let mut value = BytesMut::new();
         while let Some(chunk) = self.chunk().await? {

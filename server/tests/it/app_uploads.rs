@@ -65,18 +65,27 @@ async fn leads_to(cluster: &TestCluster, pool: u64, address: &str) {
     change_pool(cluster, Pool { id: pool, upload_api_url: url, ..Pool::default() }, "upload_api_url").await;
 }
 
-/// A node of a test: says `word` when it has read a request's head, then counts what it is still sent.
+async fn head_of(stream: &mut TcpStream) -> Vec<u8> {
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte).await.unwrap();
+        head.push(byte[0]);
+    }
+    head
+}
+
+/// A node of a test: says `word` when it has read an upload's head, then counts what it is still sent.
 async fn node_that_says(word: &'static str) -> (String, JoinHandle<usize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     #[expect(clippy::disallowed_methods, reason = "the test joins it")]
     let life = tokio::spawn(async move {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        let (mut head, mut byte) = (Vec::new(), [0]);
-        while !head.ends_with(b"\r\n\r\n") {
-            stream.read_exact(&mut byte).await.unwrap();
-            head.push(byte[0]);
-        }
+        let mut stream = loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            if head_of(&mut stream).await.starts_with(b"POST ") {
+                break stream;
+            } // else the question who is there, from when the pool was saved
+        };
         stream.write_all(word.as_bytes()).await.unwrap();
         let (mut body, mut taken) = (vec![0; 100_000], 0);
         // Some of the file itself, so that it is the middle of it.

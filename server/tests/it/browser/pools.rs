@@ -10,7 +10,7 @@ async fn a_pool_with_the_values_of_the_compose_file_is_made_found_healthy_and_mo
     // As where AUTO_POOLS is off: img1 is not there until somebody fills in the form, first with a wrong URL, which is
     // marked while what was typed stays. Then all of another pool moves there, seen on the page, and is taken back.
     let cluster = TestCluster::start().await;
-    cluster.admin().delete_pool(DeletePoolRequest { id: 2, ..DeletePoolRequest::default() }).await.unwrap();
+    cluster.admin().delete_pool(DeletePoolRequest { id: 2 }).await.unwrap();
     let uuid = uploaded(&cluster, 1, 1).await;
     let node = cluster.storage_node("s01");
     let browser = Browser::start("de").await;
