@@ -1,7 +1,7 @@
-//! Uploads by 32 clients against a bare loop that does what is needed and no more, in the same run: write, sync, rename,
-//! sync the directory, one commit of the database per batch. Straight to a node, and through the app to another node;
-//! nginx PUT, which neither hashes nor syncs, beside it. How memory depends on the size of a file, and how soon after its
-//! last byte a picture has its link.
+//! Uploads by 32 clients against bare loops that do what is needed and no more, in the same run: write, sync, rename,
+//! sync the directory, one commit of the database per batch. To the server's own pool, straight to a storage node, and
+//! through the app to that node; nginx PUT, which neither hashes nor syncs, beside it. How memory depends on the size of a
+//! file, and how soon after its last byte a picture has its link.
 //! `cargo build --release --workspace --bins`, then `cargo bench -p pixelfox-server --bench uploads [-- PART…]` with the
 //! parts `small` (2,000 × 100 KB), `large` (75 × 4 MB), `memory`, `link`; all of them without a word. `--rounds 3`.
 #![expect(clippy::unwrap_used, reason = "a bench that can't go on ends where it stands")]
@@ -20,11 +20,16 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
-use uploads_parts::{bare, nginx};
+use uploads_parts::{
+    bare::{self, Directory},
+    forget_peak, nginx,
+};
 
 const CLIENTS: usize = 32;
 /// The link of a picture of 10 MB is there so soon after its last byte.
 const LINK_GOAL: Duration = Duration::from_millis(200);
+/// Pictures of 10 MB each way.
+const LINKS: u64 = 100;
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
@@ -72,9 +77,14 @@ struct Way {
 }
 
 impl Way {
-    /// To the node in the server's process, by a token.
-    fn straight(cluster: &Cluster) -> Self {
+    /// To the server's own pool by a token.
+    fn to_the_server(cluster: &Cluster) -> Self {
         Self { url: format!("{}/api/internal/upload", cluster.url(0)), token: Some(cluster.token(1)) }
+    }
+
+    /// To s01 by a token, as a page with direct upload does.
+    fn to_the_node(cluster: &Cluster) -> Self {
+        Self { url: format!("{}/api/internal/upload", cluster.url(1)), token: Some(cluster.token(2)) }
     }
 
     /// Through the app to s01, whose pool is the best.
@@ -101,68 +111,90 @@ impl Way {
     }
 }
 
+/// The ways in, by name.
+fn ways(cluster: &Cluster) -> [(&'static str, Way); 3] {
+    [
+        ("to the server", Way::to_the_server(cluster)),
+        ("to the node", Way::to_the_node(cluster)),
+        ("through the app to the node", Way::through_the_app(cluster)),
+    ]
+}
+
 async fn rates(cluster: &Cluster, count: usize, size: usize, rounds: usize) {
     let bytes = (count * size) as u64;
     let pictures: Vec<Bytes> = (0..count as u64).map(|seed| picture::png(seed, size).into()).collect();
-    let [mut bares, mut straight, mut through, mut nginxes] = [const { Vec::new() }; 4];
+    let [mut one_by_one, mut by_batch, mut nginxes] = [const { Vec::new() }; 3];
+    let mut ours = [const { Vec::new() }; 3];
     for round in 0..rounds {
+        let fresh = |name: &str| cluster.folder.join(format!("{name}{size}-{round}"));
         rest(bytes).await;
-        bares.push(bare::store(&pictures, &cluster.folder.join(format!("bare{size}-{round}"))).await);
+        one_by_one.push(bare::store(&pictures, &fresh("each-file"), Directory::EachFile).await);
         rest(bytes).await;
-        straight.push(Way::straight(cluster).take(&pictures).await);
-        rest(bytes).await;
-        through.push(Way::through_the_app(cluster).take(&pictures).await);
-        rest(bytes).await;
-        nginxes.extend(nginx::put(&pictures, &cluster.folder.join(format!("nginx{size}-{round}")), CLIENTS).await);
-    }
-    let bare = median(bares);
-    println!("{count} × {size} bytes by {CLIENTS} clients, medians of {rounds}; bare loop {bare:.2} s");
-    let rate = |seconds: f64| bytes as f64 / seconds / 1e6;
-    for (name, seconds, goal) in
-        [("straight", straight, "(goal ≥ 0.7)"), ("through the app", through, ""), ("nginx PUT", nginxes, "")]
-    {
-        if seconds.is_empty() {
-            println!("  {name}: not installed");
-            continue;
+        by_batch.push(bare::store(&pictures, &fresh("each-batch"), Directory::EachBatch).await);
+        for ((_, way), seconds) in ways(cluster).iter().zip(&mut ours) {
+            rest(bytes).await;
+            seconds.push(way.take(&pictures).await);
         }
-        let seconds = median(seconds);
-        println!(
-            "  {name}: {seconds:.2} s, {:.0} MB/s, {:.0} files/s, ratio {:.2} {goal}",
-            rate(seconds),
-            count as f64 / seconds,
-            bare / seconds
-        );
+        rest(bytes).await;
+        nginxes.extend(nginx::put(&pictures, &fresh("nginx"), CLIENTS).await);
     }
+    println!("{count} × {size} bytes by {CLIENTS} clients, medians of {rounds}");
+    let (one_by_one, by_batch) = (median(one_by_one), median(by_batch));
+    let line = |name: &str, seconds: f64| {
+        let (mb, files) = (bytes as f64 / seconds / 1e6, count as f64 / seconds);
+        print!("  {name:<40} {seconds:>6.2} s {mb:>6.0} MB/s {files:>6.0} files/s");
+        println!("   ratio to the loops {:.2} and {:.2}", one_by_one / seconds, by_batch / seconds);
+    };
+    line("bare loop, directory synced each file", one_by_one);
+    line("bare loop, directory synced each batch", by_batch);
+    for ((name, _), seconds) in ways(cluster).iter().zip(ours) {
+        line(name, median(seconds));
+    }
+    match nginxes.is_empty() {
+        true => println!("  nginx PUT: not installed"),
+        false => line("nginx PUT", median(nginxes)),
+    }
+    println!("  goal: ≥ 0.7 each way");
 }
 
-/// Through the app, so that two processes have each byte in their hands.
+/// Each way: how far the resident memory of server and node rises above where it stood, by a file of 10 MB and by one
+/// of a hundred times that.
 async fn memory(cluster: &Cluster) {
-    let way = Way::through_the_app(cluster);
-    for seed in 0..20 {
-        way.take(&[picture::png((1 << 45) + seed, 1 << 20).into()]).await;
+    println!("resident memory before and at its peak while one file came, MiB: server, node");
+    for (name, way) in ways(cluster) {
+        for seed in 0..20 {
+            way.take(&[picture::png((1 << 45) + seed, 1 << 20).into()]).await;
+        }
+        for size in [10_000_000, 1_000_000_000] {
+            let picture: Bytes = picture::png(1 << 40, size).into();
+            let before = [0, 1].map(|index| {
+                forget_peak(cluster.id(index));
+                cluster.peak(index)
+            });
+            way.take(std::slice::from_ref(&picture)).await;
+            let peaks = [0, 1].map(|index| cluster.peak(index));
+            let mib = |index: usize| (before[index] as f64 / 1024.0, peaks[index] as f64 / 1024.0);
+            let ((server, server_peak), (node, node_peak)) = (mib(0), mib(1));
+            print!("  {name:<30} {:>5} MB: {server:.1} → {server_peak:.1}, {node:.1} → {node_peak:.1};", size / 1_000_000);
+            println!(" rise {:.1}, {:.1}", server_peak - server, node_peak - node);
+        }
     }
-    let small = [0, 1].map(|index| cluster.peak(index));
-    way.take(&[picture::png(1 << 40, 1 << 30).into()]).await;
-    let large = [0, 1].map(|index| cluster.peak(index));
-    let more = |index: usize| (large[index] - small[index]) as f64 / 1024.0;
-    println!(
-        "peak memory through the app, 1 MiB → 1 GiB: server {:.1} MiB more, node {:.1} MiB more (before: {} and {} KiB)",
-        more(0),
-        more(1),
-        small[0],
-        small[1]
-    );
 }
 
-/// From the last byte of a picture of 10 MB to the answer with its link, the slowest of 20.
+/// From the last byte of a picture of 10 MB to the answer with its link.
 async fn link(cluster: &Cluster) {
-    for (name, way) in [("straight", Way::straight(cluster)), ("through the app", Way::through_the_app(cluster))] {
-        let mut worst = Duration::ZERO;
-        for seed in 0..20 {
+    println!("the link of a 10 MB picture after its last byte, {LINKS} each way (goal ≤ {LINK_GOAL:?})");
+    for (name, way) in ways(cluster) {
+        let mut all = Vec::new();
+        for seed in 0..LINKS {
             let picture = picture::png((1 << 50) + seed, 10_000_000);
-            worst = worst.max(after_last_byte(&way, &picture).await);
+            all.push(after_last_byte(&way, &picture).await);
         }
-        println!("link of a 10 MB picture {name}: {worst:.1?} after its last byte at most (goal ≤ {LINK_GOAL:?})");
+        all.sort();
+        let late = all.iter().filter(|one| **one > LINK_GOAL).count();
+        let at = |share: usize| all[(all.len() * share).div_ceil(100) - 1];
+        print!("  {name:<30} p50 {:.1?}, p90 {:.1?}, p99 {:.1?},", at(50), at(90), at(99));
+        println!(" at most {:.1?}; {late} later than the goal", at(100));
     }
 }
 

@@ -14,6 +14,8 @@ use tonic::{Request, Status};
 pub(crate) const SECRET: &str = "the replication secret of this bench";
 const UPLOADS: &str = "the upload secret of this bench";
 const TOKEN: &str = "the admin token of this bench";
+/// Of `admin`, on the pages.
+pub(crate) const PASSWORD: &str = "the password of this bench";
 const PATIENCE: Duration = Duration::from_secs(120);
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -67,6 +69,7 @@ impl Cluster {
         command.env("COORDINATOR_URL", format!("http://127.0.0.1:{app}")).env("RUST_LOG", "off");
         command.env("REPLICATION_SECRET", SECRET).env("UPLOAD_TOKEN_SECRET", UPLOADS).env("ADMIN_TOKEN", TOKEN);
         command.env("UPLOADS_DIR", self.pool_dir(name)).env("STORAGE_ROOTS", &self.folder);
+        command.env("ADMIN_PASSWORD", PASSWORD);
         command.env("STATE_DIR", own.join("state")).env("DATABASE_URL", self.database());
         command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null());
         self.processes[index] = Some(command.spawn().unwrap());
@@ -110,10 +113,14 @@ impl Cluster {
 
     /// Peak of a process's resident memory, in KiB.
     pub(crate) fn peak(&self, index: usize) -> u64 {
-        let id = self.processes[index].as_ref().unwrap().id().unwrap();
-        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id(index))).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    /// Of a process that runs.
+    pub(crate) fn id(&self, index: usize) -> u32 {
+        self.processes[index].as_ref().unwrap().id().unwrap()
     }
 
     pub(crate) async fn healthy(&self, admin: &mut Admin, id: u64) {
