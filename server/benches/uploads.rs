@@ -175,7 +175,10 @@ async fn memory(cluster: &Cluster) {
             let peaks = [0, 1].map(|index| cluster.peak(index));
             let mib = |index: usize| (before[index] as f64 / 1024.0, peaks[index] as f64 / 1024.0);
             let ((server, server_peak), (node, node_peak)) = (mib(0), mib(1));
-            print!("  {name:<30} {:>5} MB: {server:.1} → {server_peak:.1}, {node:.1} → {node_peak:.1};", size / 1_000_000);
+            print!(
+                "  {name:<30} {:>5} MB: {server:.1} → {server_peak:.1}, {node:.1} → {node_peak:.1};",
+                size / 1_000_000
+            );
             println!(" rise {:.1}, {:.1}", server_peak - server, node_peak - node);
         }
     }

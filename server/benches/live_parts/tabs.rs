@@ -90,13 +90,13 @@ impl Tab {
             .map(|patch| (patch[0].as_f64().unwrap(), patch[1].as_f64().unwrap()))
             .collect();
         // The most that came within any second.
-        let most = patches.iter().map(|(at, _)| patches.iter().filter(|(it, _)| (0.0..1000.0).contains(&(it - at))).count());
+        let most =
+            patches.iter().map(|(at, _)| patches.iter().filter(|(it, _)| (0.0..1000.0).contains(&(it - at))).count());
         let slowest = patches.iter().map(|(_, took)| *took).fold(0.0, f64::max);
         let (earlier, seen) = (before.noted["seen"].as_object().unwrap(), after.noted["seen"].as_object().unwrap());
         let new = seen.iter().filter(|(number, _)| !earlier.contains_key(*number));
-        let mut late: Vec<f64> = new
-            .filter_map(|(number, at)| Some(at.as_f64().unwrap() - marks.at(number.parse().ok()?)?))
-            .collect();
+        let mut late: Vec<f64> =
+            new.filter_map(|(number, at)| Some(at.as_f64().unwrap() - marks.at(number.parse().ok()?)?)).collect();
         late.sort_by(f64::total_cmp);
         let late = match late.as_slice() {
             [] => "none of the names seen".to_owned(),

@@ -55,10 +55,8 @@ pub(crate) const ADDRESSES: &[(&str, Address)] = &[
     ("audit of an action by a person", |time, _| format!("/admin/audit?actor=person{}&action=move_images", time % 20)),
     ("audit, what nobody did", |_, _| "/admin/audit?actor=person3&action=delete_images&subject=41".into()),
     ("diagnose", |_, _| "/admin/diagnose".into()),
-    ("sign in", |_, _| "/admin/login?again".into()),
 ];
 
 pub(crate) fn uuid(number: i64) -> String {
     format!("00000000-0000-4000-8000-{number:012}")
 }
-
