@@ -80,8 +80,14 @@ impl JobKind {
 /// What a pending move finds at its target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AtTarget {
-    /// An old copy there is on its way into the trash or out of it: the job waits for that.
+    /// An old copy there is on its way into the trash: the job waits for that.
     pub is_unsettled: bool,
+    /// An old copy there is being purged: likewise.
+    pub is_purging: bool,
+    /// Files that come back out of its trash.
+    pub from_trash: usize,
+    /// Files that go there, these included.
+    pub files: usize,
     /// Bytes that take new room there: not what comes back out of its trash, nor what has room reserved already.
     pub new_bytes: u64,
 }

@@ -37,6 +37,14 @@ impl Reach {
     }
 }
 
+impl Reach {
+    /// Whether no server can carry out a job of whose `files` so many come back from the target's trash.
+    #[must_use]
+    pub fn is_split(self, from_trash: usize, files: usize) -> bool {
+        self != Self::Both && from_trash > 0 && from_trash < files
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Reach, Share};

@@ -27,6 +27,9 @@ const BOOKS_RETRY: Duration = Duration::from_secs(1);
 /// later.
 const BLOCKED_RETRY: Duration = Duration::from_secs(30);
 
+/// Slices of each parent between two looks at what can be leased.
+const SLICES_AT_ONCE: u32 = 8;
+
 /// The dispatcher's task.
 #[derive(Debug)]
 pub struct Dispatch {
@@ -84,14 +87,14 @@ impl Round {
         self.push_unrestored().await?;
         let mut fruitless = None;
         while !self.stop.is_cancelled() {
-            self.make_slices().await?;
+            let more_slices = self.make_slices().await?;
             let (pools, seen) = snapshot(&self.store, &self.sessions).await?;
             let orders = schedule::decide(&seen);
             let next = schedule::next_wake(&seen).map(|at| pause(at.0.saturating_sub(seen.now.0)));
-            if orders.is_empty() {
+            if orders.is_empty() && !more_slices {
                 return Ok(next);
             }
-            if fruitless.as_ref() == Some(&seen.lanes) {
+            if fruitless.as_ref() == Some(&seen.lanes) && !more_slices {
                 return Ok(Some(next.map_or(BLOCKED_RETRY, |next| next.min(BLOCKED_RETRY))));
             }
             let mut got_on = false;
@@ -103,12 +106,14 @@ impl Round {
         Ok(None)
     }
 
-    /// Makes further children of parents whose lanes run short, until none does.
-    async fn make_slices(&self) -> Result<(), StoreError> {
-        loop {
+    /// Makes further children of parents whose lanes run short, until none does or others have waited for long enough:
+    /// a parent whose images have all gone elsewhere takes many slices until it is through. Comes back with whether there
+    /// are more.
+    async fn make_slices(&self) -> Result<bool, StoreError> {
+        for _ in 0..SLICES_AT_ONCE {
             let due = self.store.slices_due(clock::now()).await?;
             if due.is_empty() || self.stop.is_cancelled() {
-                return Ok(());
+                return Ok(false);
             }
             for parent in due {
                 crash_point!("slice.before_commit");
@@ -118,6 +123,7 @@ impl Round {
                 self.settle.ended_unsent(slice.settled).await;
             }
         }
+        Ok(true)
     }
 
     /// Commands for renames that the target has to work off before more images come back out of its trash.

@@ -8,4 +8,4 @@ mod undo;
 pub use checked::{AfterCheck, Whereabouts, after_check};
 pub use machine::{After, End, MoveJob, News, Turn};
 pub use plan::{Blocker, PlanImage, Planned, obstacle, plan};
-pub use undo::{ImageNow, PastMove, cannot_undo};
+pub use undo::{ImageNow, PastMove, cannot_undo, comes_back};

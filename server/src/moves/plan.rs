@@ -17,6 +17,8 @@ pub struct PlanImage {
     pub bytes: u64,
     /// What is in the way, apart from its place.
     pub blocker: Option<Blocker>,
+    /// The name of a pool that has a file of it in its trash which is lost or damaged where the image is.
+    pub kept_in: Option<String>,
 }
 
 /// What keeps an image where it is.
@@ -77,18 +79,16 @@ pub fn plan(asked: &[ImageId], found: Vec<PlanImage>, target: PoolId, target_nam
 /// Why an image can't go to `target` (named `target_name`) now; `None` where it can.
 #[must_use]
 pub fn obstacle(image: &PlanImage, target: PoolId, target_name: &str) -> Option<String> {
+    let cure = || match &image.kept_in {
+        Some(pool) => format!("the trash of pool {pool} has an old copy: move it there, or take its last move back"),
+        None => "put the file right and have it read (VerifyImages), or delete the image".to_owned(),
+    };
     match image.blocker {
         Some(Blocker::Deleting) => Some("is being deleted".to_owned()),
         _ if image.pool == target => Some(format!("is in pool {target_name} ({target}) already")),
         Some(Blocker::Job(job)) => Some(format!("job {job} is working on it; wait for that or cancel it")),
-        Some(Blocker::Lost) => {
-            Some("its original is lost; bring the file back and have it read (VerifyImages), or delete the image".to_owned())
-        },
-        Some(Blocker::Suspect) => Some(
-            "a file of it does not match its checksum on record; put it right and have it read (VerifyImages), or delete \
-             the image"
-                .to_owned(),
-        ),
+        Some(Blocker::Lost) => Some(format!("its original is lost; {}", cure())),
+        Some(Blocker::Suspect) => Some(format!("a file of it does not match its checksum on record; {}", cure())),
         None => None,
     }
 }
@@ -106,7 +106,7 @@ mod tests {
     }
 
     fn image(number: u8) -> PlanImage {
-        PlanImage { id: id(number), pool: pool(1), files: 1, bytes: 10, blocker: None }
+        PlanImage { id: id(number), pool: pool(1), files: 1, bytes: 10, blocker: None, kept_in: None }
     }
 
     #[test]

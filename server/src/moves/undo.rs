@@ -54,20 +54,32 @@ pub fn cannot_undo(past: &PastMove) -> Option<String> {
     }
     for copies in &past.copies {
         match copies {
-            (Some(ReplicaState::Live), Some(ReplicaState::Trashed)) => {}
+            // What is lost or damaged here is there as it was.
+            (Some(ReplicaState::Live | ReplicaState::Suspect | ReplicaState::Lost), Some(ReplicaState::Trashed)) => {}
             (Some(ReplicaState::Live), Some(ReplicaState::Purging)) => return because("its old copy is being purged"),
             (Some(ReplicaState::Live), Some(ReplicaState::Condemned | ReplicaState::Writing)) => {
                 return because("its old copy is still on its way");
             }
             (Some(ReplicaState::Live), _) => return because("its old copy is not in the trash any more"),
-            (Some(ReplicaState::Suspect), _) => return because("a file of it does not match its checksum on record"),
+            (Some(ReplicaState::Suspect), _) => {
+                return because(
+                    "a file of it does not match its checksum on record, and its old copy is not in the trash any more",
+                );
+            }
             _ => {} // what is not there now is left behind
         }
     }
-    match past.copies.iter().any(|(here, _)| *here == Some(ReplicaState::Live)) {
+    match past.copies.iter().any(|(here, old)| comes_back(*here, *old)) {
         true => None,
         false => because("none of its files is there"),
     }
+}
+
+/// Whether a file comes back out of the trash: the copy here is live, or should be, and the old one is there.
+#[must_use]
+pub fn comes_back(here: Option<ReplicaState>, old: Option<ReplicaState>) -> bool {
+    let is_ours = matches!(here, Some(ReplicaState::Live | ReplicaState::Suspect | ReplicaState::Lost));
+    is_ours && old == Some(ReplicaState::Trashed)
 }
 
 #[cfg(test)]
@@ -96,7 +108,7 @@ mod tests {
 
     #[test]
     fn which_moves_can_be_taken_back() {
-        use ReplicaState::{Live, Purging, Suspect, Trashed};
+        use ReplicaState::{Live, Lost, Purging, Suspect, Trashed};
         let now = |change: fn(&mut ImageNow)| {
             let mut past = past();
             past.now.as_mut().into_iter().for_each(change);
@@ -115,7 +127,10 @@ mod tests {
             (now(|now| now.pool = pool(3)), Some("moved again since")),
             (with(&[(Some(Live), Some(Trashed)), (Some(Live), Some(Purging))]), Some("is being purged")),
             (with(&[(Some(Live), None)]), Some("not in the trash any more")),
-            (with(&[(Some(Suspect), Some(Trashed))]), Some("does not match")),
+            (with(&[(Some(Suspect), None)]), Some("does not match")),
+            (with(&[(Some(Suspect), Some(Trashed))]), None),
+            (with(&[(Some(Lost), Some(Trashed))]), None),
+            (with(&[(Some(Lost), None)]), Some("none of its files")),
             (with(&[]), Some("none of its files")),
             (with(&[(Some(Live), Some(Trashed)), (None, Some(Trashed))]), None),
         ] {

@@ -161,6 +161,14 @@ pub fn waiting_for(job: &Job, snapshot: &Snapshot, at_target: Option<AtTarget>) 
         () if at_target.is_some_and(|found| found.is_unsettled) => {
             format!("an old copy in pool {} is still on its way to the trash", target.name)
         }
+        () if at_target.is_some_and(|found| found.is_purging) => {
+            format!("an old copy in pool {} is being purged", target.name)
+        }
+        () if at_target.is_some_and(|found| reach.is_split(found.from_trash, found.files)) => format!(
+            "what the trash of pool {} has of it is purged first, as soon as the copy in use has been checked: nodes {} and \
+             {} have different servers",
+            target.name, lane.node, target.node
+        ),
         () if let Some(at) = next_try => format!("next try in {} s", at.seconds_since(snapshot.now).max(1)),
         () if reach == Reach::Target => String::new(), // the source's server runs it
         () if slots == 0 => format!("node {} takes no jobs (DISABLE_JOB_WORKERS=1)", lane.node),

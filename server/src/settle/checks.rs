@@ -153,8 +153,12 @@ fn wait(then: UnixMillis, now: UnixMillis) -> Duration {
 
 async fn note(rooms: &Rooms, results: Vec<CheckResult>, trash: &mpsc::Sender<Word>, stop: &CancellationToken) {
     loop {
+        crash_point!("check_word.before_commit");
         match rooms.store.note_checks(results.clone(), clock::now()).await {
-            Ok(checked) => return announce(rooms, &checked, trash).await,
+            Ok(checked) => {
+                crash_point!("check_word.after_commit");
+                return announce(rooms, &checked, trash).await;
+            }
             Err(cause) => tracing::error!("could not note {} checked copies, trying again: {cause:?}", results.len()),
         }
         tokio::select! {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use pixelfox_proto::{JobId, Lease};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::{Rooms, Settle, trash};
 use crate::catalog::{ChangeAsk, ChangeProgress, Changed, LostSession, Settings};
@@ -16,6 +17,8 @@ use crate::events::{Event, Subject};
 use crate::sessions::{CommandId, Session, Work};
 use crate::store::StoreError;
 
+/// While a change goes on, who works on what is changed already is stopped so often.
+const HEED_EVERY: Duration = Duration::from_millis(500);
 /// Leases that the books are asked about at once.
 const ASKED: usize = 2048;
 /// Tries to read the books after a change.
@@ -46,7 +49,7 @@ impl Settle {
 
     async fn change_all(&self, ask: ChangeAsk) -> Result<u64, StoreError> {
         let mut progress = ChangeProgress::default();
-        let mut ended = false;
+        let (mut ended, mut heeded) = (false, Instant::now());
         let outcome = loop {
             crash_point!("change.before_commit");
             match self.books().change_jobs(ask.clone(), progress, clock::now()).await {
@@ -60,6 +63,11 @@ impl Settle {
             }
             if progress.over {
                 break Ok(progress.changed);
+            }
+            // A change of a million jobs takes its time: what is changed already must not run on.
+            if heeded.elapsed() >= HEED_EVERY {
+                self.heed_changes().await;
+                heeded = Instant::now();
             }
         };
         if matches!(outcome, Err(StoreError::Refused(_))) {

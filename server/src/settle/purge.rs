@@ -73,9 +73,11 @@ async fn turn(rooms: &Rooms, words: &mpsc::Sender<Word>) -> Result<Turn, StoreEr
     let orders = schedule::purges(&views, &trash, &waiting, settings.trash_hours, now);
     let (mut rest, mut is_blocked) = (REST, false);
     for order in orders {
+        crash_point!("purging.before_commit");
         let purging = rooms.store.begin_purges(order, now).await?;
         is_blocked |= purging.copies == 0;
         if purging.copies > 0 {
+            crash_point!("purging.after_commit");
             if order.bytes.is_none() {
                 rest = UNHURRIED;
             }

@@ -79,7 +79,9 @@ impl Settle {
         if damaged.is_empty() {
             return Ok(HashSet::new());
         }
+        crash_point!("give_up.before_commit");
         let returned = self.rooms.store.give_up_trashed(words(damaged), clock::now()).await?;
+        crash_point!("give_up.after_commit");
         let leases: HashSet<Lease> = returned.iter().map(|job| job.lease).collect();
         self.rooms.stop(&leases);
         for job in returned {

@@ -22,6 +22,8 @@ pub(super) fn fit(files: &[MoveFileRow], job: i64) -> Result<Fit<'_>, Trouble> {
     for file in files {
         match state(file.source_state.as_deref())? {
             Some(ReplicaState::Live) => {}
+            // The target's trash may have what the source has not any more.
+            Some(ReplicaState::Suspect | ReplicaState::Lost) if in_trash(file).is_some() => {}
             Some(ReplicaState::Suspect) => {
                 let cause = format!("the source copy of {} does not match its checksum on record", file.stored_path);
                 return Ok(Fit::Over(Ending { job, state: JobState::Failed, cause, missing: 0 }));

@@ -3,9 +3,10 @@
 use std::collections::{HashMap, HashSet};
 
 use pixelfox_proto::{JobId, Lease, SessionEpoch};
+use sqlx::FromRow;
 
 use super::{
-    Store, StoreError,
+    Store, StoreError, Trouble,
     dialect::{checked, job_id, json, small, uint, word},
     statement,
 };
@@ -21,7 +22,11 @@ FROM json_each($1) AS a
         AND j.lease = CAST(a.value ->> 1 AS BIGINT)
 WHERE j.id IS NULL";
 pub(super) const AT_TARGET: &str = "
-SELECT j.id, CAST(MAX(CASE WHEN t.state IN ('condemned', 'purging') THEN 1 ELSE 0 END) AS BIGINT) AS unsettled,
+SELECT j.id, CAST(MAX(CASE WHEN t.state = 'condemned' THEN 1 ELSE 0 END) AS BIGINT) AS unsettled,
+    CAST(MAX(CASE WHEN t.state = 'purging' THEN 1 ELSE 0 END) AS BIGINT) AS purging,
+    CAST(SUM(CASE WHEN t.state = 'trashed' OR t.trash_generation IS NOT NULL THEN 1 ELSE 0 END) AS BIGINT) AS from_trash,
+    CAST(SUM(CASE WHEN t.state = 'trashed' OR t.trash_generation IS NOT NULL
+        OR (s.state = 'live' AND COALESCE(t.state, '') <> 'live') THEN 1 ELSE 0 END) AS BIGINT) AS files,
     CAST(SUM(CASE WHEN s.state = 'live' AND COALESCE(t.state, '') NOT IN ('live', 'trashed', 'writing') THEN f.size ELSE 0 END)
         AS BIGINT) AS new_bytes
 FROM json_each($1) AS a
@@ -30,6 +35,30 @@ FROM json_each($1) AS a
     LEFT JOIN replicas s ON s.file_id = f.id AND s.pool_id = j.source_pool_id
     LEFT JOIN replicas t ON t.file_id = f.id AND t.pool_id = j.target_pool_id
 GROUP BY j.id";
+
+#[derive(FromRow)]
+struct AtTargetRow {
+    id: i64,
+    unsettled: i64,
+    purging: i64,
+    from_trash: i64,
+    files: i64,
+    new_bytes: i64,
+}
+
+impl AtTargetRow {
+    fn found(self) -> Result<(JobId, AtTarget), Trouble> {
+        let count = |files: i64| usize::try_from(files).unwrap_or_default();
+        let found = AtTarget {
+            is_unsettled: self.unsettled > 0,
+            is_purging: self.purging > 0,
+            from_trash: count(self.from_trash),
+            files: count(self.files),
+            new_bytes: uint(self.new_bytes),
+        };
+        Ok((job_id(self.id)?, found))
+    }
+}
 
 type HeldRow = (i64, String, String, i64, i64, i64, i64);
 
@@ -77,12 +106,8 @@ impl Store {
     pub async fn at_targets(&self, jobs: &[JobId]) -> Result<HashMap<JobId, AtTarget>, StoreError> {
         let ids: Vec<u64> = jobs.iter().map(|job| job.get()).collect();
         self.read("look for what is at targets", async |mut conn| {
-            let rows: Vec<(i64, i64, i64)> =
-                statement::query_as(AT_TARGET).bind(json(&ids)).fetch_all(&mut conn).await?;
-            let found = |(job, unsettled, new_bytes): (i64, i64, i64)| {
-                Ok((job_id(job)?, AtTarget { is_unsettled: unsettled > 0, new_bytes: uint(new_bytes) }))
-            };
-            rows.into_iter().map(found).collect()
+            let rows: Vec<AtTargetRow> = statement::query_as(AT_TARGET).bind(json(&ids)).fetch_all(&mut conn).await?;
+            rows.into_iter().map(AtTargetRow::found).collect()
         })
         .await
     }

@@ -49,6 +49,7 @@ mod undo;
 mod uploaders;
 mod uploads;
 mod value;
+mod which;
 mod writer;
 
 #[cfg(test)]

@@ -92,7 +92,7 @@ pub(super) async fn target(conn: &mut Conn, id: PoolId) -> Result<Pool, Trouble>
 
 async fn look(conn: &mut Conn, ask: &MoveAsk) -> Result<Look, Trouble> {
     let target = target(conn, ask.target).await?;
-    let found = find(conn, &ask.images).await?;
+    let found = find(conn, &ask.images, target.id).await?;
     if found.is_empty() {
         let ids: Vec<String> = ask.images.iter().take(3).map(ToString::to_string).collect();
         return Err(Refusal::not_found(format!("uuids: no image {}", ids.join(", "))).into());
@@ -114,10 +114,28 @@ pub(super) struct CopyRow {
     kind: String,
     size: i64,
     state: Option<String>,
+    /// Whether the target's trash has it.
+    in_trash: bool,
+    /// A pool whose trash has it.
+    kept_in: Option<String>,
+}
+
+impl CopyRow {
+    fn is(&self, state: &str) -> bool {
+        self.state.as_deref() == Some(state)
+    }
+
+    /// A copy that is live, or that the target has to bring back.
+    fn goes(&self) -> bool {
+        self.is("live") || (self.in_trash && (self.is("suspect") || self.is("lost")))
+    }
 }
 
 pub(super) const COPIES: &str = "
-SELECT i.id, i.uuid, i.pool_id, p.node_id, i.job_id, i.deleting, f.kind, f.size, r.state
+SELECT i.id, i.uuid, i.pool_id, p.node_id, i.job_id, i.deleting, f.kind, f.size, r.state,
+    EXISTS (SELECT 1 FROM replicas t WHERE t.file_id = f.id AND t.pool_id = $2 AND t.state = 'trashed') AS in_trash,
+    CASE WHEN r.state IN ('suspect', 'lost') THEN (SELECT k.name FROM replicas t JOIN pools k ON k.id = t.pool_id
+        WHERE t.file_id = f.id AND t.state = 'trashed' ORDER BY k.id LIMIT 1) END AS kept_in
 FROM json_each($1) AS a
     CROSS JOIN images i ON i.uuid = a.value ->> 0
     JOIN pools p ON p.id = i.pool_id
@@ -125,9 +143,10 @@ FROM json_each($1) AS a
     LEFT JOIN replicas r ON r.file_id = f.id AND r.pool_id = i.pool_id
 ORDER BY i.id";
 
-async fn find(conn: &mut Conn, images: &[ImageId]) -> Result<Vec<Found>, Trouble> {
+async fn find(conn: &mut Conn, images: &[ImageId], target: PoolId) -> Result<Vec<Found>, Trouble> {
     let asked: BTreeSet<[&ImageId; 1]> = images.iter().map(|image| [image]).collect();
-    gather(&statement::query_as(COPIES).bind(json(&asked)).fetch_all(conn).await?)
+    let copies = statement::query_as(COPIES).bind(json(&asked)).bind(int(target.get()));
+    gather(&copies.fetch_all(conn).await?)
 }
 
 /// The images of these rows, which come image by image.
@@ -135,21 +154,22 @@ pub(super) fn gather(copies: &[CopyRow]) -> Result<Vec<Found>, Trouble> {
     let mut found: Vec<Found> = Vec::new();
     for copies in copies.chunk_by(|a, b| a.id == b.id) {
         let first = &copies[0];
-        let live = |copy: &&CopyRow| copy.state.as_deref() == Some("live");
+        let goes = |copy: &&CopyRow| copy.goes();
         let blocker = match some_job(first.job_id) {
             _ if first.deleting.0 => Some(Blocker::Deleting),
             Some(job) => Some(Blocker::Job(job)),
-            None if copies.iter().any(|copy| copy.state.as_deref() == Some("suspect")) => Some(Blocker::Suspect),
-            None if !copies.iter().filter(live).any(|copy| copy.kind == "original") => Some(Blocker::Lost),
+            None if copies.iter().any(|copy| copy.is("suspect") && !copy.goes()) => Some(Blocker::Suspect),
+            None if !copies.iter().filter(goes).any(|copy| copy.kind == "original") => Some(Blocker::Lost),
             None => None,
         };
-        let sizes = || copies.iter().filter(live).map(|copy| uint(copy.size));
+        let sizes = || copies.iter().filter(goes).map(|copy| uint(copy.size));
         let image = PlanImage {
             id: checked(first.uuid.parse(), "images.uuid")?,
             pool: pool_id(first.pool_id)?,
             files: u64::try_from(sizes().count()).unwrap_or(u64::MAX),
             bytes: sizes().sum(),
             blocker,
+            kept_in: copies.iter().find_map(|copy| copy.kept_in.clone()),
         };
         found.push(Found { row: first.id, node: first.node_id.clone(), image });
     }

@@ -1,12 +1,13 @@
 //! The plan for a whole pool: a parent with a cursor, and what it covers, told from counters and small indexes. Its
-//! children are made by `slices`. O(images that can't go), never O(images of the pool) unless there is a limit.
+//! children are made by `slices`. O(images that can't go) beside the writer, O(ranges of their entries) in it, never
+//! O(images of the pool) unless there is a limit.
 
-use pixelfox_proto::JobId;
+use pixelfox_proto::{JobId, PoolId};
 use sqlx::FromRow;
 
 use super::{
     Store, StoreError, Trouble,
-    dialect::{checked, int, job_id, some_job, uint},
+    dialect::{checked, int, job_id, json, some_job, uint},
     outbox,
     plan::target,
     requests, rows,
@@ -33,7 +34,21 @@ impl Store {
                 self.read("plan a move", async |mut conn| Ok(survey(&mut conn, &ask).await?.batch(None))).await
             }
             PlanRule::Start => {
-                self.write("plan a move", move |conn| Box::pin(async move { start(conn, &ask, now).await })).await
+                // Beside the writer, because what can't go may be a million: what changes in between is looked at again
+                // when its turn comes.
+                let plan = self
+                    .read("plan a move", async |mut conn| {
+                        let survey = survey(&mut conn, &ask).await?;
+                        let ranges = ranges(&mut conn, &survey).await?;
+                        Ok((survey, ranges))
+                    })
+                    .await;
+                // A request of before is answered as it was, whatever has become of its pools.
+                let plan = match plan {
+                    Err(StoreError::Refused(refusal)) => Err(refusal),
+                    plan => Ok(plan?),
+                };
+                self.write("plan a move", move |conn| Box::pin(start(conn, ask, plan, now))).await
             }
         }
     }
@@ -97,12 +112,25 @@ FROM blocked
 pub(super) const REASONS: &str = blocked!(
     "
 SELECT i.uuid, i.job_id, EXISTS (SELECT 1 FROM files f JOIN replicas r ON r.file_id = f.id AND r.pool_id = $1
-    WHERE f.image_id = i.id AND r.state = 'suspect') AS suspect
+    WHERE f.image_id = i.id AND r.state = 'suspect') AS suspect,
+    (SELECT k.name FROM files f JOIN replicas r ON r.file_id = f.id JOIN replicas t ON t.file_id = f.id
+            JOIN pools k ON k.id = t.pool_id
+        WHERE f.image_id = i.id AND r.pool_id = $1 AND r.state IN ('suspect', 'lost') AND t.state = 'trashed'
+        ORDER BY k.id LIMIT 1) AS kept_in
 FROM blocked CROSS JOIN images i ON i.id = blocked.id
 ORDER BY i.entry LIMIT $3"
 );
-pub(super) const LEAVE_OUT: &str =
-    blocked!(" INSERT INTO left_out (job_id, image_id) SELECT CAST($3 AS BIGINT), blocked.id FROM blocked");
+/// Their entries, those that follow one another together.
+pub(super) const RANGES: &str = blocked!(
+    "
+SELECT MIN(turn.entry) AS first_entry, MAX(turn.entry) AS last_entry
+FROM (SELECT i.entry, i.entry - ROW_NUMBER() OVER (ORDER BY i.entry) AS island
+    FROM blocked CROSS JOIN images i ON i.id = blocked.id) AS turn
+GROUP BY turn.island ORDER BY first_entry"
+);
+const LEAVE_OUT: &str = "
+INSERT INTO left_out_ranges (job_id, first_entry, last_entry)
+SELECT CAST($2 AS BIGINT), CAST(value ->> 0 AS BIGINT), CAST(value ->> 1 AS BIGINT) FROM json_each($1)";
 
 /// The entry of the image after which a limit is used up. O(limit).
 const LIMIT_AT: &str = blocked!(
@@ -128,12 +156,12 @@ struct ReasonRow {
     uuid: String,
     job_id: Option<i64>,
     suspect: bool,
+    kept_in: Option<String>,
 }
 
 async fn survey(conn: &mut Conn, ask: &PoolMoveAsk) -> Result<Survey, Trouble> {
     let source = rows::one_pool(conn, int(ask.source.get())).await?;
-    let source =
-        source.ok_or_else(|| Refusal::not_found(format!("source_pool_id: no pool {} in this cluster", ask.source)))?;
+    let source = source.ok_or_else(|| unknown_source(ask.source))?;
     let target = target(conn, ask.target).await?;
     if source.id == target.id {
         let message =
@@ -174,7 +202,7 @@ fn reason(row: &ReasonRow, source: &Pool, target: &Pool) -> Result<String, Troub
         None => Blocker::Lost,
     };
     let id = checked(row.uuid.parse(), "images.uuid")?;
-    let image = PlanImage { id, pool: source.id, files: 0, bytes: 0, blocker: Some(blocker) };
+    let image = PlanImage { id, pool: source.id, files: 0, bytes: 0, blocker: Some(blocker), kept_in: row.kept_in.clone() };
     let why = obstacle(&image, target.id, &target.name).unwrap_or_default();
     Ok(format!("image {id}: {why}"))
 }
@@ -184,14 +212,48 @@ INSERT INTO jobs (kind, state, node_id, source_pool_id, target_pool_id, bytes_to
     created, started, finished)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10) RETURNING id";
 
-async fn start(conn: &mut Conn, ask: &PoolMoveAsk, now: UnixMillis) -> Result<MoveBatch, Trouble> {
-    let asked = format!("move_pool {} {} {}", ask.source, ask.target, ask.limit);
-    if let Some(answer) = requests::earlier(conn, &ask.request_id, &asked).await? {
-        return Ok(answer);
+/// What stays out of a plan: entries, from first to last.
+type Ranges = Vec<(i64, i64)>;
+
+async fn ranges(conn: &mut Conn, plan: &Survey) -> Result<Ranges, Trouble> {
+    if plan.images == 0 || plan.skipped_total == 0 {
+        return Ok(Vec::new());
     }
-    let plan = survey(conn, ask).await?;
+    let pool = int(plan.source.id.get());
+    Ok(statement::query_as(RANGES).bind(pool).bind(plan.end).fetch_all(conn).await?)
+}
+
+fn start(
+    conn: &mut Conn,
+    ask: PoolMoveAsk,
+    plan: Result<(Survey, Ranges), Refusal>,
+    now: UnixMillis,
+) -> super::writer::Work<'_, MoveBatch> {
+    Box::pin(async move {
+        let asked = format!("move_pool {} {} {}", ask.source, ask.target, ask.limit);
+        if let Some(answer) = requests::earlier(conn, &ask.request_id, &asked).await? {
+            return Ok(answer);
+        }
+        let (plan, ranges) = plan?;
+        let source = rows::one_pool(conn, int(plan.source.id.get())).await?;
+        source.ok_or_else(|| unknown_source(ask.source))?;
+        target(conn, ask.target).await?;
+        let parent = make_parent(conn, &plan, now).await?;
+        if !ranges.is_empty() {
+            statement::query(LEAVE_OUT).bind(json(&ranges)).bind(parent).execute(&mut *conn).await?;
+        }
+        let batch = plan.batch(Some(job_id(parent)?));
+        requests::remember(conn, &ask.request_id, &asked, &batch, now).await?;
+        let detail = format!("{} images of pool {} to pool {}", batch.images, plan.source.id, plan.target.id);
+        outbox::audit(conn, now, "move_pool", &parent.to_string(), &detail).await?;
+        outbox::put_jobs(conn, now, &[parent]).await?;
+        Ok(batch)
+    })
+}
+
+async fn make_parent(conn: &mut Conn, plan: &Survey, now: UnixMillis) -> Result<i64, Trouble> {
     let over = plan.images == 0;
-    let parent: i64 = statement::query_scalar(PARENT)
+    let parent = statement::query_scalar(PARENT)
         .bind(JobKind::MovePool.as_str())
         .bind(if over { JobState::Completed } else { JobState::Processing }.as_str())
         .bind(plan.source.node.as_str())
@@ -201,17 +263,10 @@ async fn start(conn: &mut Conn, ask: &PoolMoveAsk, now: UnixMillis) -> Result<Mo
         .bind(plan.images)
         .bind(if over { 0 } else { plan.end })
         .bind(now.0)
-        .bind(over.then_some(now.0))
-        .fetch_one(&mut *conn)
-        .await?;
-    if !over && plan.skipped_total > 0 {
-        let pool = int(plan.source.id.get());
-        statement::query(LEAVE_OUT).bind(pool).bind(plan.end).bind(parent).execute(&mut *conn).await?;
-    }
-    let batch = plan.batch(Some(job_id(parent)?));
-    requests::remember(conn, &ask.request_id, &asked, &batch, now).await?;
-    let detail = format!("{} images of pool {} to pool {}", batch.images, plan.source.id, plan.target.id);
-    outbox::audit(conn, now, "move_pool", &parent.to_string(), &detail).await?;
-    outbox::put_jobs(conn, now, &[parent]).await?;
-    Ok(batch)
+        .bind(over.then_some(now.0));
+    Ok(parent.fetch_one(conn).await?)
+}
+
+fn unknown_source(id: PoolId) -> Refusal {
+    Refusal::not_found(format!("source_pool_id: no pool {id} in this cluster"))
 }

@@ -63,12 +63,11 @@ struct ParentRow {
     cursor: i64,
     cursor_end: i64,
     undo_of: i64,
-    created: i64,
     newest: i64,
 }
 
 const PARENT: &str = "
-SELECT source_pool_id, target_pool_id, cursor, cursor_end, undo_of, created, (SELECT MAX(id) FROM jobs) AS newest FROM jobs
+SELECT source_pool_id, target_pool_id, cursor, cursor_end, undo_of, (SELECT MAX(id) FROM jobs) AS newest FROM jobs
 WHERE id = $1 AND cursor < cursor_end AND state = 'processing'";
 
 /// An image whose turn has come, file by file.
@@ -82,7 +81,10 @@ struct TurnRow {
 
 pub(super) const IMAGES: &str = "
 SELECT turn.entry, turn.id, turn.uuid, turn.pool_id, p.node_id, turn.job_id, turn.deleting, f.kind, f.size, r.state,
-    EXISTS (SELECT 1 FROM left_out o WHERE o.job_id = $1 AND o.image_id = turn.id) AS left_out
+    1 = 0 AS in_trash, CAST(NULL AS TEXT) AS kept_in,
+    EXISTS (SELECT 1 FROM left_out o WHERE o.job_id = $1 AND o.image_id = turn.id)
+        OR COALESCE((SELECT o.last_entry FROM left_out_ranges o WHERE o.job_id = $1 AND o.first_entry <= turn.entry
+            ORDER BY o.first_entry DESC LIMIT 1), 0) >= turn.entry AS left_out
 FROM (SELECT id, uuid, pool_id, job_id, deleting, entry FROM images
         WHERE pool_id = $2 AND entry > $3 AND entry <= $4 ORDER BY entry LIMIT $5) AS turn
     CROSS JOIN pools p ON p.id = turn.pool_id
@@ -90,10 +92,23 @@ FROM (SELECT id, uuid, pool_id, job_id, deleting, entry FROM images
     LEFT JOIN replicas r ON r.file_id = f.id AND r.pool_id = turn.pool_id
 ORDER BY turn.entry";
 
-/// Moves of a parent that had ended before its undo was planned: so many the undo counts on. (COALESCE as above.)
+/// Where a range of what is left out ends that begins with or before an entry.
+pub(super) const RANGE: &str = "
+SELECT last_entry FROM left_out_ranges WHERE job_id = $1 AND first_entry <= $2 ORDER BY first_entry DESC LIMIT 1";
+
+/// A move whose turn to be taken back has come.
+#[derive(FromRow)]
+struct PastRow {
+    id: i64,
+    is_meant: bool,
+}
+
+/// The next children of a parent, and whether they had ended when its undo was planned: so many the undo counts on.
 pub(super) const PAST: &str = "
-SELECT id FROM jobs WHERE parent_id = $1 AND id > $2 AND id <= $3 AND COALESCE(state, '') = 'completed' AND finished < $4
-ORDER BY id LIMIT $5";
+SELECT turn.id, COALESCE(turn.state, '') = 'completed'
+    AND NOT EXISTS (SELECT 1 FROM left_out o WHERE o.job_id = $4 AND o.image_id = turn.image_id) AS is_meant
+FROM (SELECT id, state, image_id FROM jobs WHERE parent_id = $1 AND id > $2 AND id <= $3 ORDER BY id LIMIT $5) AS turn
+ORDER BY turn.id";
 
 /// A parent moves on: its cursor, what it made, what it left behind and why.
 pub(super) const ADVANCE: &str = "
@@ -107,6 +122,7 @@ UPDATE jobs SET left_behind = left_behind + CASE WHEN children_total > made THEN
     children_total = made, bytes_total = made_bytes
 WHERE id = $1";
 pub(super) const FORGET: &str = "DELETE FROM left_out WHERE job_id = $1";
+pub(super) const FORGET_RANGES: &str = "DELETE FROM left_out_ranges WHERE job_id = $1";
 
 async fn make(conn: &mut Conn, parent: JobId, now: UnixMillis) -> Result<Option<Slice>, Trouble> {
     let id = int(parent.get());
@@ -127,6 +143,7 @@ async fn make(conn: &mut Conn, parent: JobId, now: UnixMillis) -> Result<Option<
     if turn.cursor >= row.cursor_end {
         statement::query(THROUGH).bind(id).execute(&mut *conn).await?;
         statement::query(FORGET).bind(id).execute(&mut *conn).await?;
+        statement::query(FORGET_RANGES).bind(id).execute(&mut *conn).await?;
         slice.settled = endings::end_parents(conn, &[id], now).await?;
     }
     outbox::put_jobs(conn, now, &[id]).await?;
@@ -150,7 +167,10 @@ async fn turn(conn: &mut Conn, parent: i64, row: &ParentRow, now: UnixMillis) ->
     let target_name = rows::one_pool(conn, row.target_pool_id).await?.map(|pool| pool.name).unwrap_or_default();
     let mut turn = Turn { cursor: row.cursor_end, ..Turn::default() };
     let mut go: Vec<Found> = Vec::new();
-    let images = statement::query_as(IMAGES).bind(parent).bind(row.source_pool_id).bind(row.cursor);
+    let range = statement::query_scalar(RANGE).bind(parent).bind(row.cursor + 1);
+    let left_out: i64 = range.fetch_all(&mut *conn).await?.first().copied().unwrap_or(0);
+    let begin = row.cursor.max(left_out); // a million that stay cost nothing
+    let images = statement::query_as(IMAGES).bind(parent).bind(row.source_pool_id).bind(begin);
     let images: Vec<TurnRow> = images.bind(row.cursor_end).bind(i64::from(Slice::IMAGES)).fetch_all(&mut *conn).await?;
     let (mut seen, mut copies) = (0, Vec::new());
     for files in images.chunk_by(|a, b| a.entry == b.entry) {
@@ -175,11 +195,12 @@ async fn turn(conn: &mut Conn, parent: i64, row: &ParentRow, now: UnixMillis) ->
 
 /// The next moves of another parent, taken back.
 async fn turn_back(conn: &mut Conn, parent: i64, row: &ParentRow, now: UnixMillis) -> Result<Turn, Trouble> {
-    let past = statement::query_scalar(PAST).bind(row.undo_of).bind(row.cursor).bind(row.cursor_end);
-    let past: Vec<i64> = past.bind(row.created).bind(i64::from(Slice::IMAGES)).fetch_all(&mut *conn).await?;
+    let past = statement::query_as(PAST).bind(row.undo_of).bind(row.cursor).bind(row.cursor_end).bind(parent);
+    let past: Vec<PastRow> = past.bind(i64::from(Slice::IMAGES)).fetch_all(&mut *conn).await?;
     let is_full = past.len() == usize::try_from(Slice::IMAGES).unwrap_or(usize::MAX);
-    let cursor = past.last().copied().filter(|_| is_full).unwrap_or(row.cursor_end);
+    let cursor = past.last().map(|past| past.id).filter(|_| is_full).unwrap_or(row.cursor_end);
     let mut turn = Turn { cursor, ..Turn::default() };
+    let past: Vec<i64> = past.into_iter().filter(|past| past.is_meant).map(|past| past.id).collect();
     let moves = undo::look(conn, &past).await?;
     let mut go = Vec::new();
     for found in &moves {

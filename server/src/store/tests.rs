@@ -13,7 +13,7 @@ pub(super) mod postgres;
 mod hot {
     use super::super::{
         accounts, checks, commit, control, deletes, endings, held, images, jobs, keys, lease, plan, plan_pool, purge,
-        queue, requests, rows, slices, split, trash, undo, uploaders, uploads,
+        queue, requests, rows, slices, split, trash, undo, uploaders, uploads, which,
     };
 
     pub(super) const STATEMENTS: &[(&str, &str)] = &[
@@ -29,9 +29,9 @@ mod hot {
         ("lease::OF_LEASES", lease::OF_LEASES),
         ("queue::PAUSED", queue::PAUSED),
         ("images::TROUBLED", images::TROUBLED),
-        ("control::NAMED", control::NAMED),
-        ("control::OPEN_CHILDREN", control::OPEN_CHILDREN),
-        ("control::ENDED_CHILDREN", control::ENDED_CHILDREN),
+        ("which::NAMED", which::NAMED),
+        ("which::OPEN_CHILDREN", which::OPEN_CHILDREN),
+        ("which::ENDED_CHILDREN", which::ENDED_CHILDREN),
         ("control::PAUSE", control::PAUSE),
         ("control::RESUME", control::RESUME),
         ("control::CANCELLABLE", control::CANCELLABLE),
@@ -108,12 +108,14 @@ mod hot {
         ("requests::EARLIER", requests::EARLIER),
         ("plan_pool::TOTALS", plan_pool::TOTALS),
         ("plan_pool::REASONS", plan_pool::REASONS),
-        ("plan_pool::LEAVE_OUT", plan_pool::LEAVE_OUT),
+        ("plan_pool::RANGES", plan_pool::RANGES),
         ("slices::DUE", slices::DUE),
         ("slices::IMAGES", slices::IMAGES),
+        ("slices::RANGE", slices::RANGE),
         ("slices::PAST", slices::PAST),
         ("slices::ADVANCE", slices::ADVANCE),
         ("slices::FORGET", slices::FORGET),
+        ("slices::FORGET_RANGES", slices::FORGET_RANGES),
         ("undo::COPIES", undo::COPIES),
         ("split::GIVE_UP", split::GIVE_UP),
         ("uploads::BY_PATH", uploads::BY_PATH),

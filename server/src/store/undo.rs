@@ -7,19 +7,19 @@ use sqlx::FromRow;
 
 use super::{
     Store, StoreError, Trouble,
-    control::{named, require_known},
     dialect::{checked, int, job_id, json, pool_id, some_job, uint, word},
     jobs::narrow,
     outbox,
     plan::{Child, PARENT, make_children, only},
     requests, rows,
     statement::{self, Conn, Flag},
+    which::{named, require_known},
 };
 use crate::{
     catalog::{
         JobFilter, JobKind, JobState, MoveAsk, MoveBatch, Refusal, ReplicaState, UndoAsk, UnixMillis, WhichJobs,
     },
-    moves::{ImageNow, PastMove, cannot_undo},
+    moves::{ImageNow, PastMove, cannot_undo, comes_back},
 };
 
 impl Store {
@@ -97,8 +97,36 @@ INSERT INTO jobs (kind, state, node_id, source_pool_id, target_pool_id, bytes_to
     created, started)
 VALUES ('undo', 'processing', $1, $2, $3, $4, $5, $6, $7, $8, $8) RETURNING id";
 
+/// A move that has not ended when its undo is planned is not taken back by it, whenever it ends.
+const STILL_OPEN: &str = "
+INSERT INTO left_out (job_id, image_id)
+SELECT CAST($2 AS BIGINT), image_id FROM jobs WHERE parent_id = $1 AND finished IS NULL AND image_id IS NOT NULL
+ON CONFLICT DO NOTHING";
+
+const UNDOS: &str = "
+SELECT u.id, u.undo_of FROM json_each($1) AS a
+    CROSS JOIN jobs u ON u.kind = 'undo' AND u.undo_of = CAST(a.value AS BIGINT)
+WHERE u.cursor < u.cursor_end OR u.planned_end > u.cursor";
+const LEAVE_OUT: &str = "
+INSERT INTO left_out (job_id, image_id)
+SELECT CAST(value ->> 0 AS BIGINT), CAST(value ->> 1 AS BIGINT) FROM json_each($1) WHERE true
+ON CONFLICT DO NOTHING";
+
+/// Moves (parent, image) that are tried again have not ended before the undo of their parent was planned.
+pub(super) async fn tried_again(conn: &mut Conn, moves: &[(i64, i64)]) -> Result<(), Trouble> {
+    let parents: BTreeSet<i64> = moves.iter().map(|(parent, _)| *parent).collect();
+    let undos: Vec<(i64, i64)> = statement::query_as(UNDOS).bind(json(&parents)).fetch_all(&mut *conn).await?;
+    if undos.is_empty() {
+        return Ok(());
+    }
+    let of = |undo: i64, of: i64| moves.iter().filter(move |(parent, _)| *parent == of).map(move |(_, image)| (undo, *image));
+    let rows: Vec<(i64, i64)> = undos.into_iter().flat_map(|(undo, parent)| of(undo, parent)).collect();
+    statement::query(LEAVE_OUT).bind(json(&rows)).execute(conn).await?;
+    Ok(())
+}
+
 /// Where all the moves of one large parent are meant: a parent with a cursor over them, whose children are made as they
-/// are needed. O(1).
+/// are needed. O(open moves of it).
 async fn start_sliced(conn: &mut Conn, which: &WhichJobs, now: UnixMillis) -> Result<Option<MoveBatch>, Trouble> {
     let Some(of) = which.one_parent() else { return Ok(None) };
     let of = int(of.get());
@@ -115,6 +143,7 @@ async fn start_sliced(conn: &mut Conn, which: &WhichJobs, now: UnixMillis) -> Re
         .bind(now.0)
         .fetch_one(&mut *conn)
         .await?;
+    statement::query(STILL_OPEN).bind(of).bind(parent).execute(&mut *conn).await?;
     let (images, bytes) = (uint(large.children_done), uint(large.bytes_done));
     outbox::audit(conn, now, "undo_moves", &parent.to_string(), &format!("{images} images")).await?;
     outbox::put_jobs(conn, now, &[parent]).await?;
@@ -237,10 +266,11 @@ pub(super) async fn look(conn: &mut Conn, jobs: &[i64]) -> Result<Vec<Found>, Tr
 
 fn found(copies: &[CopyRow]) -> Result<Found, Trouble> {
     let first = &copies[0];
-    let live = || copies.iter().filter(|copy| copy.here.as_deref() == Some("live"));
     let states = |copy: &CopyRow| Ok((rows::state(copy.here.as_deref())?, rows::state(copy.old.as_deref())?));
     let states: Vec<(Option<ReplicaState>, Option<ReplicaState>)> =
         copies.iter().map(states).collect::<Result<_, Trouble>>()?;
+    let back = || copies.iter().zip(&states).filter(|(_, (here, old))| comes_back(*here, *old)).map(|(copy, _)| copy);
+    let (files, bytes) = (back().count(), back().filter_map(|copy| copy.size).map(uint).sum());
     let now = match first.pool_id {
         None => None,
         Some(pool) => {
@@ -261,8 +291,8 @@ fn found(copies: &[CopyRow]) -> Result<Found, Trouble> {
         image: first.image_id,
         node: first.node_id.clone(),
         back_to: pool_id(first.source_pool_id)?,
-        files: u64::try_from(live().count()).unwrap_or(u64::MAX),
-        bytes: live().filter_map(|copy| copy.size).map(uint).sum(),
+        files: u64::try_from(files).unwrap_or(u64::MAX),
+        bytes,
     })
 }
 

@@ -28,6 +28,7 @@ mod processes;
 mod programs;
 mod public_api;
 mod public_pages;
+mod restores;
 mod servers;
 mod starts;
 mod store_accounts;

@@ -1,19 +1,21 @@
 //! The store's suite: whatever happens in whatever order, the books stay true.
 
+mod ending;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use pixelfox_proto::NodeId;
 use pixelfox_server::{
     catalog::{
-        ChangeAsk, ChangeProgress, DeleteAsk, Image, ImageFilter, JobChange, JobFilter, JobKind, JobState, LeasedJob,
-        LostSession, PageAsk, PlanRule, PoolMoveAsk, PurgeOrder, ReplicaState, Setback, SetbackKind, SourceFault,
-        Total, TrashOrder, TrashOutcome, TrashTask, UploadDecision, WhichJobs,
+        ChangeAsk, ChangeProgress, CheckAsk, CheckOutcome, CheckResult, DeleteAsk, Found, JobChange, JobFilter, LeasedJob,
+        LostSession, PageAsk, PlanRule, PoolMoveAsk, PurgeOrder, SaveRule, Setback, SetbackKind, SourceFault, TrashOrder,
+        TrashOutcome, TrashTask, UndoAsk, WhichJobs,
     },
     store::{AutoPools, Store},
 };
 use proptest::prelude::*;
 
-use crate::store_books::{Books, ask, at, done, hello, image, node, pool, result, upload};
+use crate::store_books::{Books, ask, at, done, draft, hello, image, node, pool, result, upload};
 
 /// One thing that happens. Numbers choose among what there is.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +30,10 @@ enum Event {
     Trash { which: usize, how: u8 },
     Purge { of_s01: bool, bytes: Option<u64>, aged: bool },
     Delete { which: usize },
+    Undo { which: usize },
+    AskChecks { which: usize },
+    Check { which: usize, how: u8 },
+    DeletePool,
     Change { change: JobChange, which: usize },
     Queue { paused: bool },
     LoseSession { of_s01: bool },
@@ -48,6 +54,10 @@ fn any_event() -> impl Strategy<Value = Event> {
         4 => (any::<bool>(), any::<Option<u16>>(), any::<bool>())
             .prop_map(|(of_s01, bytes, aged)| Event::Purge { of_s01, bytes: bytes.map(u64::from), aged }),
         2 => any::<usize>().prop_map(|which| Event::Delete { which }),
+        2 => any::<usize>().prop_map(|which| Event::Undo { which }),
+        1 => any::<usize>().prop_map(|which| Event::AskChecks { which }),
+        3 => (any::<usize>(), 0_u8..6).prop_map(|(which, how)| Event::Check { which, how }),
+        2 => Just(Event::DeletePool),
         5 => (any_change(), any::<usize>()).prop_map(|(change, which)| Event::Change { change, which }),
         1 => any::<bool>().prop_map(|paused| Event::Queue { paused }),
         1 => any::<bool>().prop_map(|of_s01| Event::LoseSession { of_s01 }),
@@ -63,6 +73,8 @@ fn any_change() -> impl Strategy<Value = JobChange> {
 /// The books with what is under way outside of them.
 struct World {
     books: Books,
+    /// The pool of s01: another one whenever it could be deleted.
+    second: u64,
     uploaded: u64,
     /// Images that were deleted.
     deleted: BTreeSet<u64>,
@@ -115,6 +127,7 @@ impl World {
     fn new(books: Books) -> Self {
         Self {
             books,
+            second: 2,
             uploaded: 0,
             deleted: BTreeSet::new(),
             now: 1,
@@ -133,7 +146,7 @@ impl World {
                 store.commit_upload(upload(self.uploaded), at(self.now)).await.unwrap();
             }
             Event::Plan { first, count, back } => {
-                let plan = ask(first..first + count, if back { 1 } else { 2 });
+                let plan = ask(first..first + count, if back { 1 } else { self.second });
                 drop(store.plan_move_images(plan, at(self.now)).await); // refused where none is known
             }
             Event::PlanPool { back, limit } => self.plan_pool(back, limit).await,
@@ -156,7 +169,7 @@ impl World {
             }
             Event::Purge { of_s01, bytes, aged } => {
                 let until = at(if aged { self.now - 10 } else { self.now });
-                let pool = pool(if of_s01 { 2 } else { 1 });
+                let pool = pool(if of_s01 { self.second } else { 1 });
                 store.begin_purges(PurgeOrder { pool, until, bytes, copies: 3 }, at(self.now)).await.unwrap();
                 self.due().await;
             }
@@ -169,6 +182,10 @@ impl World {
                 }
                 self.due().await;
             }
+            Event::Undo { which } => self.undo(which).await,
+            Event::AskChecks { which } => self.ask_checks(which).await,
+            Event::Check { which, how } => self.check(which, how).await,
+            Event::DeletePool => self.delete_pool().await,
             Event::Change { change, which } => {
                 let jobs = store.list_jobs(JobFilter::default(), everything()).await.unwrap().items;
                 if let Some(job) = chosen(&jobs, which) {
@@ -207,13 +224,70 @@ impl World {
 
     /// What a plan says is what its parent has.
     async fn plan_pool(&self, back: bool, limit: u64) {
-        let (source, target) = if back { (pool(2), pool(1)) } else { (pool(1), pool(2)) };
+        let (source, target) = if back { (pool(self.second), pool(1)) } else { (pool(1), pool(self.second)) };
         let ask = |rule| PoolMoveAsk { source, target, limit, rule, request_id: String::new() };
         let dry = self.books.store.plan_move_pool(ask(PlanRule::DryRun), at(self.now)).await.unwrap();
         let batch = self.books.store.plan_move_pool(ask(PlanRule::Start), at(self.now)).await.unwrap();
         assert_eq!((dry.images, dry.bytes, &dry.skipped), (batch.images, batch.bytes, &batch.skipped));
         let parent = self.books.store.get_job(batch.job.unwrap()).await.unwrap();
         assert_eq!((parent.children_total, parent.bytes_total), (batch.images, batch.bytes));
+    }
+
+    /// Some job taken back, where that is a move at all.
+    async fn undo(&self, which: usize) {
+        let jobs = self.books.store.list_jobs(JobFilter::default(), everything()).await.unwrap().items;
+        if let Some(job) = chosen(&jobs, which) {
+            let ask = UndoAsk { which: WhichJobs::Ids(vec![job.id]), request_id: String::new() };
+            drop(self.books.store.plan_undo(ask, at(self.now)).await);
+        }
+    }
+
+    /// Copies of an image that may be unknown, or what is in doubt in a pool.
+    async fn ask_checks(&self, which: usize) {
+        let number = which as u64 % 14;
+        let ask = match number {
+            0 => CheckAsk::Doubted(pool(1)),
+            13 => CheckAsk::Doubted(pool(self.second)),
+            number => CheckAsk::Images(vec![image(number)]),
+        };
+        let asked = self.books.store.ask_checks(ask, at(self.now)).await;
+        let is_known = number == 0 || number == 13 || (number <= self.uploaded && !self.deleted.contains(&number));
+        assert_eq!(asked.is_ok(), is_known, "{asked:?}");
+    }
+
+    /// A node's word on a copy that is due to be read; now and then on another generation of it.
+    async fn check(&self, which: usize, how: u8) {
+        let mut due = Vec::new();
+        for number in [1, self.second] {
+            due.extend(self.books.store.checks_due(pool(number), 100, at(self.now)).await.unwrap());
+        }
+        let Some(order) = chosen(&due, which) else { return };
+        let (outcome, generation) = match how {
+            0 => (CheckOutcome::Found(Found::Wrong), order.generation),
+            1 => (CheckOutcome::Found(Found::Missing), order.generation),
+            2 => (CheckOutcome::Again(at(self.now + 5)), order.generation),
+            3 => (CheckOutcome::Found(Found::Missing), pixelfox_proto::Generation(order.generation.0 + 1)),
+            _ => (CheckOutcome::Found(Found::Right), order.generation),
+        };
+        let word = CheckResult { pool: order.pool, path: order.path.clone(), generation, outcome };
+        self.books.store.note_checks(vec![word], at(self.now)).await.unwrap();
+    }
+
+    /// The pool of s01 goes exactly where nothing of it is there and no open job names it; s01 gets another one then.
+    async fn delete_pool(&mut self) {
+        let (store, id) = (&self.books.store, pool(self.second));
+        let usage = self.books.pool(self.second).await.usage;
+        let holds = usage.images + usage.used_files + usage.trash_files + usage.reserved_bytes;
+        let jobs = store.list_jobs(JobFilter::default(), everything()).await.unwrap().items;
+        let open = jobs.iter().filter(|job| job.finished.is_none());
+        let named = open.filter(|job| job.source == Some(id) || job.target == Some(id)).count();
+        let deleted = store.delete_pool(id, at(self.now)).await;
+        assert_eq!(deleted.is_ok(), holds == 0 && named == 0, "{usage:?}, {named} jobs: {deleted:?}");
+        if deleted.is_ok() {
+            let other = draft(&format!("img{}", self.now), "s01");
+            let made = store.create_pool(other, SaveRule::Checked, at(self.now)).await.unwrap();
+            self.second = made.into_pool().id.get();
+        }
     }
 
     async fn slices(&self) {
@@ -230,7 +304,7 @@ impl World {
     }
 
     async fn lease(&mut self, back: bool, jobs: u32) {
-        let mut order = if back { self.books.order(2, 1) } else { self.books.order(1, 2) };
+        let mut order = if back { self.books.order(self.second, 1) } else { self.books.order(1, self.second) };
         order.jobs = jobs;
         for job in self.books.store.lease_jobs(order, at(self.now)).await.unwrap().jobs {
             for file in &job.files {
@@ -251,100 +325,6 @@ impl World {
             let due = self.books.store.purge_orders_due(node, epoch, 100, at(self.now)).await.unwrap();
             self.orders.extend(due);
         }
-    }
-
-    /// Every image is in the pool that the books say, live, but for those that were found lost or suspect there.
-    async fn assert_true(&self) {
-        let images = self.books.store.list_images(ImageFilter::default(), everything()).await.unwrap();
-        assert_eq!(images.items.len() as u64 + self.deleted.len() as u64, self.uploaded);
-        assert_eq!(images.total, Total::Exact(images.items.len() as u64));
-        for image in images.items {
-            let file = &image.files[0];
-            assert_eq!(file.pool, image.pool, "image {}", image.id);
-            assert!(!matches!(file.state, ReplicaState::Writing | ReplicaState::Condemned | ReplicaState::Trashed));
-            let served = self.books.store.locate(&file.path).await.unwrap().map(|located| located.pool);
-            assert_eq!(served, (file.state != ReplicaState::Lost).then_some(image.pool));
-        }
-        let jobs = self.books.store.list_jobs(JobFilter::default(), everything()).await.unwrap().items;
-        for parent in jobs.iter().filter(|job| job.parent.is_none()) {
-            let children = || jobs.iter().filter(|job| job.parent == Some(parent.id));
-            let ended = |state| children().filter(|job| job.state == state).count() as u64;
-            let to_come = parent.kind == JobKind::MovePool && children().count() == 0;
-            assert!(to_come || parent.children_total == children().count() as u64, "{parent:?}");
-            assert!(to_come || parent.bytes_total == children().map(|job| job.bytes_total).sum::<u64>(), "{parent:?}");
-            assert_eq!(parent.children_done, ended(JobState::Completed));
-            assert_eq!(parent.children_failed, ended(JobState::Failed));
-            let never_made = if to_come && parent.finished.is_some() { parent.children_total } else { 0 };
-            assert_eq!(parent.children_cancelled, ended(JobState::Cancelled) + never_made);
-            assert_eq!(parent.files_missing, children().map(|job| job.files_missing).sum::<u64>());
-            assert_eq!(
-                parent.finished.is_some(),
-                parent.children_total == parent.children_done + parent.children_failed + parent.children_cancelled
-            );
-        }
-    }
-
-    /// Nodes that do what they are told, until nothing is left to do.
-    async fn settle_everything(mut self) {
-        self.attach(true).await;
-        self.attach(false).await;
-        self.books.store.resume_queue(at(self.now)).await.unwrap();
-        let paused = JobFilter { state: Some(JobState::Paused), ..JobFilter::default() };
-        change_all(&self.books.store, JobChange::Resume, WhichJobs::Filter(paused), self.now).await;
-        for round in 0..100 {
-            self.now += 3600;
-            self.slices().await;
-            for back in [false, true] {
-                let known = self.leased.len();
-                self.lease(back, 50).await;
-                let words = self.leased[known..].iter().map(done).collect();
-                let committed = self.books.store.commit_moves(words, at(self.now)).await.unwrap();
-                assert!(committed.stale.is_empty(), "{committed:?}");
-                self.orders.extend(committed.trash);
-            }
-            self.due().await;
-            let words = self.orders.drain(..).map(|order| result(&order, done_with(&order))).collect();
-            self.books.store.finish_trash(words, at(self.now)).await.unwrap();
-            let open = self.books.store.job_totals().await.unwrap().states;
-            if open
-                .iter()
-                .all(|(state, _)| matches!(state, JobState::Completed | JobState::Failed | JobState::Cancelled))
-            {
-                break;
-            }
-            assert!(round < 99, "jobs that never end: {open:?}");
-        }
-        self.assert_true().await;
-        self.books.assert_counted().await;
-        for number in &self.deleted {
-            let again = self.books.store.commit_upload(upload(*number), at(self.now)).await.unwrap();
-            assert!(matches!(again, UploadDecision::DropRefused(_)), "what was deleted comes back: {again:?}");
-        }
-        self.empty_trash().await;
-    }
-
-    /// With all work done and the trash emptied, the pools hold the images and nothing else; what stays in the trash is
-    /// there because the live copy is not right.
-    async fn empty_trash(mut self) {
-        for number in [1, 2] {
-            let order = PurgeOrder { pool: pool(number), until: at(self.now), bytes: None, copies: 1000 };
-            self.books.store.begin_purges(order, at(self.now)).await.unwrap();
-        }
-        self.due().await;
-        let words = self.orders.drain(..).map(|order| result(&order, done_with(&order))).collect();
-        self.books.store.finish_trash(words, at(self.now)).await.unwrap();
-        self.books.assert_counted().await;
-        let images = self.books.store.list_images(ImageFilter::default(), everything()).await.unwrap().items;
-        let not_right = images.iter().filter(|image| image.files[0].state != ReplicaState::Live).count() as u64;
-        let mut trashed = 0;
-        for number in [1, 2] {
-            let usage = self.books.pool(number).await.usage;
-            let here = |image: &&Image| image.pool == pool(number) && image.files[0].state != ReplicaState::Lost;
-            let bytes: u64 = images.iter().filter(here).map(|image| image.size).sum();
-            assert_eq!((usage.used_bytes, usage.reserved_bytes), (bytes, 0), "pool {number}");
-            trashed += usage.trash_files;
-        }
-        assert!(trashed <= not_right, "{trashed} in the trash, {not_right} images are not right");
     }
 }
 

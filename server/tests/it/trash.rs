@@ -5,14 +5,14 @@ use pixelfox_proto::v1::{self, file_result::Outcome, node_command::Command, node
 use crate::dispatch::{pools, two_nodes};
 use crate::office::{FakeNode, Office, Upload, admins};
 
-async fn purge(node: &mut FakeNode) -> (u64, v1::PurgeFiles) {
+pub(crate) async fn purge(node: &mut FakeNode) -> (u64, v1::PurgeFiles) {
     match node.next().await {
         (id, Command::Purge(purge)) => (id, purge),
         other => panic!("not a purge: {other:?}"),
     }
 }
 
-async fn restore(node: &mut FakeNode) -> (u64, v1::RestoreFiles) {
+pub(crate) async fn restore(node: &mut FakeNode) -> (u64, v1::RestoreFiles) {
     match node.next().await {
         (id, Command::Restore(restore)) => (id, restore),
         other => panic!("not a restore: {other:?}"),
@@ -20,7 +20,7 @@ async fn restore(node: &mut FakeNode) -> (u64, v1::RestoreFiles) {
 }
 
 /// One whole move away from `source`.
-async fn move_over(office: &Office, source: &mut FakeNode, upload: &Upload, target: u64) {
+pub(crate) async fn move_over(office: &Office, source: &mut FakeNode, upload: &Upload, target: u64) {
     let mut watcher = office.books.watch();
     let batch = office.move_to(&[upload], target).await;
     let (id, _) = source.push().await;

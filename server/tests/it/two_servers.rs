@@ -2,7 +2,7 @@
 //! that one has the node.
 
 use pixelfox_proto::v1::{self, file_result::Outcome, node_command::Command};
-use pixelfox_server::events::Watcher;
+use pixelfox_server::{events::Watcher, schedule::JOBS_PER_COMMAND};
 use sqlx::{ConnectOptions as _, Executor as _, postgres::PgConnectOptions};
 use tonic::Code;
 
@@ -247,16 +247,25 @@ async fn a_node_that_attaches_to_another_server_leaves_the_first() {
 
 #[tokio::test]
 async fn a_server_that_was_cut_off_makes_up_for_what_it_did_not_hear() {
-    // The way of b to the database breaks. Meanwhile a changes a setting, and the news of it are forgotten. b, back again,
-    // tells its node the new one all the same.
+    // The way of b to the database breaks. Meanwhile a changes settings, and the news of it are forgotten. b, back again,
+    // takes back what is above its node's slots now, which nothing else makes it do, and tells the node the new settings.
     let cluster = Cluster::start(postgres::Fsync::Off);
     let (database, mut proxy) = (cluster.database().await, Proxy::to(&cluster).await);
     let mut pair = Pair::open_by(&database, &proxy.url(&database)).await;
+    let mut uploads = Vec::new();
+    for number in 1..=JOBS_PER_COMMAND + 1 {
+        uploads.push(pair.b.upload(&pair.s02, number).await);
+    }
+    pair.b.move_to(&uploads.iter().collect::<Vec<_>>(), pair.s01.pool()).await;
+    let ((_, first), (above, second)) = (pair.s02.push().await, pair.s02.push().await);
+    assert_eq!(first.files.len() + second.files.len(), uploads.len());
     proxy.cut().await;
-    let settings = Some(v1::Settings { upload_rate_limit_per_ip: Some(77), ..v1::Settings::default() });
+    let settings = v1::Settings { upload_rate_limit_per_ip: Some(77), move_slots_per_node: Some(1), ..Default::default() };
+    let settings = Some(settings);
     pair.a.admin().await.update_settings(admins(v1::UpdateSettingsRequest { settings })).await.unwrap();
     pair.execute("DELETE FROM outbox").await;
     proxy.mend().await;
+    assert_eq!(cancelled(&mut pair.s02).await, above);
     pair.s02.welcome_where(|welcome| welcome.settings.as_ref().unwrap().upload_rate_limit_per_ip == 77).await;
     pair.close().await;
 }

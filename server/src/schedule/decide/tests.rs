@@ -173,8 +173,29 @@ fn why_a_job_waits() {
         (|s, _, _| s.pools[1].limit_room_bytes = Some(0), "pool img2 is full"),
         (|_, j, _| j.bytes_total = 1001, "pool img2 is full"),
         (
-            |_, _, found| *found = Some(AtTarget { is_unsettled: true, new_bytes: 0 }),
+            |_, _, found| *found = Some(AtTarget { is_unsettled: true, ..AtTarget::default() }),
             "an old copy in pool img2 is still on its way to the trash",
+        ),
+        (
+            |_, _, found| *found = Some(AtTarget { is_purging: true, ..AtTarget::default() }),
+            "an old copy in pool img2 is being purged",
+        ),
+        // some of it is in the target's trash, which one server sees to, some is pushed by another
+        (
+            |s, j, found| {
+                s.elsewhere.push(s.nodes.remove(1));
+                j.not_before = Some(UnixMillis(1_025_000));
+                *found = Some(AtTarget { from_trash: 1, files: 2, ..AtTarget::default() });
+            },
+            "what the trash of pool img2 has of it is purged first, as soon as the copy in use has been checked: nodes s1 \
+             and s2 have different servers",
+        ),
+        (
+            |s, _, found| {
+                to_elsewhere(s);
+                *found = Some(AtTarget { from_trash: 2, files: 2, ..AtTarget::default() });
+            },
+            "",
         ),
         (
             |_, j, found| (j.bytes_total, *found) = (1001, Some(AtTarget { new_bytes: 1001, ..AtTarget::default() })),

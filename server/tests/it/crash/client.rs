@@ -18,7 +18,7 @@ use pixelfox_proto::{
     Claims, Sha256,
     v1::{
         ChangeJobsRequest, DeleteImagesRequest, GetImageRequest, Image, Job, ListJobsRequest, MoveImagesRequest,
-        MovePoolRequest,
+        MovePoolRequest, Settings, UpdateSettingsRequest, VerifyImagesRequest,
     },
 };
 use tonic::Status;
@@ -172,6 +172,23 @@ impl Client {
         let request_id = format!("cancel {}", self.number());
         let request = ChangeJobsRequest { ids: vec![job], request_id, ..ChangeJobsRequest::default() };
         self.ask(async || self.admin().cancel_jobs(request.clone()).await).await;
+    }
+
+    /// Sets for how many hours old copies are kept.
+    pub(super) async fn keep_trash(&self, hours: u32) {
+        self.set(Settings { trash_hours: Some(hours), ..Settings::default() }).await;
+    }
+
+    /// Changes settings.
+    pub(super) async fn set(&self, settings: Settings) {
+        let request = UpdateSettingsRequest { settings: Some(settings) };
+        self.ask(async || self.admin().update_settings(request.clone()).await).await;
+    }
+
+    /// Has the copies of these images read.
+    pub(super) async fn verify(&self, uuids: &[String]) {
+        let request = VerifyImagesRequest { uuids: uuids.to_vec(), pool_id: 0 };
+        self.ask(async || self.admin().verify_images(request.clone()).await).await;
     }
 
     /// Asks until somebody answers.

@@ -7,5 +7,6 @@ mod disks;
 mod network;
 mod points;
 mod proxy;
+mod returns;
 mod story;
 mod tampering;

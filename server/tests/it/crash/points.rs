@@ -21,6 +21,9 @@ const CLUSTERS: usize = 3;
 /// A point that nobody has come by until then is not on the way.
 const ON_THE_WAY: Duration = Duration::from_secs(25);
 
+/// For so long old copies are kept, but for the points of their purge.
+const TRASH_HOURS: u32 = 24;
+
 /// One crash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Run {
@@ -143,22 +146,35 @@ async fn begin() -> (Cluster, Story) {
     (cluster, story)
 }
 
+/// What the story alone does not come by.
+async fn provoke(cluster: &mut Cluster, point: &str, to_read: &[String]) {
+    match point.split_once('.') {
+        // What comes back when another node is lost.
+        Some(("return", _)) => {
+            cluster.ready(Role::S02).await;
+            cluster.kill(Role::S02).await;
+            cluster.run(Role::S02, None);
+        }
+        Some(("purging", _)) => cluster.client.keep_trash(0).await,
+        Some(("check_word", _)) => cluster.client.verify(to_read).await,
+        _ => {}
+    }
+}
+
 /// One crash: the story begins, the process ends, starts again, and everything comes to its end.
-async fn round(cluster: &mut Cluster, story: Story, run: &Run) -> Result<Story, String> {
+async fn round(cluster: &mut Cluster, mut story: Story, run: &Run) -> Result<Story, String> {
     let Run { point, role, time, must } = run;
+    if point.starts_with("give_up.") {
+        story.spoil_old_copies(&cluster.client);
+    }
     let began = tokio::time::Instant::now();
     cluster.run(*role, Some(&format!("{point}:{time}")));
     for other in Role::ALL.into_iter().filter(|other| other != role) {
         cluster.run(other, None);
     }
-    let client = cluster.client.clone();
+    let (client, to_read) = (cluster.client.clone(), story.uuids());
     let crash = async {
-        if point.starts_with("return.") {
-            // What comes back when another node is lost.
-            cluster.ready(Role::S02).await;
-            cluster.kill(Role::S02).await;
-            cluster.run(Role::S02, None);
-        }
+        provoke(cluster, point, &to_read).await;
         let patience = if *must { ON_THE_WAY } else { ON_THE_WAY / 5 };
         let crashed = cluster.crashed(*role, point, patience).await;
         // One that did not come by so often must not end later, when nothing is expected to happen.
@@ -173,6 +189,7 @@ async fn round(cluster: &mut Cluster, story: Story, run: &Run) -> Result<Story, 
     if *must {
         crashed?;
     }
+    client.keep_trash(TRASH_HOURS).await;
     for role in Role::ALL {
         cluster.ready(role).await;
     }

@@ -7,6 +7,7 @@ use super::{
     client::{Client, Upload, place_by_hand},
     cluster::Role,
 };
+use crate::harness::files_below;
 
 /// More than one frame.
 const LARGE: usize = 600_000;
@@ -43,6 +44,8 @@ pub(super) struct Story {
     known: Vec<Vec<u8>>,
     /// Images whose file somebody takes away.
     gone: Vec<(Role, Upload)>,
+    /// Whether somebody has spoiled what comes back: then nothing else may work on it first.
+    spoiled: bool,
 }
 
 impl Story {
@@ -61,7 +64,24 @@ impl Story {
             let uuids = fresh.into_iter().map(|upload| upload.uuid).collect();
             batches.push(Batch { uuids, from, to: from.next(), way: Way::There });
         }
-        Self { batches, done, known, gone }
+        Self { batches, done, known, gone, spoiled: false }
+    }
+
+    /// Somebody writes over an old copy of each node's trash that the next round brings back.
+    pub(super) fn spoil_old_copies(&mut self, client: &Client) {
+        self.spoiled = true;
+        for batch in self.batches.iter().filter(|batch| batch.way == Way::Back) {
+            let trash = client.pool_dir(batch.to).join(".pixelfox/trash");
+            let is_theirs = |name: &String| batch.uuids.iter().any(|uuid| name.contains(uuid.as_str()));
+            let name = files_below(&trash).into_iter().find(is_theirs).expect("an old copy");
+            let size = std::fs::metadata(trash.join(&name)).unwrap().len();
+            std::fs::write(trash.join(&name), vec![b'x'; usize::try_from(size).unwrap()]).unwrap();
+        }
+    }
+
+    /// Every image that the next round moves.
+    pub(super) fn uuids(&self) -> Vec<String> {
+        self.batches.iter().flat_map(|batch| batch.uuids.clone()).collect()
     }
 
     /// Moves all of it, and some of a pool's oldest images, while others upload and delete.
@@ -78,7 +98,13 @@ impl Story {
         // Moved and called off at once: however far it has come, each image is whole in one place.
         let oldest = async { client.cancel(client.move_some(Role::S02, Role::Server, OLDEST).await).await };
         let more = client.move_some(Role::S01, Role::S02, OLDEST);
-        tokio::join!(moves, uploads, oldest, more, client.delete(&self.done));
+        let others = async { tokio::join!(uploads, oldest, more, client.delete(&self.done)) };
+        if self.spoiled {
+            moves.await;
+            others.await;
+        } else {
+            tokio::join!(moves, others);
+        }
     }
 }
 
