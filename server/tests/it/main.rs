@@ -6,6 +6,7 @@ mod accounts;
 mod admin;
 mod app_uploads;
 mod attach;
+mod bad_input;
 mod browser;
 mod checker;
 mod checks_cluster;

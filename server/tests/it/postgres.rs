@@ -96,8 +96,19 @@ impl Drop for Cluster {
     }
 }
 
-/// A new empty database in the cluster that all tests of this process share.
+/// A new empty database in the cluster that all tests of this process share; where `TEST_POSTGRES` names one
+/// (`postgres://user@host:port`, no path), in that, for instance behind a pooler.
 pub(crate) async fn database() -> String {
+    #[expect(clippy::disallowed_methods, reason = "a person who tries another server or a pooler")]
+    if let Ok(server) = std::env::var("TEST_POSTGRES") {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let name = format!("books_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        let options: PgConnectOptions = format!("{server}/postgres").parse().expect("TEST_POSTGRES is an address");
+        let mut conn = options.connect().await.expect("TEST_POSTGRES answers");
+        conn.execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.expect("a database can be made");
+        conn.close().await.expect("closes");
+        return format!("{server}/{name}");
+    }
     static SHARED: OnceLock<Cluster> = OnceLock::new(); // a static is never dropped: its leash ends with the process
     SHARED.get_or_init(|| Cluster::start(Fsync::Off)).database().await
 }

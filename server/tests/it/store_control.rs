@@ -21,6 +21,7 @@ suite! {
     unknown_ids_change_nothing,
     the_same_request_again_answers_the_same,
     a_long_change_goes_on_where_it_stopped,
+    a_parent_with_many_open_children_changes_in_steps_and_one_that_stops_half_way_ends_all_the_same,
     a_paused_queue_hands_out_nothing_also_after_a_restart,
 }
 
@@ -288,11 +289,45 @@ async fn a_long_change_goes_on_where_it_stopped(books: Books) {
     let ask =
         ChangeAsk { change: JobChange::Retry, which: WhichJobs::Ids(vec![parent]), request_id: "back again".into() };
     let first: Changed = books.store.change_jobs(ask.clone(), ChangeProgress::default(), at(2)).await.unwrap();
-    assert!(!first.progress.over && (1..1200).contains(&first.progress.changed), "{:?}", first.progress);
+    let second: Changed = books.store.change_jobs(ask.clone(), first.progress, at(2)).await.unwrap();
+    assert!(!second.progress.over && (1..1200).contains(&second.progress.changed), "{:?}", second.progress);
     assert_eq!(change(&books, ask.change, ask.which, &ask.request_id).await.unwrap(), 1201);
     let totals = books.store.job_totals().await.unwrap();
     assert_eq!(totals.states, [(JobState::Pending, 1200), (JobState::Processing, 1)]);
     assert_eq!(job(&books, parent).await.children_cancelled, 0);
+    books.assert_counted().await;
+}
+
+async fn a_parent_with_many_open_children_changes_in_steps_and_one_that_stops_half_way_ends_all_the_same(books: Books) {
+    // 1,200 open children: each step has 500 of them at most, the parent is changed with the first. A cancel that nobody
+    // goes on with after a crash leaves the others to run, and with the last one the parent is cancelled.
+    books.uploaded(1..1201).await;
+    let parent = books.store.plan_move_images(ask(1..1201, 2), at(1)).await.unwrap().job.unwrap();
+    for (what, state) in [(JobChange::Pause, JobState::Paused), (JobChange::Resume, JobState::Processing)] {
+        let (mut progress, mut steps) = (ChangeProgress::default(), Vec::new());
+        while !progress.over {
+            let ask = ChangeAsk { change: what, which: WhichJobs::Ids(vec![parent]), request_id: String::new() };
+            let step = books.store.change_jobs(ask, progress, at(2)).await.unwrap();
+            assert_eq!(job(&books, parent).await.state, state, "with the first step");
+            steps.push(step.jobs.len());
+            progress = step.progress;
+        }
+        assert_eq!((steps, progress.changed), (vec![501, 500, 200, 0], 1201));
+    }
+    let which = WhichJobs::Ids(vec![parent]);
+    let ask = ChangeAsk { change: JobChange::Cancel, which, request_id: String::new() };
+    let step = books.store.change_jobs(ask, ChangeProgress::default(), at(3)).await.unwrap();
+    assert_eq!((step.settled.len(), step.progress.over), (500, false));
+    let books = books.reopen().await;
+    let mut order = books.order(1, 2);
+    order.jobs = 2000;
+    let leased = books.store.lease_jobs(order, at(4)).await.unwrap().jobs;
+    assert_eq!(leased.len(), 700);
+    let committed = books.store.commit_moves(leased.iter().map(done).collect(), at(5)).await.unwrap();
+    let words = committed.trash.iter().map(|order| result(order, TrashOutcome::Trashed)).collect();
+    books.store.finish_trash(words, at(6)).await.unwrap();
+    let ended = job(&books, parent).await;
+    assert_eq!((ended.state, ended.children_done, ended.children_cancelled), (JobState::Cancelled, 700, 500));
     books.assert_counted().await;
 }
 

@@ -14,6 +14,7 @@ suite! {
     what_left_or_is_blocked_is_counted_out,
     a_plan_for_a_pool_says_what_stays_and_why,
     a_limit_takes_those_that_entered_first,
+    what_stays_out_costs_no_slices_and_stays_out_when_it_is_well_again,
     a_pool_without_anything_to_move_is_done_at_once,
     a_plan_for_a_pool_that_cannot_be,
     a_pool_move_with_failures_says_how_many,
@@ -262,5 +263,24 @@ async fn a_pool_move_that_was_cancelled_and_is_tried_again_makes_the_children_th
     assert_eq!(counts(&job(&books, &batch).await), (JobState::Completed, 620, 0, 620));
     assert_eq!((books.pool(1).await.usage.images, books.pool(2).await.usage.images), (1, 620));
     assert_eq!(changed(&books, JobChange::Retry, parent).await, 0);
+    books.assert_counted().await;
+}
+
+async fn what_stays_out_costs_no_slices_and_stays_out_when_it_is_well_again(books: Books) {
+    // Of 2,000 images 1,985 are damaged, in one piece but for one, and well again right after the plan: three slices make
+    // the children of the fifteen others.
+    books.uploaded(1..2001).await;
+    let damaged = "file_id BETWEEN 3 AND 1988 AND file_id <> 1200";
+    books.home.execute(&format!("UPDATE replicas SET state = 'suspect' WHERE {damaged}")).await;
+    let batch = plan(&books, all_of(1, 2)).await;
+    assert_eq!((batch.images, batch.bytes, batch.skipped_total), (15, 15 * SIZE, 1985));
+    books.home.execute(&format!("UPDATE replicas SET state = 'live' WHERE {damaged}")).await;
+    let books = books.reopen().await;
+    assert_eq!((slices(&books).await, slices(&books).await, slices(&books).await), (2, 1, 12));
+    assert_eq!(slices(&books).await, 0);
+    let parent = job(&books, &batch).await;
+    assert_eq!((parent.children_total, parent.left_behind, parent.note.as_str()), (15, 0, ""));
+    assert_eq!(moved(&books).await, 15);
+    assert_eq!(job(&books, &batch).await.state, JobState::Completed);
     books.assert_counted().await;
 }

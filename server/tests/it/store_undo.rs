@@ -2,11 +2,11 @@
 
 use pixelfox_proto::{Generation, JobId};
 use pixelfox_server::catalog::{
-    ChangeAsk, ChangeProgress, JobChange, JobFilter, JobKind, JobState, LeasedJob, MoveBatch, Setback, SetbackKind,
-    TrashOutcome, UndoAsk, WhichJobs,
+    ChangeAsk, ChangeProgress, CheckAsk, CheckOrder, CheckOutcome, CheckResult, Found, JobChange, JobFilter, JobKind,
+    JobState, LeasedJob, MoveBatch, ReplicaState, SaveRule, Setback, SetbackKind, TrashOutcome, UndoAsk, WhichJobs,
 };
 
-use crate::store_books::{Books, SIZE, at, done, image, pool, result, suite};
+use crate::store_books::{Books, SIZE, at, done, draft, image, pool, result, suite};
 
 suite! {
     a_move_is_taken_back_out_of_the_trash_and_that_again,
@@ -16,6 +16,9 @@ suite! {
     what_left_the_trash_after_the_plan_ends_its_job_without_a_copy,
     a_large_move_is_taken_back_in_slices_and_what_left_the_trash_is_counted_out,
     a_large_undo_that_was_cancelled_goes_on_where_it_stopped,
+    a_large_undo_takes_back_what_had_ended_when_it_was_planned_whatever_the_clocks_say,
+    an_undo_brings_back_what_is_lost_or_damaged_where_it_is,
+    a_lost_image_moves_to_a_pool_whose_trash_has_it,
 }
 
 fn of(jobs: &[JobId]) -> UndoAsk {
@@ -205,8 +208,7 @@ async fn a_large_undo_that_was_cancelled_goes_on_where_it_stopped(books: Books) 
     let back = undo(&books, of(&[parent])).await.job.unwrap();
     books.store.make_slice(back, at(5)).await.unwrap();
     for (change, want) in [(JobChange::Cancel, JobState::Cancelled), (JobChange::Retry, JobState::Processing)] {
-        let ask = ChangeAsk { change, which: WhichJobs::Ids(vec![back]), request_id: String::new() };
-        books.store.change_jobs(ask, ChangeProgress::default(), at(6)).await.unwrap();
+        changed(&books, change, back).await;
         let job = books.store.get_job(back).await.unwrap();
         assert_eq!((job.state, job.children_total), (want, 10_050 - 497));
         assert_eq!(job.children_cancelled, if want == JobState::Cancelled { 10_050 - 497 } else { 0 });
@@ -215,5 +217,116 @@ async fn a_large_undo_that_was_cancelled_goes_on_where_it_stopped(books: Books) 
     end(&books, &books.lease(2, 1).await.jobs).await;
     let job = books.store.get_job(back).await.unwrap();
     assert_eq!((job.state, job.children_done, job.children_total), (JobState::Completed, 3, 3));
+    books.assert_counted().await;
+}
+
+async fn changed(books: &Books, change: JobChange, job: JobId) {
+    let ask = ChangeAsk { change, which: WhichJobs::Ids(vec![job]), request_id: String::new() };
+    let mut progress = ChangeProgress::default();
+    while !progress.over {
+        progress = books.store.change_jobs(ask.clone(), progress, at(6)).await.unwrap().progress;
+    }
+}
+
+async fn a_large_undo_takes_back_what_had_ended_when_it_was_planned_whatever_the_clocks_say(books: Books) {
+    // Of three moves whose old copies are there the first is still under way at the plan, the second has ended, by a clock
+    // that runs ahead, and the third has failed and is tried again later. Both others end by a clock that is behind.
+    let parent = large(&books).await;
+    let there = "UPDATE images SET pool_id = 2, entry = 3, job_id = NULL WHERE id = 3; UPDATE replicas SET pool_id = 2
+        WHERE file_id = 3; INSERT INTO replicas (file_id, pool_id, generation, state, since) VALUES (3, 1, 1, 'trashed', 1)";
+    for sql in [
+        "UPDATE jobs SET state = 'processing', finished = NULL WHERE id IN (1, 2)",
+        "UPDATE jobs SET finished = 9000000000000 WHERE id = 3",
+        "UPDATE jobs SET state = 'failed', committed = 0 WHERE id = 4",
+        "UPDATE jobs SET children_done = 10048, children_failed = 1, bytes_done = 10048000 WHERE id = 1",
+        "UPDATE images SET job_id = 2 WHERE id = 1",
+        "DELETE FROM replicas WHERE file_id = 3 AND pool_id = 1",
+        "UPDATE replicas SET pool_id = 1 WHERE file_id = 3",
+        "UPDATE images SET pool_id = 1, entry = 3 WHERE id = 3",
+    ] {
+        books.home.execute(sql).await;
+    }
+    let back = undo(&books, of(&[parent])).await;
+    assert_eq!(back.images, 10_048);
+    changed(&books, JobChange::Retry, JobId::try_from(4).unwrap()).await;
+    assert_eq!(books.store.get_job(JobId::try_from(4).unwrap()).await.unwrap().state, JobState::Pending);
+    books.home.execute("UPDATE jobs SET state = 'completed', committed = 1, finished = 1 WHERE id IN (2, 4)").await;
+    books.home.execute("UPDATE images SET job_id = NULL WHERE id = 1").await;
+    for sql in there.split(';') {
+        books.home.execute(sql).await;
+    }
+    books.store.recount_usage(at(9)).await.unwrap();
+    assert_eq!(slices(&books).await, (21, 1));
+    let jobs = books.lease(2, 1).await.jobs;
+    assert_eq!((jobs.len(), jobs[0].files[0].path.as_str()), (1, "original/2"));
+    end(&books, &jobs).await;
+    let job = books.store.get_job(back.job.unwrap()).await.unwrap();
+    assert_eq!((job.state, job.children_done, job.left_behind), (JobState::Completed, 1, 10_047));
+}
+
+/// These words on an image's copy, after it was asked for.
+async fn found(books: &Books, number: u64, found: Found) {
+    books.store.ask_checks(CheckAsk::Images(vec![image(number)]), at(4)).await.unwrap();
+    let at_home = books.store.get_image(image(number)).await.unwrap().pool;
+    let due = books.store.checks_due(at_home, 10, at(4)).await.unwrap();
+    let word = |order: CheckOrder| CheckResult {
+        pool: order.pool,
+        path: order.path,
+        generation: order.generation,
+        outcome: CheckOutcome::Found(found),
+    };
+    books.store.note_checks(due.into_iter().map(word).collect(), at(4)).await.unwrap();
+}
+
+async fn an_undo_brings_back_what_is_lost_or_damaged_where_it_is(books: Books) {
+    // Of three images that have moved one is lost at the target, one damaged. All come back out of the trash of where they
+    // were; what is lost has nothing to be put away, the damaged copy goes to the trash.
+    books.uploaded(1..4).await;
+    let parent = moved(&books, 1..4).await;
+    found(&books, 1, Found::Missing).await;
+    found(&books, 2, Found::Wrong).await;
+    let states = async |books: &Books| {
+        let mut states = Vec::new();
+        for number in 1..4 {
+            let image = books.store.get_image(image(number)).await.unwrap();
+            states.push((image.pool.get(), image.files[0].state));
+        }
+        states
+    };
+    let there = [(2, ReplicaState::Lost), (2, ReplicaState::Suspect), (2, ReplicaState::Live)];
+    assert_eq!(states(&books).await, there);
+    let back = undo(&books, of(&[parent])).await;
+    assert_eq!((back.images, back.files, back.bytes, back.skipped_total), (3, 3, 3 * SIZE, 0));
+    let jobs = books.lease(2, 1).await.jobs;
+    assert!(jobs.iter().all(|job| job.files[0].in_trash == Some(Generation(1))), "{jobs:?}");
+    end(&books, &jobs).await;
+    assert_eq!(states(&books).await, [(1, ReplicaState::Live); 3]);
+    let job = books.store.get_job(back.job.unwrap()).await.unwrap();
+    assert_eq!((job.state, job.children_done, job.files_missing), (JobState::Completed, 3, 0));
+    assert_eq!(books.pool(2).await.usage.trash_files, 2);
+    books.assert_counted().await;
+}
+
+async fn a_lost_image_moves_to_a_pool_whose_trash_has_it(books: Books) {
+    // From pool 1 to 2 to 3, where it is lost. To another pool it can't go, and is told where an old copy is; to that one
+    // it goes, out of the trash there, read on its way like every copy that is not taken back.
+    for name in ["img3", "img4"] {
+        books.store.create_pool(draft(name, "s01"), SaveRule::Checked, at(0)).await.unwrap();
+    }
+    books.uploaded(1..2).await;
+    books.moved(1..2, 1, 2).await;
+    books.moved(1..2, 2, 3).await;
+    found(&books, 1, Found::Missing).await;
+    let no = books.plan(1..2, 4).await;
+    assert_eq!((no.images, no.skipped_total), (0, 1));
+    assert!(no.skipped[0].contains("is lost; the trash of pool Default has an old copy: move it there"), "{no:?}");
+    let batch = books.plan(1..2, 1).await;
+    assert_eq!((batch.images, batch.files, batch.bytes), (1, 1, SIZE));
+    let jobs = books.lease(3, 1).await.jobs;
+    assert_eq!((jobs[0].undo, jobs[0].files[0].in_trash), (false, Some(Generation(1))));
+    end(&books, &jobs).await;
+    let home = books.store.get_image(image(1)).await.unwrap();
+    assert_eq!((home.pool, home.files[0].state), (pool(1), ReplicaState::Live));
+    assert_eq!(books.store.get_job(batch.job.unwrap()).await.unwrap().state, JobState::Completed);
     books.assert_counted().await;
 }
