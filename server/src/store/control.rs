@@ -257,9 +257,19 @@ async fn retry(conn: &mut Conn, batch: &Batch, found: &[i64]) -> Result<Done, Tr
     let again: Vec<_> = newest.values().filter_map(|row| Some((row.parent_id?, row.image_id))).collect();
     undo::tried_again(conn, &again).await?;
     let counts: Vec<_> = parents.iter().map(|(parent, (f, c, m))| (parent, f, c, m)).collect();
+    let reopened = match batch {
+        Batch::Children { parent, .. } => ended(conn, *parent).await?,
+        Batch::Jobs { .. } | Batch::Parent(_) => 0,
+    };
     statement::query(UNCOUNT).bind(json(&counts)).execute(&mut *conn).await?;
-    let is_first = matches!(batch, Batch::Children { after: 0, .. });
-    let count = newest.len() + usize::from(is_first);
+    let count = newest.len() + reopened;
     let jobs = parents.into_keys().chain(newest.into_values().map(|row| row.id)).collect();
     Ok(Done { jobs, count, child, ..Done::default() })
+}
+
+/// 1 where this job has ended, else 0.
+async fn ended(conn: &mut Conn, job: i64) -> Result<usize, Trouble> {
+    const SQL: &str = "SELECT id FROM jobs WHERE id = $1 AND finished IS NOT NULL";
+    let ended: Vec<i64> = statement::query_scalar(SQL).bind(job).fetch_all(conn).await?;
+    Ok(ended.len())
 }

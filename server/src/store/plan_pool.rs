@@ -202,7 +202,8 @@ fn reason(row: &ReasonRow, source: &Pool, target: &Pool) -> Result<String, Troub
         None => Blocker::Lost,
     };
     let id = checked(row.uuid.parse(), "images.uuid")?;
-    let image = PlanImage { id, pool: source.id, files: 0, bytes: 0, blocker: Some(blocker), kept_in: row.kept_in.clone() };
+    let image =
+        PlanImage { id, pool: source.id, files: 0, bytes: 0, blocker: Some(blocker), kept_in: row.kept_in.clone() };
     let why = obstacle(&image, target.id, &target.name).unwrap_or_default();
     Ok(format!("image {id}: {why}"))
 }

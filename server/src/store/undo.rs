@@ -119,7 +119,9 @@ pub(super) async fn tried_again(conn: &mut Conn, moves: &[(i64, i64)]) -> Result
     if undos.is_empty() {
         return Ok(());
     }
-    let of = |undo: i64, of: i64| moves.iter().filter(move |(parent, _)| *parent == of).map(move |(_, image)| (undo, *image));
+    let of = |undo: i64, of: i64| {
+        moves.iter().filter(move |(parent, _)| *parent == of).map(move |(_, image)| (undo, *image))
+    };
     let rows: Vec<(i64, i64)> = undos.into_iter().flat_map(|(undo, parent)| of(undo, parent)).collect();
     statement::query(LEAVE_OUT).bind(json(&rows)).execute(conn).await?;
     Ok(())

@@ -36,7 +36,8 @@ impl Store {
             }
             (parent, _) if ask.change == JobChange::Retry => {
                 self.read("look for jobs to try again", async |mut conn| {
-                    let ended = statement::query_scalar(ENDED_CHILDREN).bind(int(parent)).bind(int(from.child)).bind(most);
+                    let ended =
+                        statement::query_scalar(ENDED_CHILDREN).bind(int(parent)).bind(int(from.child)).bind(most);
                     Ok(ended.fetch_all(&mut conn).await?)
                 })
                 .await
@@ -70,7 +71,9 @@ pub(super) async fn meant(
             named(conn, &next).await?
         }
         WhichJobs::Filter(_) => {
-            let mut sql = statement::query_as("SELECT id, kind FROM jobs WHERE id IN (SELECT CAST(value AS BIGINT) FROM json_each(");
+            let mut sql = statement::query_as(
+                "SELECT id, kind FROM jobs WHERE id IN (SELECT CAST(value AS BIGINT) FROM json_each(",
+            );
             sql.push_bind(json(&found)).push("))");
             fits(&mut sql, ask);
             sql.push(" ORDER BY id");

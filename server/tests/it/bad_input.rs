@@ -43,7 +43,7 @@ async fn ids_that_are_unknown_are_named() {
     let no_image = format!("uuids: no image {NOBODY}");
     refused! { office,
         move_images(to(uuids(), s02.pool())) => NotFound, no_image;
-        move_images(to(vec!["12".into()], s02.pool())) => InvalidArgument, "uuids";
+        move_images(to(vec!["12".into()], s02.pool())) => InvalidArgument, "`12` is no image UUID";
         move_images(to(vec![upload.uuid.clone()], 99)) => NotFound, "target_pool_id: no pool 99 in this cluster";
         move_images(to(vec![upload.uuid.clone()], 0)) => InvalidArgument, "target_pool_id";
         move_pool(pool_move(99, s02.pool())) => NotFound, "source_pool_id: no pool 99 in this cluster";
@@ -120,10 +120,10 @@ async fn more_than_a_request_may_have_is_refused_as_a_whole() {
         move_images(v1::MoveImagesRequest { uuids: uuids.clone(), target_pool_id, ..Default::default() })
             => InvalidArgument, "uuids: 10001 images in one request, at most 10000";
         delete_images(v1::DeleteImagesRequest { uuids: uuids.clone(), ..Default::default() })
-            => InvalidArgument, "uuids: 10001 images in one request, 1 to 10000 go";
+            => InvalidArgument, "uuids: 10001 images in one request, at most 10000 go; send several";
         undo_moves(jobs) => InvalidArgument, "ids: 10001 jobs in one request, at most 10000";
         verify_images(v1::VerifyImagesRequest { uuids: many, pool_id: 0 })
-            => InvalidArgument, "uuids: 10001 images in one request, 1 to 10000 go";
+            => InvalidArgument, "uuids: 10001 images in one request, at most 10000 go; send several";
     }
     assert_nothing_happened(&office, &upload.uuid, s01.pool()).await;
     office.close().await;
@@ -136,7 +136,8 @@ async fn a_page_token_of_another_list_is_refused() {
     let (office, s01, _s02, _upload) = two_nodes().await;
     office.upload(&s01, 2).await;
     let mut client = office.admin().await;
-    let images = |page_token, pool_id| v1::ListImagesRequest { page_size: 1, page_token, pool_id, ..Default::default() };
+    let images =
+        |page_token, pool_id| v1::ListImagesRequest { page_size: 1, page_token, pool_id, ..Default::default() };
     let audit = |page_token, action| v1::ListAuditRequest { page_size: 1, page_token, action, ..Default::default() };
     let jobs = |page_token| v1::ListJobsRequest { page_token, ..Default::default() };
     for hours in [7, 8] {
@@ -148,12 +149,13 @@ async fn a_page_token_of_another_list_is_refused() {
         client.list_audit(admins(audit(String::new(), String::new()))).await.unwrap().into_inner().next_page_token;
     assert!(!of_images.is_empty() && !of_audit.is_empty());
     let other = "page_token: it belongs to another list or filter; leave it empty for the first page";
+    let not_here = "; leave it empty for the first page";
     let none = "page_token: not one of ours; leave it empty for the first page";
     refused! { office,
-        list_jobs(jobs(of_images.clone())) => InvalidArgument, other;
-        list_jobs(jobs(of_audit.clone())) => InvalidArgument, other;
-        list_audit(audit(of_images.clone(), String::new())) => InvalidArgument, other;
-        list_images(images(of_audit.clone(), 0)) => InvalidArgument, other;
+        list_jobs(jobs(of_images.clone())) => InvalidArgument, not_here;
+        list_jobs(jobs(of_audit.clone())) => InvalidArgument, not_here;
+        list_audit(audit(of_images.clone(), String::new())) => InvalidArgument, not_here;
+        list_images(images(of_audit.clone(), 0)) => InvalidArgument, not_here;
         list_images(images(of_images.clone(), s01.pool())) => InvalidArgument, other;
         list_audit(audit(of_audit.clone(), "update_pool".into())) => InvalidArgument, other;
         list_images(images("no token".into(), 0)) => InvalidArgument, none;

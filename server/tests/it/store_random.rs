@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use pixelfox_proto::NodeId;
 use pixelfox_server::{
     catalog::{
-        ChangeAsk, ChangeProgress, CheckAsk, CheckOutcome, CheckResult, DeleteAsk, Found, JobChange, JobFilter, LeasedJob,
-        LostSession, PageAsk, PlanRule, PoolMoveAsk, PurgeOrder, SaveRule, Setback, SetbackKind, SourceFault, TrashOrder,
-        TrashOutcome, TrashTask, UndoAsk, WhichJobs,
+        ChangeAsk, ChangeProgress, CheckAsk, CheckOutcome, CheckResult, DeleteAsk, Found, JobChange, JobFilter,
+        LeasedJob, LostSession, PageAsk, PlanRule, PoolMoveAsk, PurgeOrder, SaveRule, Setback, SetbackKind,
+        SourceFault, TrashOrder, TrashOutcome, TrashTask, UndoAsk, WhichJobs,
     },
     store::{AutoPools, Store},
 };

@@ -3,7 +3,8 @@
 use pixelfox_proto::{Generation, JobId};
 use pixelfox_server::catalog::{
     ChangeAsk, ChangeProgress, CheckAsk, CheckOrder, CheckOutcome, CheckResult, Found, JobChange, JobFilter, JobKind,
-    JobState, LeasedJob, MoveBatch, ReplicaState, SaveRule, Setback, SetbackKind, TrashOutcome, UndoAsk, WhichJobs,
+    JobState, LeasedJob, MoveBatch, PoolDraft, ReplicaState, SaveRule, Setback, SetbackKind, TrashOutcome, UndoAsk,
+    WhichJobs,
 };
 
 use crate::store_books::{Books, SIZE, at, done, draft, image, pool, result, suite};
@@ -311,7 +312,8 @@ async fn a_lost_image_moves_to_a_pool_whose_trash_has_it(books: Books) {
     // From pool 1 to 2 to 3, where it is lost. To another pool it can't go, and is told where an old copy is; to that one
     // it goes, out of the trash there, read on its way like every copy that is not taken back.
     for name in ["img3", "img4"] {
-        books.store.create_pool(draft(name, "s01"), SaveRule::Checked, at(0)).await.unwrap();
+        let draft = PoolDraft { base_path: format!("/srv/{name}"), ..draft(name, "s01") };
+        books.store.create_pool(draft, SaveRule::Checked, at(0)).await.unwrap();
     }
     books.uploaded(1..2).await;
     books.moved(1..2, 1, 2).await;

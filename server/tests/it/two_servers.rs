@@ -260,7 +260,8 @@ async fn a_server_that_was_cut_off_makes_up_for_what_it_did_not_hear() {
     let ((_, first), (above, second)) = (pair.s02.push().await, pair.s02.push().await);
     assert_eq!(first.files.len() + second.files.len(), uploads.len());
     proxy.cut().await;
-    let settings = v1::Settings { upload_rate_limit_per_ip: Some(77), move_slots_per_node: Some(1), ..Default::default() };
+    let settings =
+        v1::Settings { upload_rate_limit_per_ip: Some(77), move_slots_per_node: Some(1), ..Default::default() };
     let settings = Some(settings);
     pair.a.admin().await.update_settings(admins(v1::UpdateSettingsRequest { settings })).await.unwrap();
     pair.execute("DELETE FROM outbox").await;

@@ -89,8 +89,10 @@ async fn a_coordinator_that_is_killed_has_its_nodes_within_5_s_and_its_jobs_move
     way.cluster.until("it answers", answers).await;
     let began = Instant::now();
     for role in Role::ALL {
-        way.in_time(ATTACHED.saturating_sub(began.elapsed()), "a node is attached", async || way.is_attached(role).await)
-            .await;
+        way.in_time(ATTACHED.saturating_sub(began.elapsed()), "a node is attached", async || {
+            way.is_attached(role).await
+        })
+        .await;
     }
     let moves = |job: &Job| job.state == "processing" && job.attempt == 2;
     way.within(MOVING.saturating_sub(began.elapsed()), "every job moves", moves).await;

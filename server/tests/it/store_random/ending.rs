@@ -1,8 +1,8 @@
 //! What must be true of the books at the end of all that happened, and that everything comes to its end.
 
 use pixelfox_server::catalog::{
-    CheckOutcome, CheckResult, Found, Image, ImageFilter, JobChange, JobFilter, JobKind, JobState, PurgeOrder, ReplicaState,
-    Total, UploadDecision, WhichJobs,
+    CheckOutcome, CheckResult, Found, Image, ImageFilter, JobChange, JobFilter, JobKind, JobState, PurgeOrder,
+    ReplicaState, Total, UploadDecision, WhichJobs,
 };
 
 use super::{World, change_all, done_with, everything};
