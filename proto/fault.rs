@@ -3,17 +3,20 @@
 
 use axum_core::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
-use tonic::{Code, Status};
+use tonic::{Code, Status, metadata::MetadataValue};
 
-use crate::{IdError, PathError, TokenError};
+use crate::{IdError, Language, PathError, Said, Text, TokenError};
+
+/// Metadata of a refusal: its sentence in German. The Admin service takes it out, and says that one to who asks for it.
+pub const IN_GERMAN: &str = "x-pixelfox-message-de-bin";
 
 /// A refusal or failure on its way to a client: a kind, one sentence, and for some kinds how to go on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
+#[error("{}", message.en)]
 pub struct Fault {
     kind: FaultKind,
-    message: String,
-    hint: Option<String>,
+    message: Said,
+    hint: Option<Said>,
     retry_after_seconds: Option<u32>,
     headers: Vec<(&'static str, String)>,
 }
@@ -110,27 +113,27 @@ impl FaultKind {
 
 impl Fault {
     /// A fault of `kind` whose message is one sentence that names the thing.
-    pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
+    pub fn new(kind: FaultKind, message: impl Into<Said>) -> Self {
         Self { kind, message: message.into(), hint: None, retry_after_seconds: None, headers: Vec::new() }
     }
 
     /// Shorthand for the most frequent kind.
-    pub fn bad_request(message: impl Into<String>) -> Self {
+    pub fn bad_request(message: impl Into<Said>) -> Self {
         Self::new(FaultKind::BadRequest, message)
     }
 
     /// Nothing has this name.
-    pub fn not_found(message: impl Into<String>) -> Self {
+    pub fn not_found(message: impl Into<Said>) -> Self {
         Self::new(FaultKind::NotFound, message)
     }
 
     /// No valid secret or token.
-    pub fn unauthorized(message: impl Into<String>) -> Self {
+    pub fn unauthorized(message: impl Into<Said>) -> Self {
         Self::new(FaultKind::Unauthorized, message)
     }
 
     /// Not now; again later.
-    pub fn unavailable(message: impl Into<String>) -> Self {
+    pub fn unavailable(message: impl Into<Said>) -> Self {
         Self::new(FaultKind::Unavailable, message)
     }
 
@@ -142,9 +145,16 @@ impl Fault {
         Self::new(FaultKind::Internal, format!("{what}: internal error, its cause is in this node's log"))
     }
 
+    /// With its sentence in German, for a fault that was made with an English one.
+    #[must_use]
+    pub fn in_german(mut self, message: impl Into<String>) -> Self {
+        self.message.de = Some(message.into());
+        self
+    }
+
     /// With a further sentence on what to change: the key `hint` of the JSON body, a further sentence in gRPC.
     #[must_use]
-    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+    pub fn with_hint(mut self, hint: impl Into<Said>) -> Self {
         self.hint = Some(hint.into());
         self
     }
@@ -172,7 +182,23 @@ impl Fault {
     /// Its sentence.
     #[must_use]
     pub fn message(&self) -> &str {
-        &self.message
+        &self.message.en
+    }
+
+    /// Its sentence, in both languages as far as there are two.
+    #[must_use]
+    pub fn text(&self) -> Text {
+        Text::new(self.message.to(Language::De).to_owned(), self.message.en.clone())
+    }
+
+    /// Its sentence and what to change, for a person; in English where there is no other.
+    #[must_use]
+    pub fn told(&self, language: Language) -> String {
+        let message = self.message.to(language);
+        match &self.hint {
+            Some(hint) => format!("{message}. {}", hint.to(language)),
+            None => message.to_owned(),
+        }
     }
 
     /// Seconds after which another try makes sense, where that is known.
@@ -184,17 +210,19 @@ impl Fault {
     /// What to change, where it is known.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
-        self.hint.as_deref()
+        self.hint.as_ref().map(|hint| hint.en.as_str())
     }
 }
 
 impl From<Fault> for Status {
     fn from(fault: Fault) -> Self {
         let (code, _, _) = fault.kind.row();
-        match fault.hint {
-            Some(hint) => Self::new(code, format!("{}. {hint}", fault.message)),
-            None => Self::new(code, fault.message),
+        let mut status = Self::new(code, fault.told(Language::En));
+        if fault.message.de.is_some() {
+            let german = MetadataValue::from_bytes(fault.told(Language::De).as_bytes());
+            status.metadata_mut().insert_bin(IN_GERMAN, german);
         }
+        status
     }
 }
 
@@ -202,9 +230,9 @@ impl IntoResponse for Fault {
     /// `{"error":"<code>","message":"<sentence>"}`, and `hint` where there is one. Source: docs/http.md, "Errors".
     fn into_response(self) -> Response {
         let (_, status, word) = self.kind.row();
-        let mut body = serde_json::json!({ "error": word, "message": self.message });
+        let mut body = serde_json::json!({ "error": word, "message": self.message.en });
         if let Some(hint) = self.hint {
-            body["hint"] = hint.into();
+            body["hint"] = hint.en.into();
         }
         // With a line's end, so that a shell's prompt begins on a line of its own.
         let mut response = Response::new(format!("{body}\n").into());
@@ -227,7 +255,7 @@ impl IntoResponse for Fault {
 
 impl From<IdError> for Fault {
     fn from(error: IdError) -> Self {
-        Self::bad_request(error.to_string())
+        Self::bad_request(error.text())
     }
 }
 

@@ -4,6 +4,8 @@ use std::{fmt, num::NonZeroU64, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::Text;
+
 /// Why a word is not an identifier. One sentence that names the word.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
@@ -19,6 +21,25 @@ pub enum IdError {
     /// Not a share token.
     #[error("`{0}` is no share token: it has 12 letters and digits")]
     Share(String),
+}
+
+impl IdError {
+    /// In both languages.
+    #[must_use]
+    pub fn text(&self) -> Text {
+        let de = match self {
+            Self::Zero(what) => format!("{what} muss eine Zahl größer als 0 sein"),
+            Self::Node(word) => format!(
+                "„{word}“ ist keine NODE_ID: sie hat 1 bis 63 Buchstaben, Ziffern, „.“, „_“ oder „-“ und beginnt mit einem \
+                 Buchstaben oder einer Ziffer"
+            ),
+            Self::Image(word) => {
+                format!("„{word}“ ist keine Bild-UUID: sie hat 32 kleine Hex-Ziffern mit Bindestrichen, 8-4-4-4-12")
+            }
+            Self::Share(word) => format!("„{word}“ ist kein Freigabe-Token: es hat 12 Buchstaben und Ziffern"),
+        };
+        Text::new(de, self.to_string())
+    }
 }
 
 /// First characters of a rejected word, so that an error stays one readable line.

@@ -11,16 +11,18 @@ mod frame;
 mod id;
 mod refusal;
 mod stored_path;
+mod text;
 mod upload_token;
 
 pub use attempt::Attempt;
 pub use digest::{DigestError, PrefixHasher, Sha256};
-pub use fault::{Fault, FaultKind};
+pub use fault::{Fault, FaultKind, IN_GERMAN};
 pub use file_meta::FileMeta;
 pub use frame::{Cut, Cutter, FrameError, MAX_FRAME_BYTES, Verifier};
 pub use id::{Generation, IdError, ImageId, JobId, Lease, NodeId, PoolId, SessionEpoch, ShareToken};
 pub use refusal::RefusalReason;
 pub use stored_path::{PathError, PathRoot, StoredPath};
+pub use text::{Language, Said, Text};
 pub use upload_token::{Claims, TokenError, Via, VisitorId};
 
 /// The protocol of [`v1`] that this build speaks, as `Hello.protocol` says it. A hello without one counts as 1.

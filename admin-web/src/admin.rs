@@ -1,7 +1,7 @@
 //! The client of the Admin service, over whatever carries its calls: this process or a connection.
 
-use http::{HeaderValue, Request, Response};
-use pixelfox_proto::v1::admin_client::AdminClient;
+use http::{HeaderValue, Request, Response, header::ACCEPT_LANGUAGE};
+use pixelfox_proto::{Language, v1::admin_client::AdminClient};
 use tonic::{Status, body::Body};
 use tower::{BoxError, Service, ServiceExt as _, util::BoxCloneSyncService};
 
@@ -32,10 +32,11 @@ where
     BoxCloneSyncService::new(calls)
 }
 
-/// A client in the name of `account`.
-pub(crate) fn client(calls: &Calls, account: Option<&str>) -> Admin {
+/// A client in the name of `account`, to whom the service speaks in `language`.
+pub(crate) fn client(calls: &Calls, account: Option<&str>, language: Language) -> Admin {
     let account = account.and_then(|name| HeaderValue::from_str(name).ok());
     let calls = calls.clone().map_request(move |mut request: Request<Body>| {
+        request.headers_mut().insert(ACCEPT_LANGUAGE, HeaderValue::from_static(language.tag()));
         if let Some(account) = &account {
             request.headers_mut().insert(ACCOUNT, account.clone());
         }

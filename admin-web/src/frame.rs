@@ -8,13 +8,13 @@ use axum::{
     response::{Html, IntoResponse as _, Response},
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use pixelfox_proto::Language;
 use tower_http::compression::CompressionLayer;
 
 use crate::{
     trouble::Trouble,
     view::{LANGUAGE_COOKIE, View, cookie},
     visit::{Note, Site},
-    words::Language,
 };
 
 /// What a page may load and do: its own files and nothing inline. `img_and_connect`: origins of the pools.

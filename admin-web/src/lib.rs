@@ -37,6 +37,8 @@ mod words;
 
 use axum::Router;
 
+pub use pixelfox_proto::Language;
+
 pub use self::admin::{ACCOUNT, Admin, Calls, in_process};
 pub use self::frame::content_security_policy;
 pub use self::gate::{Caller, session_secret};
@@ -44,7 +46,6 @@ pub use self::show::{Exact, Show};
 pub use self::trouble::Trouble;
 pub use self::view::{Person, View};
 pub use self::visit::{Fields, Note, Outcome, Visit};
-pub use self::words::Language;
 
 /// Every page below `/admin` behind its gate, and the assets. Who mounts it puts a [`Caller`] into each request's
 /// extensions: tries to sign in are counted by it.

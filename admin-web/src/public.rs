@@ -278,7 +278,7 @@ fn script_words(w: &Public) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::Language;
+    use pixelfox_proto::Language;
 
     fn page(name: &str) -> ImagePage {
         ImagePage {
@@ -295,7 +295,7 @@ mod tests {
 
     #[test]
     fn links_carry_a_name_as_text_and_never_as_markup() {
-        let words = &Language::De.words().public;
+        let words = &crate::words::of(Language::De).public;
         let of = |name: &str| links(words, &page(name)).into_iter().map(|(.., text)| text).collect::<Vec<_>>();
         let plain = of("cat.png");
         assert_eq!(plain[0], "http://s01/uploads/a.png");
@@ -309,7 +309,7 @@ mod tests {
 
     #[test]
     fn a_refusal_says_what_to_do() {
-        let words = &Language::En.words().public;
+        let words = &crate::words::of(Language::En).public;
         let show = Show::new(Language::En, Timestamp::UNIX_EPOCH);
         for (status, message, want) in [
             (400, "file missing", words.bad_none),

@@ -5,8 +5,9 @@ use std::{borrow::Borrow, fmt};
 
 use askama::filters::HtmlSafe;
 use jiff::{Timestamp, tz::TimeZone};
+use pixelfox_proto::Language;
 
-use crate::words::{Language, Units, fill};
+use crate::words::{Units, fill};
 
 /// What a page shows of a value: a short form, and the exact one on hover.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -221,7 +222,7 @@ impl Show {
     }
 
     fn units(&self) -> &'static Units {
-        &self.language.words().units
+        &crate::words::of(self.language).units
     }
 }
 

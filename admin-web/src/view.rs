@@ -3,12 +3,13 @@
 use askama::filters::Safe;
 use http::{HeaderMap, Uri, header, request::Parts};
 use jiff::Timestamp;
+use pixelfox_proto::Language;
 
 use crate::{
     assets,
     show::Show,
     visit::Note,
-    words::{Language, Words, fill},
+    words::{self, Words, fill},
 };
 
 /// Cookie with the chosen language.
@@ -50,7 +51,7 @@ impl View {
         let uri = parts.extensions.get::<axum::extract::OriginalUri>().map_or(&parts.uri, |original| &original.0);
         Self {
             language,
-            w: language.words(),
+            w: words::of(language),
             show: Show::new(language, Timestamp::now()),
             uri: uri.clone(),
             person,

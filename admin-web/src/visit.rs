@@ -6,6 +6,7 @@ use axum::{
 };
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use http::{HeaderValue, StatusCode, header, request::Parts};
+use pixelfox_proto::Language;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -29,9 +30,9 @@ impl Site {
         Self { calls, sources: Sources::default(), checks: Checks::default() }
     }
 
-    /// The Admin service in the name of this account, or in that of nobody.
-    pub(crate) fn admin(&self, account: Option<&str>) -> Admin {
-        admin::client(&self.calls, account)
+    /// The Admin service in the name of this account, or in that of nobody; it speaks in this language.
+    pub(crate) fn admin(&self, account: Option<&str>, language: Language) -> Admin {
+        admin::client(&self.calls, account, language)
     }
 
     /// Where pictures may come from.
@@ -63,7 +64,7 @@ impl Visit {
     /// The Admin service, in the name of who is logged in.
     #[must_use]
     pub fn admin(&self) -> Admin {
-        self.site.admin(self.view.person.as_ref().map(|person| person.name.as_str()))
+        self.site.admin(self.view.person.as_ref().map(|person| person.name.as_str()), self.view.language)
     }
 
     /// What the last check of each pool found.

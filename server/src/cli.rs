@@ -98,7 +98,7 @@ pub struct AdminPasswordArgs {
 }
 
 fn account_name(text: &str) -> Result<AccountName, String> {
-    text.parse().map_err(|refusal: Refusal| refusal.message)
+    text.parse().map_err(|refusal: Refusal| refusal.to_string())
 }
 
 fn pool_id(text: &str) -> Result<PoolId, String> {

@@ -167,7 +167,7 @@ fn first_account(env: &mut Env<'_>) -> FirstAccount {
 pub fn admin_user(env: &mut Env<'_>) -> AccountName {
     let name = env.text("ADMIN_USER").unwrap_or_else(|| "admin".to_owned());
     name.parse().unwrap_or_else(|refusal: Refusal| {
-        env.problem("ADMIN_USER", refusal.message);
+        env.problem("ADMIN_USER", refusal.to_string());
         "admin".parse().expect("a well-formed name")
     })
 }

@@ -7,7 +7,7 @@ use axum::{
     response::{Html, IntoResponse as _, Response},
 };
 use http::{HeaderValue, StatusCode, header, request::Parts};
-use pixelfox_proto::v1;
+use pixelfox_proto::{Language, v1};
 use serde::Deserialize;
 use tonic::Code;
 
@@ -79,7 +79,7 @@ pub(super) async fn show(State(site): State<Site>, Query(Next { next }): Query<N
     let (parts, _) = request.into_parts();
     let next = below_admin(next.as_deref().unwrap_or_default());
     if let Some(key) = cookies::read(&parts.headers, cookies::SESSION)
-        && matches!(session(&site, key).await, Ok(Some(_)))
+        && matches!(session(&site, key, Language::En).await, Ok(Some(_)))
     {
         return to(next);
     }
@@ -108,7 +108,7 @@ pub(super) async fn enter(State(site): State<Site>, request: Request) -> Respons
     let address = parts.extensions.get::<Caller>().map(|caller| caller.address.to_string()).unwrap_or_default();
     let password = fields.all("password").next().unwrap_or_default().to_owned();
     let ask = v1::SignInRequest { name: said.username.to_owned(), password, client_address: address };
-    match site.admin(None).sign_in(ask).await {
+    match site.admin(None, Language::En).sign_in(ask).await {
         Ok(answer) => entered(&site, &parts, answer.into_inner(), said).await,
         Err(status) => {
             let (code, message) = match status.code() {
@@ -125,7 +125,7 @@ pub(super) async fn enter(State(site): State<Site>, request: Request) -> Respons
 async fn entered(site: &Site, parts: &Parts, answer: v1::SignInResponse, said: Said<'_>) -> Response {
     if let Some(old) = cookies::read(&parts.headers, cookies::SESSION) {
         // It may be over already, and ends by itself in any case.
-        drop(site.admin(None).sign_out(v1::SignOutRequest { secret: old.to_owned() }).await);
+        drop(site.admin(None, Language::En).sign_out(v1::SignOutRequest { secret: old.to_owned() }).await);
     }
     let kept = form::parsed(said.kept.as_bytes()).filter(|fields| !fields.0.is_empty());
     let mut response = match kept {
@@ -145,8 +145,10 @@ async fn entered(site: &Site, parts: &Parts, answer: v1::SignInResponse, said: S
 
 /// `POST /admin/logout`
 pub(super) async fn leave(State(site): State<Site>, Extension(Key(key)): Extension<Key>, request: Request) -> Response {
-    let over_tls = is_over_tls(&request.into_parts().0);
-    if let Err(status) = site.admin(None).sign_out(v1::SignOutRequest { secret: key }).await {
+    let (parts, _) = request.into_parts();
+    let over_tls = is_over_tls(&parts);
+    if let Err(status) = site.admin(None, View::of(&parts).language).sign_out(v1::SignOutRequest { secret: key }).await
+    {
         return Trouble::from(status).into_response();
     }
     let mut response = to("/admin/login");

@@ -30,7 +30,7 @@ use axum::{
     routing::{any, get, post},
 };
 use http::{HeaderValue, Method, header, request::Parts};
-use pixelfox_proto::v1;
+use pixelfox_proto::{Language, v1};
 use tonic::Code;
 
 pub(crate) use self::sources::{Sources, origins};
@@ -74,7 +74,7 @@ async fn guard(State(site): State<Site>, request: Request, next: Next) -> Respon
     let (mut parts, body) = request.into_parts();
     let key = cookies::read(&parts.headers, cookies::SESSION).map(str::to_owned);
     let session = match &key {
-        Some(key) => match session(&site, key).await {
+        Some(key) => match session(&site, key, View::of(&parts).language).await {
             Ok(session) => session,
             Err(trouble) => return trouble.into_response(),
         },
@@ -109,8 +109,8 @@ async fn inside(site: &Site, key: String, mut parts: Parts, body: Body, next: Ne
 }
 
 /// Whose session it is; `None`: nobody's any more.
-async fn session(site: &Site, key: &str) -> Result<Option<v1::Session>, Trouble> {
-    match site.admin(None).get_session(v1::GetSessionRequest { secret: key.to_owned() }).await {
+async fn session(site: &Site, key: &str, language: Language) -> Result<Option<v1::Session>, Trouble> {
+    match site.admin(None, language).get_session(v1::GetSessionRequest { secret: key.to_owned() }).await {
         Ok(session) => Ok(Some(session.into_inner())),
         Err(status) if status.code() == Code::Unauthenticated => Ok(None),
         Err(status) => Err(status.into()),
@@ -131,7 +131,7 @@ fn own_path(parts: &Parts) -> &str {
 async fn with_policy(site: &Site, mut response: Response) -> Response {
     let kind = response.headers().get(header::CONTENT_TYPE);
     if kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html")) {
-        let policy = content_security_policy(&site.sources().of_pools(&site.admin(None)).await);
+        let policy = content_security_policy(&site.sources().of_pools(&site.admin(None, Language::En)).await);
         if let Ok(policy) = HeaderValue::from_str(&policy) {
             response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
         }

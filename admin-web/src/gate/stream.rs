@@ -13,6 +13,7 @@ use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use http::header;
+use pixelfox_proto::Language;
 use tokio::time::sleep;
 
 use super::session;
@@ -33,7 +34,7 @@ pub(crate) fn until_over(site: Site, key: String, response: Response) -> Respons
     let noted = Arc::clone(&is_over);
     let over = async move {
         // A service that can't be asked now says nothing about the session.
-        while !matches!(session(&site, &key).await, Ok(None)) {
+        while !matches!(session(&site, &key, Language::En).await, Ok(None)) {
             sleep(LOOK).await;
         }
         noted.store(true, Ordering::Release);

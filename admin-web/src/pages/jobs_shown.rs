@@ -241,11 +241,11 @@ fn waits(words: &'static Jobs, reason: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::Language;
+    use pixelfox_proto::Language;
 
     #[test]
     fn a_reason_is_told_in_the_readers_language_and_a_new_one_as_it_is() {
-        let words = &Language::De.words().jobs;
+        let words = &crate::words::of(Language::De).jobs;
         for (reason, want) in [
             ("node s09 is not attached", "Knoten s09 ist nicht verbunden"),
             ("all 4 slots of node s01 are busy", "Knoten s01 ist ausgelastet"),

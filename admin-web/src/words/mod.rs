@@ -14,6 +14,8 @@ macro_rules! words {
     };
 }
 
+use pixelfox_proto::Language;
+
 mod audit;
 mod dashboard;
 mod diagnose;
@@ -43,16 +45,6 @@ pub(crate) use self::{
     storage::Storage,
     units::Units,
 };
-
-/// A language of the pages.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Language {
-    /// Deutsch.
-    #[default]
-    De,
-    /// English.
-    En,
-}
 
 /// All words of one language, by page.
 #[derive(Debug)]
@@ -106,70 +98,15 @@ static EN: Words = Words {
     units: Units::EN,
 };
 
-impl Language {
-    /// `de` or `en`.
-    #[must_use]
-    pub const fn tag(self) -> &'static str {
-        match self {
-            Self::De => "de",
-            Self::En => "en",
-        }
-    }
-
-    /// From a tag as a cookie or a query has it.
-    #[must_use]
-    pub fn of_tag(tag: &str) -> Option<Self> {
-        match tag {
-            "de" => Some(Self::De),
-            "en" => Some(Self::En),
-            _ => None,
-        }
-    }
-
-    /// The first of an `Accept-Language` that the pages speak, by weight. Source: RFC 9110, section 12.5.4.
-    #[must_use]
-    pub fn accepted(header: &str) -> Option<Self> {
-        let mut best: Option<(f32, Self)> = None;
-        for part in header.split(',') {
-            let mut pieces = part.split(';');
-            let tag = pieces.next().unwrap_or_default().trim().to_ascii_lowercase();
-            let weight = pieces.find_map(|piece| piece.trim().strip_prefix("q=")?.parse().ok()).unwrap_or(1.0);
-            let Some(language) = Self::of_tag(tag.split('-').next().unwrap_or_default()) else { continue };
-            if weight > best.map_or(0.0, |(weight, _)| weight) {
-                best = Some((weight, language));
-            }
-        }
-        best.map(|(_, language)| language)
-    }
-
-    pub(crate) const fn words(self) -> &'static Words {
-        match self {
-            Self::De => &DE,
-            Self::En => &EN,
-        }
+/// The words of a language.
+pub(crate) const fn of(language: Language) -> &'static Words {
+    match language {
+        Language::De => &DE,
+        Language::En => &EN,
     }
 }
 
 /// `text` with each `{name}` replaced.
 pub(crate) fn fill(text: &str, values: &[(&str, &str)]) -> String {
     values.iter().fold(text.to_owned(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_language_that_a_browser_asks_for() {
-        for (header, want) in [
-            ("de-AT,de;q=0.9,en;q=0.8", Some(Language::De)),
-            ("fr, en-GB;q=0.7, de;q=0.3", Some(Language::En)),
-            ("en;q=0, de;q=0.1", Some(Language::De)),
-            ("fr", None),
-            ("", None),
-            ("de;q=x", Some(Language::De)),
-        ] {
-            assert_eq!(Language::accepted(header), want, "{header}");
-        }
-    }
 }

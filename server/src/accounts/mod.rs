@@ -7,7 +7,7 @@ use std::{fmt, net::IpAddr, sync::Arc};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use parking_lot::Mutex;
-use pixelfox_proto::{Fault, FaultKind, Sha256};
+use pixelfox_proto::{Fault, FaultKind, Sha256, text};
 use tokio::time::Instant;
 
 pub use self::passwords::{MIN_PASSWORD_CHARS, PasswordError};
@@ -86,9 +86,15 @@ pub enum AccountError {
 impl From<AccountError> for Fault {
     fn from(error: AccountError) -> Self {
         match error {
-            AccountError::Invalid => Self::unauthorized(error.to_string()),
+            AccountError::Invalid => {
+                Self::unauthorized(text!(de "Name oder Passwort falsch", en "invalid name or password"))
+            }
             AccountError::Slower { seconds } => {
-                Self::new(FaultKind::TooManyRequests, error.to_string()).retry_after(seconds)
+                let slower = text!(
+                    de "zu viele Versuche, sich anzumelden: in {seconds} s noch einmal versuchen",
+                    en "too many tries to sign in: try again in {seconds} s"
+                );
+                Self::new(FaultKind::TooManyRequests, slower).retry_after(seconds)
             }
             AccountError::Unfit(_) => Self::bad_request(error.to_string()),
             AccountError::Password(PasswordError::Busy) => Self::unavailable(error.to_string()).retry_after(1),

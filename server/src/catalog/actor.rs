@@ -1,5 +1,6 @@
 //! Who changes something, for the audit. Pure.
 
+use pixelfox_proto::text;
 use std::{fmt, str::FromStr, sync::Arc};
 
 use super::Refusal;
@@ -61,12 +62,17 @@ impl FromStr for AccountName {
         let name = text.trim().to_ascii_lowercase();
         let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-@".contains(c);
         if name.is_empty() || name.len() > Self::MAX || !name.chars().all(fits) {
-            let message = format!("an account's name has 1 to {} of the characters a-z 0-9 . _ - @", Self::MAX);
+            let message = text!(
+                de "der Name eines Kontos hat 1 bis {} der Zeichen a-z 0-9 . _ - @",
+                en "an account's name has 1 to {} of the characters a-z 0-9 . _ - @",
+                Self::MAX
+            );
             return Err(Refusal::invalid(message));
         }
         if Self::RESERVED.contains(&name.as_str()) {
-            return Err(Refusal::invalid(format!(
-                "`{name}` is what the audit calls one who is no account: take another"
+            return Err(Refusal::invalid(text!(
+                de "„{name}“ heißt im Protokoll, wer kein Konto ist: einen anderen Namen nehmen",
+                en "`{name}` is what the audit calls one who is no account: take another"
             )));
         }
         Ok(Self(name.into()))

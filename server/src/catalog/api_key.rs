@@ -1,6 +1,7 @@
 //! API keys on record. Pure.
 
 use super::{Refusal, UnixMillis};
+use pixelfox_proto::text;
 
 /// A key, without its word: that is known to its owner alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,10 +33,16 @@ impl ApiKey {
     pub fn check_name(name: &str) -> Result<String, Refusal> {
         let name = name.trim();
         if name.is_empty() {
-            return Err(Refusal::invalid("name: is missing; name the program or the person that gets the key"));
+            return Err(Refusal::invalid(text!(
+                de "name: fehlt; das Programm oder die Person nennen, die den Schlüssel bekommt",
+                en "name: is missing; name the program or the person that gets the key"
+            )));
         }
         if name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control) {
-            let message = format!("name: must have at most {MAX_NAME_CHARS} characters and no control characters");
+            let message = text!(
+                de "name: höchstens {MAX_NAME_CHARS} Zeichen und keine Steuerzeichen",
+                en "name: must have at most {MAX_NAME_CHARS} characters and no control characters"
+            );
             return Err(Refusal::invalid(message));
         }
         Ok(name.to_owned())
@@ -56,7 +63,7 @@ mod tests {
     fn what_a_key_may_be_called() {
         assert_eq!(ApiKey::check_name(" Blog ").unwrap(), "Blog");
         for name in ["", "  ", "a\nb", &"x".repeat(MAX_NAME_CHARS + 1)] {
-            assert!(ApiKey::check_name(name).unwrap_err().message.starts_with("name: "), "{name:?}");
+            assert!(ApiKey::check_name(name).unwrap_err().to_string().starts_with("name: "), "{name:?}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! What people do to jobs: hold them up, let them go on, end them, try them again. Pure.
 
-use pixelfox_proto::{JobId, Lease, NodeId, SessionEpoch};
+use pixelfox_proto::{JobId, Lease, NodeId, SessionEpoch, text};
 
 use super::{JobFilter, JobKind, JobState, Level, Refusal, SettledJob};
 
@@ -94,14 +94,21 @@ impl ChangeAsk {
     /// Both, neither, or too many ids.
     pub fn which(mut ids: Vec<JobId>, filter: JobFilter) -> Result<WhichJobs, Refusal> {
         match (ids.is_empty(), filter == JobFilter::default()) {
-            (true, true) => Err(Refusal::invalid(
-                "ids: name jobs, or give state, kind, node_id, parent_id, image_uuid, pool_id or top_level",
-            )),
-            (false, false) => Err(Refusal::invalid("ids: name jobs or give a filter, not both")),
+            (true, true) => Err(Refusal::invalid(text!(
+                de "ids: Aufträge nennen, oder state, kind, node_id, parent_id, image_uuid, pool_id oder top_level angeben",
+                en "ids: name jobs, or give state, kind, node_id, parent_id, image_uuid, pool_id or top_level",
+            ))),
+            (false, false) => Err(Refusal::invalid(text!(
+                de "ids: entweder Aufträge nennen oder einen Filter, nicht beides",
+                en "ids: name jobs or give a filter, not both"
+            ))),
             (true, false) => Ok(WhichJobs::Filter(filter)),
             (false, true) if ids.len() > Self::MAX_IDS => {
                 let (given, most) = (ids.len(), Self::MAX_IDS);
-                Err(Refusal::invalid(format!("ids: {given} jobs in one request, at most {most} go; use a filter")))
+                Err(Refusal::invalid(text!(
+                    de "ids: {given} Aufträge in einer Anfrage, höchstens {most} gehen; einen Filter nehmen",
+                    en "ids: {given} jobs in one request, at most {most} go; use a filter"
+                )))
             }
             (false, true) => {
                 ids.sort_unstable();
@@ -177,7 +184,7 @@ mod tests {
         ] {
             match (ChangeAsk::which(ids, filter), want) {
                 (Ok(got), Ok(want)) => assert_eq!(got, want),
-                (Err(refusal), Err(want)) => assert!(refusal.message.contains(want), "{refusal}"),
+                (Err(refusal), Err(want)) => assert!(refusal.to_string().contains(want), "{refusal}"),
                 (got, want) => panic!("{got:?}, expected {want:?}"),
             }
         }

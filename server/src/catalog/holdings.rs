@@ -1,5 +1,7 @@
 //! What keeps a pool from being deleted. Pure.
 
+use pixelfox_proto::{Text, text};
+
 use super::{Pool, Refusal};
 
 /// What is in a pool and what works on it, by the books.
@@ -28,60 +30,93 @@ impl PoolHoldings {
     pub fn let_go(&self, pool: &Pool) -> Result<(), Refusal> {
         let name = &pool.name;
         if pool.is_default {
-            return Err(Refusal::precondition(format!(
-                "pool {name} is the default pool; make another one the default first (UpdatePool, is_default)"
+            return Err(Refusal::precondition(text!(
+                de "Speicherpool {name} ist der Standard-Pool; zuerst einen anderen zum Standard machen",
+                en "pool {name} is the default pool; make another one the default first (UpdatePool, is_default)"
             )));
         }
-        let jobs = (self.jobs > 0).then(|| count(self.jobs, "open job"));
+        let jobs = (self.jobs > 0).then(|| count(self.jobs, &JOB));
         let what = match (self.held(), jobs) {
             (None, None) => return Ok(()),
-            (Some(held), Some(jobs)) => format!("{held} and {jobs}"),
+            (Some(held), Some(jobs)) => Text::join(&[held, text!(de " und ", en " and "), jobs], ""),
             (Some(what), None) | (None, Some(what)) => what,
         };
-        Err(Refusal::precondition(format!("pool {name} holds {what}; {}", self.cure())))
+        let holds = text!(de "Speicherpool {name} enthält ", en "pool {name} holds ");
+        Err(Refusal::precondition(Text::join(&[holds, what, Text::verbatim("; "), self.cure()], "")))
     }
 
-    fn held(&self) -> Option<String> {
-        let trash = format!("{} in the trash", self.trashed);
-        match (self.images, self.files) {
-            (0, 0) => None,
-            (0, files) if files == self.trashed => Some(format!("{} in the trash", count(files, "file"))),
-            (0, files) => Some(format!("{} of images that are elsewhere ({trash})", count(files, "file"))),
-            (images, files) if self.trashed == 0 => {
-                Some(format!("{} ({})", count(images, "image"), count(files, "file")))
+    fn held(&self) -> Option<Text> {
+        let trashed = self.trashed;
+        let (images, files) = (count(self.images, &IMAGE), count(self.files, &FILE));
+        Some(match (self.images, self.files) {
+            (0, 0) => return None,
+            (0, all) if all == trashed => Text::join(&[files, text!(de " im Papierkorb", en " in the trash")], ""),
+            (0, _) => {
+                let where_else = text!(
+                    de " von Bildern, die anderswo sind ({trashed} im Papierkorb)",
+                    en " of images that are elsewhere ({trashed} in the trash)"
+                );
+                Text::join(&[files, where_else], "")
             }
-            (images, files) => Some(format!("{} ({}, {trash})", count(images, "image"), count(files, "file"))),
-        }
+            (..) => {
+                let trash = match trashed {
+                    0 => Text::verbatim(")"),
+                    trashed => text!(de ", {trashed} im Papierkorb)", en ", {trashed} in the trash)"),
+                };
+                Text::join(&[images, Text::verbatim(" ("), files, trash], "")
+            }
+        })
     }
 
     /// What a person can do; each of it works.
-    fn cure(&self) -> String {
-        let (files, suspect) = (self.files, self.suspect);
+    fn cure(&self) -> Text {
+        let (files, suspect, kept) = (self.files, self.suspect, self.kept);
         match () {
-            () if self.images > 0 && suspect > 0 => format!(
-                "move or delete them first; {suspect} of the files do not match their checksum and can't move: put them \
-                 right and have them read again (VerifyImages with this pool_id), or delete their images"
+            () if self.images > 0 && suspect > 0 => text!(
+                de "sie zuerst verschieben oder löschen; {suspect} der Dateien haben eine andere Prüfsumme und lassen sich \
+                    nicht verschieben: sie in Ordnung bringen und neu prüfen lassen, oder ihre Bilder löschen",
+                en "move or delete them first; {suspect} of the files do not match their checksum and can't move: put them \
+                    right and have them read again (VerifyImages with this pool_id), or delete their images"
             ),
-            () if self.images > 0 => "move or delete them first".to_owned(),
-            () if self.jobs > 0 && files == 0 => "let them end, or cancel them first (CancelJobs)".to_owned(),
-            () if self.jobs > 0 => "let the jobs end, or cancel them first (CancelJobs)".to_owned(),
-            () if suspect > 0 => {
-                "have them read (VerifyImages with this pool_id): what is not needed any more goes to the trash"
-                    .to_owned()
+            () if self.images > 0 => {
+                text!(de "sie zuerst verschieben oder löschen", en "move or delete them first")
             }
-            () if self.kept > 0 => format!(
-                "{} of them stay until the live copy of the same file is known to be right: have it read (VerifyImages \
-                 with this pool_id); where it is not right, take the move back (UndoMoves)",
-                self.kept
+            () if self.jobs > 0 && files == 0 => text!(
+                de "sie zu Ende laufen lassen, oder zuerst abbrechen",
+                en "let them end, or cancel them first (CancelJobs)"
             ),
-            () => "they go after trash_hours, or at once where that setting is 0 (UpdateSettings)".to_owned(),
+            () if self.jobs > 0 => text!(
+                de "die Aufträge zu Ende laufen lassen, oder zuerst abbrechen",
+                en "let the jobs end, or cancel them first (CancelJobs)"
+            ),
+            () if suspect > 0 => text!(
+                de "sie prüfen lassen: was nicht mehr gebraucht wird, kommt in den Papierkorb",
+                en "have them read (VerifyImages with this pool_id): what is not needed any more goes to the trash"
+            ),
+            () if kept > 0 => text!(
+                de "{kept} davon bleiben, bis die neue Kopie derselben Datei geprüft ist: sie prüfen lassen; wo sie nicht \
+                    stimmt, das Verschieben rückgängig machen",
+                en "{kept} of them stay until the live copy of the same file is known to be right: have it read (VerifyImages \
+                    with this pool_id); where it is not right, take the move back (UndoMoves)"
+            ),
+            () => text!(
+                de "sie verschwinden nach der Zeit, die alte Kopien aufbewahrt werden, oder sofort, wo sie 0 ist (Einstellungen)",
+                en "they go after trash_hours, or at once where that setting is 0 (UpdateSettings)"
+            ),
         }
     }
 }
 
+/// One and many, German and English.
+type Noun = [[&'static str; 2]; 2];
+const JOB: Noun = [["offenen Auftrag", "offene Aufträge"], ["open job", "open jobs"]];
+const IMAGE: Noun = [["Bild", "Bilder"], ["image", "images"]];
+const FILE: Noun = [["Datei", "Dateien"], ["file", "files"]];
+
 /// `1 image`, `3 images`.
-fn count(number: u64, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+fn count(number: u64, [de, en]: &Noun) -> Text {
+    let form = usize::from(number != 1);
+    Text::new(format!("{number} {}", de[form]), format!("{number} {}", en[form]))
 }
 
 #[cfg(test)]
@@ -153,10 +188,10 @@ mod tests {
             (PoolHoldings { jobs: 4, ..none }, "pool img1 holds 4 open jobs; let them end, or cancel them first"),
         ] {
             let refused = holdings.let_go(&pool(false)).expect_err(want);
-            assert!(refused.message.starts_with(want), "{want}: {refused}");
+            assert!(refused.to_string().starts_with(want), "{want}: {refused}");
         }
         assert_eq!(PoolHoldings::default().let_go(&pool(false)), Ok(()));
         let refused = PoolHoldings::default().let_go(&pool(true)).expect_err("the default");
-        assert!(refused.message.contains("is the default pool; make another one the default first"), "{refused}");
+        assert!(refused.to_string().contains("is the default pool; make another one the default first"), "{refused}");
     }
 }

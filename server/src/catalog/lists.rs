@@ -2,6 +2,7 @@
 //! still have a next one: as many rows were looked at as one page may cost. Pure.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use pixelfox_proto::text;
 
 use super::{Refusal, page::fingerprint};
 
@@ -120,7 +121,12 @@ impl Place {
             return Ok(None);
         }
         let bytes = URL_SAFE_NO_PAD.decode(token).unwrap_or_default();
-        let none = || Refusal::invalid("page_token: not one of ours; leave it empty for the first page");
+        let none = || {
+            Refusal::invalid(text!(
+                de "page_token: kein Token dieses Servers; leer lassen für die erste Seite",
+                en "page_token: not one of ours; leave it empty for the first page"
+            ))
+        };
         let (head, key) = bytes.split_at_checked(HEAD).ok_or_else(none)?;
         let number = |at: usize| head[at..at + 8].try_into().map_or(0, u64::from_be_bytes);
         let key = match head[24] & NAME {
@@ -128,9 +134,10 @@ impl Place {
             _ => SortKey::Name(String::from_utf8(key.to_vec()).map_err(|_| none())?),
         };
         if number(0) != fingerprint(list) {
-            return Err(Refusal::invalid(
-                "page_token: it belongs to another list or filter; leave it empty for the first page",
-            ));
+            return Err(Refusal::invalid(text!(
+                de "page_token: gehört zu einer anderen Liste oder einem anderen Filter; leer lassen für die erste Seite",
+                en "page_token: it belongs to another list or filter; leave it empty for the first page",
+            )));
         }
         let total = if head[24] & AT_LEAST == 0 { Total::Exact(number(16)) } else { Total::AtLeast(number(16)) };
         Ok(Some(Self { key, id: number(8).cast_signed(), total }))
@@ -189,7 +196,7 @@ mod tests {
         assert_eq!(Place::of("images pool=1", &token), Ok(Some(place)));
         assert_eq!(Place::of("images pool=1", ""), Ok(None));
         let other = Place::of("images pool=2", &token).unwrap_err();
-        assert!(other.message.contains("another list"), "{other}");
+        assert!(other.to_string().contains("another list"), "{other}");
         for bad in ["x", "AAAA", &format!("{token}AA"), "ö", &token[..30]] {
             assert!(Place::of("images pool=1", bad).is_err(), "{bad}");
         }

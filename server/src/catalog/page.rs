@@ -1,6 +1,7 @@
 //! Pages of a list: keyset, newest first. A token is bound to the list and filter that gave it. Pure.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use pixelfox_proto::text;
 
 use super::Refusal;
 
@@ -65,13 +66,17 @@ impl PageToken {
         }
         let bytes: Option<[u8; 16]> = URL_SAFE_NO_PAD.decode(token).ok().and_then(|bytes| bytes.try_into().ok());
         let Some(bytes) = bytes else {
-            return Err(Refusal::invalid("page_token: not one of ours; leave it empty for the first page"));
+            return Err(Refusal::invalid(text!(
+                de "page_token: kein Token dieses Servers; leer lassen für die erste Seite",
+                en "page_token: not one of ours; leave it empty for the first page"
+            )));
         };
         let (of, last) = bytes.split_at(8);
         if of != fingerprint(list).to_be_bytes() {
-            return Err(Refusal::invalid(
-                "page_token: it belongs to another list or filter; leave it empty for the first page",
-            ));
+            return Err(Refusal::invalid(text!(
+                de "page_token: gehört zu einer anderen Liste oder einem anderen Filter; leer lassen für die erste Seite",
+                en "page_token: it belongs to another list or filter; leave it empty for the first page",
+            )));
         }
         Ok(last.try_into().map_or(0, i64::from_be_bytes))
     }
@@ -100,7 +105,7 @@ mod tests {
         assert_eq!(PageToken::start("images pool=1", &token), Ok(42));
         assert_eq!(PageToken::start("images pool=1", ""), Ok(i64::MAX));
         let other = PageToken::start("images pool=2", &token).unwrap_err();
-        assert!(other.message.contains("another list"), "{other}");
+        assert!(other.to_string().contains("another list"), "{other}");
         for bad in ["x", "AAAA", &format!("{token}AA"), "ö"] {
             assert!(PageToken::start("images pool=1", bad).is_err(), "{bad}");
         }

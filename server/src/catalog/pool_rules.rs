@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use pixelfox_proto::NodeId;
+use pixelfox_proto::{NodeId, Text, text};
 use url::Url;
 
 use super::{Pool, PoolDraft, Refusal, StorageTier, StorageType};
@@ -34,13 +34,13 @@ pub struct Finding {
     /// How bad.
     pub severity: Severity,
     /// What is wrong and what to do.
-    pub message: String,
+    pub message: Text,
 }
 
 impl Finding {
     /// `field: what is wrong`.
-    fn sentence(&self) -> String {
-        format!("{}: {}", self.field, self.message)
+    fn sentence(&self) -> Text {
+        Text::join(&[Text::verbatim(self.field), self.message.clone()], ": ")
     }
 }
 
@@ -85,8 +85,8 @@ impl PoolSpec {
     pub fn check(draft: &PoolDraft, rule: SaveRule) -> Result<Self, Refusal> {
         let (spec, found) = Self::look_at(draft);
         let counts = |f: &&Finding| f.severity == Severity::Error || rule == SaveRule::Checked;
-        let sentences: Vec<String> = found.iter().filter(counts).map(Finding::sentence).collect();
-        if sentences.is_empty() { Ok(spec) } else { Err(Refusal::invalid(sentences.join("; "))) }
+        let sentences: Vec<Text> = found.iter().filter(counts).map(Finding::sentence).collect();
+        if sentences.is_empty() { Ok(spec) } else { Err(Refusal::invalid(Text::join(&sentences, "; "))) }
     }
 
     /// The pool in normal form, and what is to be said of its fields: with an error among it, it is no pool.
@@ -128,17 +128,30 @@ impl PoolSpec {
             let (name, id) = (&other.name, other.id);
             if self.name == *name {
                 let node = &other.node;
-                found.error("name", format!("pool {id} on node {node} is called {name} already; choose another"));
+                found.error(
+                    "name",
+                    text!(
+                        de "Speicherpool {id} auf Knoten {node} heißt schon {name}; einen anderen Namen wählen",
+                        en "pool {id} on node {node} is called {name} already; choose another"
+                    ),
+                );
             }
             if self.legacy_pool_id != 0 && self.legacy_pool_id == other.legacy_pool_id {
-                let message = format!("pool {name} ({id}) has {} already", self.legacy_pool_id);
+                let legacy = self.legacy_pool_id;
+                let message = text!(
+                    de "Speicherpool {name} ({id}) hat schon {legacy}",
+                    en "pool {name} ({id}) has {legacy} already"
+                );
                 found.error("legacy_pool_id", message);
             }
             if self.node == other.node && overlap(&self.base_path, &other.base_path) {
-                let message = format!(
-                    "{} and {} of pool {name} ({id}) are the same directory or one in the other; \
+                let message = text!(
+                    de "{} und {} von Speicherpool {name} ({id}) sind dasselbe Verzeichnis oder eines im anderen; \
+                     jedem Speicherpool ein eigenes Verzeichnis geben",
+                    en "{} and {} of pool {name} ({id}) are the same directory or one in the other; \
                      give each pool a directory of its own",
-                    self.base_path, other.base_path
+                    self.base_path,
+                    other.base_path
                 );
                 found.error("base_path", message);
             }
@@ -157,25 +170,31 @@ fn overlap(a: &str, b: &str) -> bool {
 struct Findings(Vec<Finding>);
 
 impl Findings {
-    fn error(&mut self, field: &'static str, message: impl Into<String>) {
-        self.0.push(Finding { field, severity: Severity::Error, message: message.into() });
+    fn error(&mut self, field: &'static str, message: Text) {
+        self.0.push(Finding { field, severity: Severity::Error, message });
     }
 
-    fn warning(&mut self, field: &'static str, message: impl Into<String>) {
-        self.0.push(Finding { field, severity: Severity::Warning, message: message.into() });
+    fn warning(&mut self, field: &'static str, message: Text) {
+        self.0.push(Finding { field, severity: Severity::Warning, message });
     }
 
     fn name(&mut self, raw: &str) -> String {
         let name = raw.trim();
         if name.is_empty() || name.chars().count() > 64 || name.chars().any(char::is_control) {
-            self.error("name", "needs 1 to 64 characters on one line");
+            self.error(
+                "name",
+                text!(
+                    de "braucht 1 bis 64 Zeichen in einer Zeile",
+                    en "needs 1 to 64 characters on one line"
+                ),
+            );
         }
         name.to_owned()
     }
 
     fn node(&mut self, raw: &str) -> NodeId {
         raw.trim().parse().unwrap_or_else(|error: pixelfox_proto::IdError| {
-            self.error("node_id", error.to_string());
+            self.error("node_id", error.text());
             "invalid".parse().expect("a word of letters is a NODE_ID")
         })
     }
@@ -183,29 +202,65 @@ impl Findings {
     fn base_path(&mut self, raw: &str) -> String {
         let path = raw.trim();
         if !path.starts_with('/') || path.len() > 4096 || path.chars().any(char::is_control) {
-            self.error("base_path", "must be an absolute path on the node, as /app/uploads_s01");
+            self.error(
+                "base_path",
+                text!(
+                    de "muss ein absoluter Pfad auf dem Knoten sein, wie /app/uploads_s01",
+                    en "must be an absolute path on the node, as /app/uploads_s01"
+                ),
+            );
             return String::new();
         }
         let parts: Vec<&str> = path.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
         if parts.contains(&"..") {
-            self.error("base_path", "must not contain `..`; write the path as it is");
+            self.error(
+                "base_path",
+                text!(
+                    de "darf kein „..“ enthalten; den Pfad so schreiben, wie er ist",
+                    en "must not contain `..`; write the path as it is"
+                ),
+            );
         } else if parts.is_empty() {
-            self.error("base_path", "must not be the root directory; give the pool a directory of its own");
+            self.error(
+                "base_path",
+                text!(
+                    de "darf nicht das Wurzelverzeichnis sein; dem Speicherpool ein eigenes Verzeichnis geben",
+                    en "must not be the root directory; give the pool a directory of its own"
+                ),
+            );
         }
         format!("/{}", parts.join("/"))
     }
 
     fn url(&mut self, field: &'static str, raw: &str, like: &str) -> Option<Url> {
         let Ok(url) = Url::parse(raw.trim()) else {
-            self.error(field, format!("must be a URL like {like}"));
+            self.error(field, text!(de "muss eine URL sein wie {like}", en "must be a URL like {like}"));
             return None;
         };
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
-            self.error(field, format!("must begin with http:// or https:// and a host, like {like}"));
+            self.error(
+                field,
+                text!(
+                    de "muss mit http:// oder https:// und einem Host beginnen, wie {like}",
+                    en "must begin with http:// or https:// and a host, like {like}"
+                ),
+            );
         } else if !url.username().is_empty() || url.password().is_some() {
-            self.error(field, "must not contain a user or password; nodes use REPLICATION_SECRET");
+            self.error(
+                field,
+                text!(
+                    de "darf weder Benutzer noch Passwort enthalten; Knoten benutzen REPLICATION_SECRET",
+                    en "must not contain a user or password; nodes use REPLICATION_SECRET"
+                ),
+            );
         } else if url.query().is_some() || url.fragment().is_some() {
-            self.error(field, "must not contain `?` or `#`; leave them out");
+            self.error(
+                field,
+                text!(
+                    de "darf kein „?“ oder „#“ enthalten; weglassen",
+                    en "must not contain `?` or `#`; leave them out"
+                ),
+            );
         }
         Some(url)
     }
@@ -214,7 +269,13 @@ impl Findings {
         let field = "upload_api_url";
         let Some(url) = self.url(field, raw, "http://app_s01:4000/api/internal/upload") else { return String::new() };
         if !matches!(url.path(), "/api/internal/upload" | "/api/v1/upload") {
-            self.warning(field, "should end in /api/internal/upload, where nodes take uploads");
+            self.warning(
+                field,
+                text!(
+                    de "sollte auf /api/internal/upload enden: dort nehmen Knoten Uploads an",
+                    en "should end in /api/internal/upload, where nodes take uploads"
+                ),
+            );
         }
         url.into()
     }
@@ -226,17 +287,32 @@ impl Findings {
         if uploads_suffix(&url).is_some() {
             self.error(
                 field,
-                format!("must be host and port only; leave out {path}, links get /uploads by themselves"),
+                text!(
+                    de "darf nur Host und Port sein; {path} weglassen, Links bekommen /uploads von selbst",
+                    en "must be host and port only; leave out {path}, links get /uploads by themselves"
+                ),
             );
         } else if !path.is_empty() {
-            self.warning(field, format!("should be host and port only; nodes serve nothing under {path}"));
+            self.warning(
+                field,
+                text!(
+                    de "sollte nur Host und Port sein; Knoten liefern unter {path} nichts aus",
+                    en "should be host and port only; nodes serve nothing under {path}"
+                ),
+            );
         }
         url.as_str().trim_end_matches('/').to_owned()
     }
 
     fn number(&mut self, field: &'static str, raw: u64) -> u64 {
         if i64::try_from(raw).is_err() {
-            self.error(field, "is too large; 0 stands for none");
+            self.error(
+                field,
+                text!(
+                    de "ist zu groß; 0 steht für keine Grenze",
+                    en "is too large; 0 stands for none"
+                ),
+            );
         }
         raw
     }
@@ -246,11 +322,23 @@ impl Findings {
             "" | "local" => StorageType::Local,
             "nfs" => StorageType::Nfs,
             "s3" => {
-                self.error("storage_type", "s3 is not built yet; use local or nfs");
+                self.error(
+                    "storage_type",
+                    text!(
+                        de "s3 ist noch nicht gebaut; local oder nfs nehmen",
+                        en "s3 is not built yet; use local or nfs"
+                    ),
+                );
                 StorageType::Local
             }
             _ => {
-                self.error("storage_type", "must be local or nfs");
+                self.error(
+                    "storage_type",
+                    text!(
+                        de "muss local oder nfs sein",
+                        en "must be local or nfs"
+                    ),
+                );
                 StorageType::Local
             }
         }
@@ -261,14 +349,26 @@ impl Findings {
             return StorageTier::default();
         }
         StorageTier::parse(raw).unwrap_or_else(|| {
-            self.error("storage_tier", "must be hot, warm, cold or archive");
+            self.error(
+                "storage_tier",
+                text!(
+                    de "muss hot, warm, cold oder archive sein",
+                    en "must be hot, warm, cold or archive"
+                ),
+            );
             StorageTier::default()
         })
     }
 
     fn description(&mut self, raw: &str) -> String {
         if raw.chars().count() > 1000 || raw.contains('\0') {
-            self.error("description", "must be text of at most 1,000 characters");
+            self.error(
+                "description",
+                text!(
+                    de "darf höchstens 1.000 Zeichen Text haben",
+                    en "must be text of at most 1,000 characters"
+                ),
+            );
         }
         raw.trim().to_owned()
     }
@@ -345,7 +445,7 @@ mod tests {
             let mut pool = draft();
             change(&mut pool);
             let refusal = PoolSpec::check(&pool, SaveRule::Anyway).expect_err(want);
-            assert!(refusal.message.contains(want), "{want}: {refusal}");
+            assert!(refusal.to_string().contains(want), "{want}: {refusal}");
         }
     }
 
@@ -357,7 +457,8 @@ mod tests {
         pool.upload_api_url = "http://app_s01:4000/up".into();
         let refusal = PoolSpec::check(&pool, SaveRule::Checked).unwrap_err();
         assert!(
-            refusal.message.contains("public_base_url: should") && refusal.message.contains("upload_api_url: should")
+            refusal.to_string().contains("public_base_url: should")
+                && refusal.to_string().contains("upload_api_url: should")
         );
         assert!(PoolSpec::check(&pool, SaveRule::Anyway).is_ok());
     }

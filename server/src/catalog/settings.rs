@@ -1,6 +1,7 @@
 //! Settings of the cluster and their limits. Pure.
 
 use super::Refusal;
+use pixelfox_proto::text;
 
 /// Settings as they are. Source: `Settings` of admin.proto.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -92,10 +93,16 @@ impl Settings {
     /// A value that can't work, by field, with what can.
     pub fn patched(&self, patch: &SettingsPatch) -> Result<Self, Refusal> {
         if patch.variants_webp.or(patch.variants_avif).or(patch.variants_original).is_some() {
-            return Err(Refusal::invalid("variants_*: variants are not built yet; leave these fields out"));
+            return Err(Refusal::invalid(text!(
+                de "variants_*: Varianten sind noch nicht gebaut; diese Felder weglassen",
+                en "variants_*: variants are not built yet; leave these fields out"
+            )));
         }
         if patch.strip_location == Some(true) {
-            return Err(Refusal::invalid("strip_location: is not built yet; leave it off"));
+            return Err(Refusal::invalid(text!(
+                de "strip_location: ist noch nicht gebaut; ausgeschaltet lassen",
+                en "strip_location: is not built yet; leave it off"
+            )));
         }
         let mut new = self.clone();
         macro_rules! take {
@@ -105,7 +112,12 @@ impl Settings {
         take!(upload_rate_limit_per_user, public_uploads, move_bandwidth_per_node, move_slots_per_node, trash_hours);
         take!(strip_location);
         new.reserve_bytes = match (patch.reserve_automatic, patch.reserve_bytes) {
-            (true, Some(_)) => return Err(Refusal::invalid("reserve_bytes: is either a value or automatic")),
+            (true, Some(_)) => {
+                return Err(Refusal::invalid(text!(
+                    de "reserve_bytes: entweder ein Wert oder automatisch",
+                    en "reserve_bytes: is either a value or automatic"
+                )));
+            }
             (true, None) => None,
             (false, value) => value.or(new.reserve_bytes),
         };
@@ -125,9 +137,10 @@ impl Settings {
             ("reserve_bytes", self.reserve_bytes.unwrap_or(0), 0, 1 << 50),
         ];
         match ranges.into_iter().find(|(_, value, low, high)| value < low || value > high) {
-            Some((field, value, low, high)) => {
-                Err(Refusal::invalid(format!("{field}: {value} is not between {low} and {high}")))
-            }
+            Some((field, value, low, high)) => Err(Refusal::invalid(text!(
+                de "{field}: {value} liegt nicht zwischen {low} und {high}",
+                en "{field}: {value} is not between {low} and {high}"
+            ))),
             None => Ok(()),
         }
     }
@@ -161,7 +174,7 @@ mod tests {
         let want = Settings { revision: 2, ..Settings::default() };
         assert_eq!(set.patched(&patch).unwrap(), want);
         let both = SettingsPatch { reserve_bytes: Some(5), reserve_automatic: true, ..SettingsPatch::default() };
-        assert!(set.patched(&both).unwrap_err().message.starts_with("reserve_bytes: "));
+        assert!(set.patched(&both).unwrap_err().to_string().starts_with("reserve_bytes: "));
     }
 
     #[test]
@@ -175,7 +188,7 @@ mod tests {
             ("reserve_bytes", SettingsPatch { reserve_bytes: Some(u64::MAX), ..patch() }),
         ] {
             let refusal = Settings::default().patched(&patch).expect_err(want);
-            assert!(refusal.message.starts_with(want), "{refusal}");
+            assert!(refusal.to_string().starts_with(want), "{refusal}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::{Method, StatusCode};
 use pixelfox_node::whois::{Answer, AskError, Found as Who, Silence};
-use pixelfox_proto::{FaultKind, NodeId};
+use pixelfox_proto::{FaultKind, NodeId, text};
 use tokio::time::Instant;
 use url::Url;
 
@@ -22,11 +22,18 @@ impl Diagnose {
     /// About one pool: its directory, its room, its public URL.
     pub(super) async fn ask_about(&self, cluster: &Cluster, pool: &Pool, settings: &Settings) -> Vec<Finding> {
         let session = match self.sessions.seat(&pool.node) {
-            None => return vec![base_path::not_tried(pool, &format!("node {} is not attached", pool.node))],
+            None => {
+                let why = text!(de "Knoten {} ist nicht verbunden", en "node {} is not attached", pool.node);
+                return vec![base_path::not_tried(pool, &why)];
+            }
             Some(Seat::Elsewhere(node)) => {
                 // Nobody here can ask it; what it last told its own server is in the books.
                 let Some(health) = Seat::Elsewhere(node).pool(pool.id) else {
-                    let why = format!("node {} is attached to another server, and has not told it yet", pool.node);
+                    let why = text!(
+                        de "Knoten {} ist mit einem anderen Server verbunden und hat es dem noch nicht gesagt",
+                        en "node {} is attached to another server, and has not told it yet",
+                        pool.node
+                    );
                     return vec![base_path::not_tried(pool, &why)];
                 };
                 return of_disk(pool, &health, settings, Duration::ZERO);
@@ -36,8 +43,8 @@ impl Diagnose {
         let begin = Instant::now();
         let (health, left) = match self.sessions.probe_and_leave(&session, pool.id, LEAVE_SECONDS).await {
             Ok(found) => found,
-            Err(fault) if fault.kind() == FaultKind::TimedOut => return vec![write::hangs(pool, fault.message())],
-            Err(fault) => return vec![base_path::not_tried(pool, fault.message())],
+            Err(fault) if fault.kind() == FaultKind::TimedOut => return vec![write::hangs(pool, fault.text())],
+            Err(fault) => return vec![base_path::not_tried(pool, &fault.text())],
         };
         let mut found = of_disk(pool, &health, settings, begin.elapsed());
         let domain = cluster.node(&pool.node).and_then(|seen| Some(seen.about()?.public_domain.as_str()));
@@ -65,10 +72,11 @@ impl Diagnose {
     /// Who `from` finds at `url`, where `to` should be; else a line on why it was not tried.
     pub(super) async fn ask_target(&self, from: &NodeId, to: &NodeId, url: &str) -> Result<TargetFound, Finding> {
         let Some(session) = self.sessions.of(from) else {
-            return Err(upload_api_url::not_tried(from, to, &format!("node {from} has gone")));
+            let why = text!(de "Knoten {from} ist weg", en "node {from} has gone");
+            return Err(upload_api_url::not_tried(from, to, &why));
         };
         let asked = self.sessions.probe_target(&session, url.to_owned(), to.clone()).await;
-        asked.map_err(|fault| upload_api_url::not_tried(from, to, fault.message()))
+        asked.map_err(|fault| upload_api_url::not_tried(from, to, &fault.text()))
     }
 
     /// A pool's public URL, by a file that its node has left there, and by who says that he is there.

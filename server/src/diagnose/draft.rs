@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 use pixelfox_node::whois::{Found as Who, Silence};
-use pixelfox_proto::{Fault, FaultKind, NodeId};
+use pixelfox_proto::{Fault, FaultKind, NodeId, Text, text};
 
 use super::checks::public_base_url::{self, FileSeen, Tried};
 use super::checks::upload_api_url;
@@ -92,25 +92,54 @@ impl Diagnose {
             initialize: draft.before.is_none_or(|pool| pool.initialize),
             retired: self.store.retired_identities().await?,
         };
-        let until = if place.initialize { "until then" } else { "until its data is there" };
-        let anyway = format!("Put that right, or save anyway (save_anyway): the pool is offline {until}");
+        let anyway = if place.initialize {
+            text!(
+                de "Das in Ordnung bringen, oder trotzdem speichern: bis dahin ist der Speicherpool offline",
+                en "Put that right, or save anyway (save_anyway): the pool is offline until then"
+            )
+        } else {
+            text!(
+                de "Das in Ordnung bringen, oder trotzdem speichern: der Speicherpool ist offline, bis seine Daten da sind",
+                en "Put that right, or save anyway (save_anyway): the pool is offline until its data is there"
+            )
+        };
         let health = match self.sessions.probe(&session, Command::ProbePlace(Box::new(place))).await {
             Ok(health) => health,
             // One that is too old to know the question finds out when it opens the pool.
             Err(fault) if fault.kind() == FaultKind::FailedPrecondition => return Ok(Vec::new()),
             Err(fault) => {
-                let advice = "Try again, or save anyway (save_anyway): the pool is offline until its node has it";
-                return Ok(vec![Finding::warning(&draft.subject, Check::BasePath, fault.message(), advice)]);
+                let advice = text!(
+                    de "Noch einmal versuchen, oder trotzdem speichern: der Speicherpool ist offline, bis sein Knoten ihn hat",
+                    en "Try again, or save anyway (save_anyway): the pool is offline until its node has it"
+                );
+                return Ok(vec![Finding::warning(&draft.subject, Check::BasePath, fault.text(), advice)]);
             }
         };
         Ok(match health.problem {
-            None => vec![Finding::ok(&draft.subject, Check::BasePath, format!("{path} on node {node} can serve"))],
+            None => vec![Finding::ok(
+                &draft.subject,
+                Check::BasePath,
+                text!(
+                    de "{path} auf Knoten {node} taugt dafür",
+                    en "{path} on node {node} can serve"
+                ),
+            )],
             Some(problem) if health.impossible => {
-                let advice = format!("Choose another directory on node {node}");
+                let problem = text!(
+                    de "{path} auf Knoten {node} gehört schon einem anderen Speicherpool ({problem})",
+                    en "{problem}"
+                );
+                let advice = text!(
+                    de "Ein anderes Verzeichnis auf Knoten {node} wählen",
+                    en "Choose another directory on node {node}"
+                );
                 let finding = Finding::failed(&draft.subject, Check::SameDirectory, problem, advice);
                 vec![finding.as_refusal(RefusalKind::Exists)]
             }
-            Some(problem) => vec![Finding::warning(&draft.subject, Check::BasePath, problem, anyway)],
+            Some(problem) => {
+                let problem = text!(de "{path} auf Knoten {node} taugt noch nicht: {problem}", en "{problem}");
+                vec![Finding::warning(&draft.subject, Check::BasePath, problem, anyway)]
+            }
         })
     }
 
@@ -134,7 +163,12 @@ impl Diagnose {
         let more = ill.len().saturating_sub(MOST_LINES);
         let mut told: Vec<Finding> = ill.into_iter().take(MOST_LINES).collect();
         if let (Some(last), 1..) = (told.last_mut(), more) {
-            last.message = format!("{} (and {more} more nodes say the like)", last.message);
+            let message = &last.message;
+            last.message = text!(
+                de "{message} (und {more} weitere Knoten sagen Ähnliches)",
+                en "{message} (and {more} more nodes say the like)",
+                with message
+            );
         }
         if let (true, Some(first)) = (told.is_empty(), well.into_iter().next()) {
             told.push(first);
@@ -157,8 +191,8 @@ impl Diagnose {
 /// A rule of the form that is broken.
 fn of_form(subject: &str, rule: catalog::Finding, refusal: RefusalKind) -> Finding {
     let finding = match rule.severity {
-        Severity::Error => Finding::failed(subject, Check::Form, rule.message, ""),
-        Severity::Warning => Finding::warning(subject, Check::Form, rule.message, ""),
+        Severity::Error => Finding::failed(subject, Check::Form, rule.message, Text::default()),
+        Severity::Warning => Finding::warning(subject, Check::Form, rule.message, Text::default()),
     };
     finding.about(rule.field).as_refusal(refusal)
 }
@@ -171,25 +205,48 @@ fn at_most_a_doubt(finding: Finding) -> Finding {
 fn cannot_ask(cluster: &Cluster, draft: &Draft<'_>) -> Finding {
     let (node, path) = (&draft.spec.node, &draft.spec.base_path);
     let presence = cluster.node(node).map_or(&Presence::Never, |seen| &seen.presence);
-    let doubt = |message: String, advice: String| {
+    let doubt = |message: Text, advice: Text| {
         Finding::warning(&draft.subject, Check::Attached, message, advice).about("node_id")
     };
     match (draft.before.filter(|pool| !pool.initialize), presence) {
         (_, Presence::Elsewhere { server, url, .. }) => doubt(
-            format!("node {node} is attached to another server, {server}: only that one can ask it"),
-            format!("Ask {} the same, or save anyway (save_anyway)", if url.is_empty() { server } else { url }),
+            text!(
+                de "Knoten {node} ist mit einem anderen Server verbunden, {server}: nur der kann ihn fragen",
+                en "node {node} is attached to another server, {server}: only that one can ask it"
+            ),
+            text!(
+                de "Auf {} dasselbe tun, oder trotzdem speichern",
+                en "Ask {} the same, or save anyway (save_anyway)",
+                if url.is_empty() { server } else { url }
+            ),
         ),
         (Some(pool), _) => doubt(
-            format!("node {node} is not attached, so nobody can see whether pool {} is in {path}", pool.name),
-            "Start it, or save anyway (save_anyway): the pool is offline until its data is there".into(),
+            text!(
+                de "Knoten {node} ist nicht verbunden: niemand kann sehen, ob Speicherpool {} in {path} liegt",
+                en "node {node} is not attached, so nobody can see whether pool {} is in {path}",
+                pool.name
+            ),
+            text!(
+                de "Ihn starten, oder trotzdem speichern: der Speicherpool ist offline, bis seine Daten da sind",
+                en "Start it, or save anyway (save_anyway): the pool is offline until its data is there"
+            ),
         ),
         (None, Presence::Never) => doubt(
-            format!("no node {node} has ever attached"),
-            format!("Start it with NODE_ID={node}, or save anyway (save_anyway) and start it later"),
+            text!(de "ein Knoten {node} war noch nie verbunden", en "no node {node} has ever attached"),
+            text!(
+                de "Ihn mit NODE_ID={node} starten, oder trotzdem speichern und ihn später starten",
+                en "Start it with NODE_ID={node}, or save anyway (save_anyway) and start it later"
+            ),
         ),
         (None, _) => doubt(
-            format!("node {node} is not attached, so nobody can see whether {path} can serve"),
-            "Start it, or save anyway (save_anyway): the pool is offline until then".into(),
+            text!(
+                de "Knoten {node} ist nicht verbunden: niemand kann sehen, ob {path} taugt",
+                en "node {node} is not attached, so nobody can see whether {path} can serve"
+            ),
+            text!(
+                de "Ihn starten, oder trotzdem speichern: bis dahin ist der Speicherpool offline",
+                en "Start it, or save anyway (save_anyway): the pool is offline until then"
+            ),
         ),
     }
 }
@@ -200,8 +257,15 @@ fn outside(session: &Session, draft: &Draft<'_>) -> Option<Finding> {
     if roots.is_empty() || roots.iter().any(|root| Path::new(path).starts_with(root)) {
         return None;
     }
-    let message = format!("{path} is not under a storage root of node {node} ({})", roots.join(":"));
-    let advice = format!("Choose a directory below one of them, or add it to STORAGE_ROOTS of node {node}");
+    let message = text!(
+        de "{path} liegt unter keinem Speicherverzeichnis von Knoten {node} ({})",
+        en "{path} is not under a storage root of node {node} ({})",
+        roots.join(":")
+    );
+    let advice = text!(
+        de "Ein Verzeichnis unter einem davon wählen, oder es in STORAGE_ROOTS von Knoten {node} eintragen",
+        en "Choose a directory below one of them, or add it to STORAGE_ROOTS of node {node}"
+    );
     let finding = Finding::failed(&draft.subject, Check::BasePath, message, advice);
     Some(finding.as_refusal(RefusalKind::Invalid))
 }

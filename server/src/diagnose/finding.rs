@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use pixelfox_proto::Text;
+
 use crate::catalog::RefusalKind;
 
 /// One line of the diagnosis: what was looked at, what was seen, what to change.
@@ -14,9 +16,9 @@ pub struct Finding {
     /// How it stands.
     pub status: Status,
     /// What was seen.
-    pub message: String,
+    pub message: Text,
     /// What to change, where; empty where nothing is.
-    pub advice: String,
+    pub advice: Text,
     /// What the asking took; zero where nothing was asked.
     pub took: Duration,
     /// The pool's field that it is about, by its name on the wire; empty where it is about none.
@@ -101,43 +103,27 @@ impl Check {
 
 impl Finding {
     /// As it should be.
-    pub fn ok(subject: impl Into<String>, check: Check, message: impl Into<String>) -> Self {
-        Self::new(subject, check, Status::Ok, message, "")
+    pub fn ok(subject: impl Into<String>, check: Check, message: Text) -> Self {
+        Self::new(subject, check, Status::Ok, message, Text::default())
     }
 
     /// It looks wrong, or could not be tried.
-    pub fn warning(
-        subject: impl Into<String>,
-        check: Check,
-        message: impl Into<String>,
-        advice: impl Into<String>,
-    ) -> Self {
+    pub fn warning(subject: impl Into<String>, check: Check, message: Text, advice: Text) -> Self {
         Self::new(subject, check, Status::Warning, message, advice)
     }
 
     /// It does not work.
-    pub fn failed(
-        subject: impl Into<String>,
-        check: Check,
-        message: impl Into<String>,
-        advice: impl Into<String>,
-    ) -> Self {
+    pub fn failed(subject: impl Into<String>, check: Check, message: Text, advice: Text) -> Self {
         Self::new(subject, check, Status::Failed, message, advice)
     }
 
-    fn new(
-        subject: impl Into<String>,
-        check: Check,
-        status: Status,
-        message: impl Into<String>,
-        advice: impl Into<String>,
-    ) -> Self {
+    fn new(subject: impl Into<String>, check: Check, status: Status, message: Text, advice: Text) -> Self {
         Self {
             subject: subject.into(),
             check,
             status,
-            message: message.into(),
-            advice: advice.into(),
+            message,
+            advice,
             took: Duration::ZERO,
             field: check.field(),
             refusal: RefusalKind::Precondition,

@@ -1,6 +1,6 @@
 //! What is known before anybody is asked: nodes, pools, who was not let in. Pure.
 
-use pixelfox_proto::NodeId;
+use pixelfox_proto::{NodeId, Text, text};
 
 use crate::catalog::{Pool, UnixMillis};
 use crate::sessions::TurnedAway;
@@ -113,11 +113,11 @@ pub(crate) fn pool_subject(pool: &Pool) -> String {
 
 /// `12 s`, `3 min`, `5 h`, `2 days`.
 #[must_use]
-pub(crate) fn so_long(seconds: u64) -> String {
+pub(crate) fn so_long(seconds: u64) -> Text {
     match seconds {
-        0..120 => format!("{seconds} s"),
-        120..7_200 => format!("{} min", seconds / 60),
-        7_200..172_800 => format!("{} h", seconds / 3_600),
-        _ => format!("{} days", seconds / 86_400),
+        0..120 => text!(de "{seconds} s", en "{seconds} s"),
+        120..7_200 => text!(de "{} min", en "{} min", seconds / 60),
+        7_200..172_800 => text!(de "{} h", en "{} h", seconds / 3_600),
+        _ => text!(de "{} Tagen", en "{} days", seconds / 86_400),
     }
 }

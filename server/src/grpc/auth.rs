@@ -2,7 +2,7 @@
 
 use pixelfox_node::peer::Peer;
 use pixelfox_node::secret::SecretPair;
-use pixelfox_proto::{Fault, NodeId};
+use pixelfox_proto::{Fault, NodeId, text};
 use tonic::Request;
 
 use crate::catalog::Actor;
@@ -51,18 +51,31 @@ impl OperatorsOnly {
                 None => Ok(Actor::Server),
                 Some(name) => {
                     let name = name.to_str().ok().and_then(|name| name.parse().ok());
-                    name.map(Actor::Account).ok_or_else(|| Fault::bad_request(format!("{ACCOUNT}: no account's name")))
+                    name.map(Actor::Account).ok_or_else(|| {
+                        Fault::bad_request(text!(
+                            de "{ACCOUNT}: kein Name eines Kontos",
+                            en "{ACCOUNT}: no account's name"
+                        ))
+                    })
                 }
             },
             Self::ByToken(Some(token)) if token.authorizes(request.metadata().as_ref()) => Ok(Actor::Token),
             Self::ByToken(Some(_)) => {
                 let from = address(request);
                 tracing::warn!(client = %from, "[Admin] Unauthorized attempt from {from}");
-                Err(Fault::unauthorized("invalid admin token")
-                    .with_hint("Send metadata `authorization: Bearer <ADMIN_TOKEN>`"))
+                Err(Fault::unauthorized(text!(de "falsches ADMIN_TOKEN", en "invalid admin token")).with_hint(text!(
+                    de "Als Metadatum `authorization: Bearer <ADMIN_TOKEN>` mitschicken",
+                    en "Send metadata `authorization: Bearer <ADMIN_TOKEN>`"
+                )))
             }
-            Self::ByToken(None) => Err(Fault::unauthorized("the Admin service is closed: no ADMIN_TOKEN is set")
-                .with_hint("Set ADMIN_TOKEN on the server and send it as `authorization: Bearer <ADMIN_TOKEN>`")),
+            Self::ByToken(None) => Err(Fault::unauthorized(text!(
+                de "der Admin-Dienst ist geschlossen: es ist kein ADMIN_TOKEN gesetzt",
+                en "the Admin service is closed: no ADMIN_TOKEN is set"
+            ))
+            .with_hint(text!(
+                de "ADMIN_TOKEN auf dem Server setzen und als `authorization: Bearer <ADMIN_TOKEN>` mitschicken",
+                en "Set ADMIN_TOKEN on the server and send it as `authorization: Bearer <ADMIN_TOKEN>`"
+            ))),
         }
     }
 }

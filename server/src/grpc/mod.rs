@@ -4,6 +4,7 @@ mod admin;
 mod attach;
 mod auth;
 mod coordinator;
+mod language;
 mod refusals;
 mod trailer;
 mod wire;
@@ -17,6 +18,7 @@ use tokio_util::task::TaskTracker;
 
 pub use self::admin::AdminService;
 pub use self::coordinator::CoordinatorService;
+pub use self::language::Translated;
 pub use self::trailer::Trailing;
 
 use self::auth::{NodesOnly, OperatorsOnly};
@@ -35,7 +37,7 @@ pub const ADMIN_BYTES: usize = 8 << 20;
 /// The service that nodes dial, for a port or in process.
 pub type CoordinatorServing = CoordinatorServer<CoordinatorService>;
 /// The service for operators, for a port or in process.
-pub type AdminServing = Trailing<AdminServer<AdminService>>;
+pub type AdminServing = Translated<Trailing<AdminServer<AdminService>>>;
 
 /// The rooms that the services ask.
 #[derive(Clone, Debug)]
@@ -77,5 +79,5 @@ pub fn admin_in_process(rooms: Rooms) -> AdminServing {
 
 fn admin_server(service: AdminService) -> AdminServing {
     let server = AdminServer::new(service);
-    Trailing(server.max_decoding_message_size(ADMIN_BYTES).max_encoding_message_size(ADMIN_BYTES))
+    Translated(Trailing(server.max_decoding_message_size(ADMIN_BYTES).max_encoding_message_size(ADMIN_BYTES)))
 }

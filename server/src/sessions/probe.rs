@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use pixelfox_proto::{Fault, FaultKind, NodeId, PoolId};
+use pixelfox_proto::{Fault, FaultKind, NodeId, PoolId, Text, text};
 
 use super::news::{CommandId, Found, LeftFile, TargetFound};
 use super::{Command, Outgoing, PoolHealth, Session, Sessions};
@@ -70,9 +70,14 @@ impl Sessions {
 
     async fn ask(&self, session: &Session, command: Command, wait: Duration) -> Result<(CommandId, Found), Fault> {
         let (id, node) = (self.next_id(), session.node());
-        let hangs = if matches!(command, Command::ProbeTarget { .. }) { "" } else { "; does the disk hang?" };
+        let hangs = match command {
+            Command::ProbeTarget { .. } => Text::default(),
+            _ => text!(de "; hängt die Platte?", en "; does the disk hang?"),
+        };
         let answer = session.pending.put_probe(id);
-        let gone = |end: super::SessionEnd| Fault::unavailable(format!("node {node} has gone: {end}"));
+        let gone = |end: super::SessionEnd| {
+            Fault::unavailable(text!(de "Knoten {node} ist weg: {end}", en "node {node} has gone: {end}"))
+        };
         session.send(Outgoing { id, command }).map_err(gone)?;
         let found = tokio::select! {
             found = tokio::time::timeout(wait, answer) => found,
@@ -83,13 +88,19 @@ impl Sessions {
         };
         match found {
             Ok(Ok(Ok(found))) => Ok((id, found)),
-            Ok(Ok(Err(why))) => {
-                Err(Fault::new(FaultKind::FailedPrecondition, format!("node {node} could not try it: {why}")))
-            }
-            Ok(Err(_)) => Err(Fault::unavailable(format!("node {node} has gone"))),
+            Ok(Ok(Err(why))) => Err(Fault::new(
+                FaultKind::FailedPrecondition,
+                text!(de "Knoten {node} konnte es nicht versuchen: {why}", en "node {node} could not try it: {why}"),
+            )),
+            Ok(Err(_)) => Err(Fault::unavailable(text!(de "Knoten {node} ist weg", en "node {node} has gone"))),
             Err(_) => {
                 session.pending.forget_probe(id);
-                let message = format!("node {node} did not answer within {} s{hangs}", wait.as_secs());
+                let seconds = wait.as_secs();
+                let silent = text!(
+                    de "Knoten {node} hat nicht binnen {seconds} s geantwortet",
+                    en "node {node} did not answer within {seconds} s"
+                );
+                let message = Text::join(&[silent, hangs], "");
                 Err(Fault::new(FaultKind::TimedOut, message))
             }
         }
@@ -97,5 +108,11 @@ impl Sessions {
 }
 
 fn beside_the_point(node: &NodeId) -> Fault {
-    Fault::new(FaultKind::FailedPrecondition, format!("node {node} answered something else than it was asked"))
+    Fault::new(
+        FaultKind::FailedPrecondition,
+        text!(
+            de "Knoten {node} hat etwas anderes geantwortet, als er gefragt wurde",
+            en "node {node} answered something else than it was asked"
+        ),
+    )
 }

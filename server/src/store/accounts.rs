@@ -1,6 +1,6 @@
 //! Accounts of the pages and their sessions. What the books have of a secret is its hash: a copy of them lets nobody in.
 
-use pixelfox_proto::Sha256;
+use pixelfox_proto::{Sha256, Text, text};
 
 use super::{
     Store, StoreError, Trouble, audit,
@@ -152,7 +152,11 @@ async fn change_password(conn: &mut Conn, account: &Account, now: UnixMillis) ->
     let name = account.name.as_str();
     let update = statement::query_as::<(i64,)>(SQL).bind(&account.password.0).bind(name);
     let Some((id,)) = update.fetch_optional(&mut *conn).await? else {
-        return Err(Refusal::not_found(format!("there is no account {name}{}", known(conn).await?)).into());
+        let known = known(conn).await?;
+        let all =
+            if known.is_empty() { Text::default() } else { text!(de "; es gibt: {known}", en "; there are: {known}") };
+        let none = text!(de "es gibt kein Konto {name}", en "there is no account {name}");
+        return Err(Refusal::not_found(Text::join(&[none, all], "")).into());
     };
     let over: Vec<i64> = statement::query_scalar(SIGN_OUT).bind(id).fetch_all(&mut *conn).await?;
     audit::note(conn, now, "set_password", name, &format!("{} sessions ended", over.len())).await
@@ -164,7 +168,10 @@ async fn create(conn: &mut Conn, account: &Account, now: UnixMillis) -> Result<(
     let name = account.name.as_str();
     let insert = statement::query_as::<(i64,)>(SQL).bind(name).bind(&account.password.0).bind(now.0);
     if insert.fetch_optional(&mut *conn).await?.is_none() {
-        return Err(Refusal::exists(format!("there is an account {name} already")).into());
+        return Err(Refusal::exists(
+            text!(de "es gibt schon ein Konto {name}", en "there is an account {name} already"),
+        )
+        .into());
     }
     audit::note(conn, now, "create_account", name, "").await
 }
@@ -173,5 +180,5 @@ async fn create(conn: &mut Conn, account: &Account, now: UnixMillis) -> Result<(
 async fn known(conn: &mut Conn) -> Result<String, Trouble> {
     const SQL: &str = "SELECT name FROM accounts ORDER BY name LIMIT 20";
     let names: Vec<String> = statement::query_scalar(SQL).fetch_all(conn).await?;
-    Ok(if names.is_empty() { String::new() } else { format!("; there are: {}", names.join(", ")) })
+    Ok(names.join(", "))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use pixelfox_proto::{Generation, ImageId, PoolId};
+use pixelfox_proto::{Generation, ImageId, PoolId, text};
 use sqlx::FromRow;
 
 use super::{
@@ -18,9 +18,6 @@ use crate::catalog::{
     Bucket, CheckAsk, CheckOrder, CheckOutcome, CheckResult, CheckView, Checked, Refusal, ReplicaState, UnixMillis,
 };
 use crate::moves::{AfterCheck, Whereabouts, after_check};
-
-/// Unknown ids that an error names at most.
-const NAMED_UNKNOWN: usize = 10;
 
 impl Store {
     /// Notes that a person wants copies to be read, at once and first. Gives how many, by pool.
@@ -141,8 +138,12 @@ async fn ask_for(
 
 async fn of_images(conn: &mut Conn, asked: &BTreeSet<String>) -> Result<BTreeSet<(i64, i64)>, Trouble> {
     if asked.is_empty() || asked.len() > CheckAsk::MAX_IMAGES {
-        let most = CheckAsk::MAX_IMAGES;
-        return Err(Refusal::invalid(format!("uuids: {} images in one request, 1 to {most} go", asked.len())).into());
+        let (count, most) = (asked.len(), CheckAsk::MAX_IMAGES);
+        return Err(Refusal::invalid(text!(
+            de "uuids: {count} Bilder in einer Anfrage, 1 bis {most} gehen",
+            en "uuids: {count} images in one request, 1 to {most} go"
+        ))
+        .into());
     }
     let words: Vec<[&String; 1]> = asked.iter().map(|uuid| [uuid]).collect();
     let rows: Vec<(String, Option<i64>, Option<i64>)> =
@@ -150,12 +151,7 @@ async fn of_images(conn: &mut Conn, asked: &BTreeSet<String>) -> Result<BTreeSet
     let known: HashSet<&String> = rows.iter().map(|(uuid, ..)| uuid).collect();
     let unknown: Vec<&str> = asked.iter().filter(|uuid| !known.contains(uuid)).map(String::as_str).collect();
     if !unknown.is_empty() {
-        let more = match unknown.len().saturating_sub(NAMED_UNKNOWN) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        let named: Vec<&str> = unknown.into_iter().take(NAMED_UNKNOWN).collect();
-        return Err(Refusal::not_found(format!("uuids: no image {}{more}", named.join(", "))).into());
+        return Err(Refusal::no_images(&unknown).into());
     }
     Ok(rows.into_iter().filter_map(|(_, file, pool)| Some((file?, pool?))).collect())
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pixelfox_proto::{ImageId, Sha256};
+use pixelfox_proto::{ImageId, Sha256, text};
 use sqlx::FromRow;
 
 use super::{
@@ -18,9 +18,6 @@ use crate::catalog::{
     Bucket, DeleteAsk, Deleting, JobKind, JobState, MoveBatch, Refusal, ReplicaState, SettledJob, UnixMillis,
 };
 
-/// Unknown ids that an error names at most.
-const NAMED_UNKNOWN: usize = 10;
-
 /// Images that the audit names at most.
 const NAMED: usize = 100;
 
@@ -34,7 +31,11 @@ impl Store {
     pub async fn delete_images(&self, ask: DeleteAsk, now: UnixMillis) -> Result<Deleting, StoreError> {
         if ask.images.is_empty() || ask.images.len() > DeleteAsk::MAX_IMAGES {
             let (count, most) = (ask.images.len(), DeleteAsk::MAX_IMAGES);
-            return Err(Refusal::invalid(format!("uuids: {count} images in one request, 1 to {most} go")).into());
+            return Err(Refusal::invalid(text!(
+                de "uuids: {count} Bilder in einer Anfrage, 1 bis {most} gehen",
+                en "uuids: {count} images in one request, 1 to {most} go"
+            ))
+            .into());
         }
         self.write("delete images", move |conn| Box::pin(async move { delete(conn, &ask, now).await })).await
     }
@@ -110,12 +111,8 @@ async fn find(conn: &mut Conn, images: &[ImageId]) -> Result<Found, Trouble> {
     let gone: Vec<String> = statement::query_scalar(GONE).bind(words(&unknown)).fetch_all(&mut *conn).await?;
     let never: Vec<&String> = unknown.iter().filter(|id| !gone.contains(id)).collect();
     if !never.is_empty() {
-        let named: Vec<&str> = never.iter().take(NAMED_UNKNOWN).map(|id| id.as_str()).collect();
-        let more = match never.len().saturating_sub(NAMED_UNKNOWN) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        return Err(Refusal::not_found(format!("uuids: no image {}{more}", named.join(", "))).into());
+        let never: Vec<&str> = never.iter().map(|id| id.as_str()).collect();
+        return Err(Refusal::no_images(&never).into());
     }
     let (going, go): (Vec<FoundRow>, Vec<FoundRow>) = rows.into_iter().partition(|row| row.deleting.0);
     let mut stay: Vec<String> = gone.iter().map(|id| format!("image {id}: was deleted")).collect();

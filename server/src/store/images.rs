@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use pixelfox_proto::{Generation, ImageId, ShareToken, StoredPath};
+use pixelfox_proto::{Generation, ImageId, ShareToken, StoredPath, text};
 use sqlx::FromRow;
 
 use super::{
@@ -77,7 +77,7 @@ impl Store {
     }
 
     async fn one_image(&self, condition: &'static str, value: String) -> Result<Image, StoreError> {
-        let unknown = Refusal::not_found(format!("no image {value}"));
+        let unknown = Refusal::not_found(text!(de "es gibt kein Bild {value}", en "no image {value}"));
         self.read("read an image", async |mut conn| {
             let mut sql = statement::query_as(IMAGE_COLUMNS);
             sql.push(" FROM images i JOIN pools p ON p.id = i.pool_id WHERE i.deleting = 0");

@@ -1,6 +1,6 @@
 //! Jobs in the books: lanes, setbacks, one by one, totals. Lists of them are in [`super::job_list`].
 
-use pixelfox_proto::{JobId, StoredPath};
+use pixelfox_proto::{JobId, StoredPath, text};
 use sqlx::FromRow;
 
 use super::{
@@ -50,7 +50,7 @@ impl Store {
             const SQL: &str = concat!("SELECT ", job_columns!(), " FROM jobs j WHERE j.id = $1");
             let query = statement::query_as(SQL).bind(int(id.get()));
             let row: Option<JobRow> = query.fetch_optional(&mut conn).await?;
-            row.ok_or_else(|| Refusal::not_found(format!("no job {id}")))?.try_into()
+            row.ok_or_else(|| Refusal::not_found(text!(de "es gibt keinen Auftrag {id}", en "no job {id}")))?.try_into()
         })
         .await
     }

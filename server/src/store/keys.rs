@@ -1,6 +1,6 @@
 //! API keys in the books: their digests, never their words.
 
-use pixelfox_proto::Sha256;
+use pixelfox_proto::{Sha256, text};
 use sqlx::FromRow;
 
 use super::{
@@ -77,7 +77,11 @@ async fn create(conn: &mut Conn, name: String, digest: Sha256, now: UnixMillis) 
     const NEW: &str = "INSERT INTO api_keys (name, digest, user_id, created) VALUES ($1, $2, $3, $4) RETURNING id";
     let count: i64 = statement::query_scalar("SELECT COUNT(*) FROM api_keys").fetch_one(&mut *conn).await?;
     if uint(count) >= MAX_KEYS as u64 {
-        return Err(Refusal::precondition(format!("there are {count} API keys: revoke some that are not used")).into());
+        return Err(Refusal::precondition(text!(
+            de "es gibt {count} API-Schlüssel: einige zurückziehen, die nicht benutzt werden",
+            en "there are {count} API keys: revoke some that are not used"
+        ))
+        .into());
     }
     let user = uploaders::next_user(conn).await?;
     let id: i64 = statement::query_scalar(NEW)
@@ -94,7 +98,9 @@ async fn create(conn: &mut Conn, name: String, digest: Sha256, now: UnixMillis) 
 async fn revoke(conn: &mut Conn, id: u64, now: UnixMillis) -> Result<ApiKey, Trouble> {
     const SQL: &str = "DELETE FROM api_keys WHERE id = $1 RETURNING id, name, user_id, created, last_used";
     let row: Option<KeyRow> = statement::query_as(SQL).bind(int(id)).fetch_optional(&mut *conn).await?;
-    let key = ApiKey::from(row.ok_or_else(|| Refusal::not_found(format!("no API key {id}")))?);
+    let key = ApiKey::from(
+        row.ok_or_else(|| Refusal::not_found(text!(de "es gibt keinen API-Schlüssel {id}", en "no API key {id}")))?,
+    );
     audit::note(conn, now, "revoke_api_key", &format!("api key {id}"), &key.name).await?;
     Ok(key)
 }

@@ -1,7 +1,7 @@
 //! The books: the only room with SQL. Methods are named after intents; each is one transaction that a vanished caller
 //! can't cancel. Decides nothing that a pure room can decide, and reads no clock: `now` is an argument.
 
-use pixelfox_proto::{Fault, FaultKind};
+use pixelfox_proto::{Fault, FaultKind, text};
 
 use crate::catalog::{Refusal, RefusalKind};
 
@@ -167,8 +167,13 @@ impl From<StoreError> for Fault {
                 };
                 Self::new(kind, refusal.message)
             }
-            StoreError::Closed | StoreError::Unreachable { .. } => Self::unavailable(error.to_string()),
-            other => Self::internal("could not use the database", &other),
+            StoreError::Closed => Self::unavailable(text!(de "die Datenbank ist geschlossen", en "{error}")),
+            StoreError::Unreachable { ref why, .. } => {
+                Self::unavailable(text!(de "die Datenbank ist gerade nicht erreichbar: {why}", en "{error}"))
+            }
+            other => Self::internal("could not use the database", &other).in_german(
+                "die Datenbank ließ sich nicht benutzen: interner Fehler, die Ursache steht im Log dieses Servers",
+            ),
         }
     }
 }

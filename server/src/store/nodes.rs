@@ -5,7 +5,7 @@ use std::{
     sync::atomic::Ordering,
 };
 
-use pixelfox_proto::{Lease, NodeId, SessionEpoch};
+use pixelfox_proto::{Lease, NodeId, SessionEpoch, text};
 use sqlx::FromRow;
 
 use super::{
@@ -176,8 +176,10 @@ async fn attach(
     now: UnixMillis,
 ) -> Result<Attached, Trouble> {
     if let Some(address) = servers::is_taken(conn, &hello, life, now).await? {
-        return Err(Refusal::exists(format!(
-            "NODE_ID {} is attached to another server, from {address}: give this node another NODE_ID (and a STATE_DIR of its \
+        return Err(Refusal::exists(text!(
+            de "NODE_ID {} ist mit einem anderen Server verbunden, von {address} aus: diesem Knoten eine andere NODE_ID geben \
+                (und ein eigenes STATE_DIR), oder jenen anhalten; wer weg ist, wird nach einer Weile vergessen",
+            en "NODE_ID {} is attached to another server, from {address}: give this node another NODE_ID (and a STATE_DIR of its \
              own), or stop that one; one that is gone is forgotten after a while",
             hello.node
         ))

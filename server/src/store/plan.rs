@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use pixelfox_proto::{ImageId, JobId, PoolId, Sha256};
+use pixelfox_proto::{ImageId, JobId, PoolId, Sha256, text};
 use sqlx::FromRow;
 
 use super::{
@@ -25,18 +25,23 @@ impl Store {
     /// for something else. Nothing is written then.
     pub async fn plan_move_images(&self, ask: MoveAsk, now: UnixMillis) -> Result<MoveBatch, StoreError> {
         if ask.images.is_empty() {
-            return Err(Refusal::invalid("uuids: names no image").into());
+            return Err(Refusal::invalid(text!(de "uuids: nennt kein Bild", en "uuids: names no image")).into());
         }
         if ask.images.len() > MoveAsk::MAX_IMAGES {
-            let message = format!(
-                "uuids: {} images in one request, at most {} are allowed",
+            let message = text!(
+                de "uuids: {} Bilder in einer Anfrage, höchstens {} sind erlaubt",
+                en "uuids: {} images in one request, at most {} are allowed",
                 ask.images.len(),
                 MoveAsk::MAX_IMAGES
             );
             return Err(Refusal::invalid(message).into());
         }
         if ask.request_id.len() > 128 {
-            return Err(Refusal::invalid("request_id: at most 128 bytes").into());
+            return Err(Refusal::invalid(text!(
+                de "request_id: höchstens 128 Bytes",
+                en "request_id: at most 128 bytes"
+            ))
+            .into());
         }
         match ask.rule {
             PlanRule::DryRun => {
@@ -79,11 +84,18 @@ impl Look {
 /// The pool that a request names as its target, if that takes images. One that is away takes them later.
 pub(super) async fn target(conn: &mut Conn, id: PoolId) -> Result<Pool, Trouble> {
     let target = rows::one_pool(conn, int(id.get())).await?;
-    let target = target.ok_or_else(|| Refusal::not_found(format!("target_pool_id: no pool {id} in this cluster")))?;
+    let target = target.ok_or_else(|| {
+        Refusal::not_found(text!(
+            de "target_pool_id: es gibt keinen Speicherpool {id} in diesem Cluster",
+            en "target_pool_id: no pool {id} in this cluster"
+        ))
+    })?;
     if !target.is_active {
-        let message = format!(
-            "target_pool_id: pool {} ({}) is not active; activate it or choose another",
-            target.name, target.id
+        let message = text!(
+            de "target_pool_id: Speicherpool {} ({}) ist nicht aktiv; ihn aktivieren oder einen anderen wählen",
+            en "target_pool_id: pool {} ({}) is not active; activate it or choose another",
+            target.name,
+            target.id
         );
         return Err(Refusal::precondition(message).into());
     }
@@ -95,7 +107,8 @@ async fn look(conn: &mut Conn, ask: &MoveAsk) -> Result<Look, Trouble> {
     let found = find(conn, &ask.images, target.id).await?;
     if found.is_empty() {
         let ids: Vec<String> = ask.images.iter().take(3).map(ToString::to_string).collect();
-        return Err(Refusal::not_found(format!("uuids: no image {}", ids.join(", "))).into());
+        let ids = ids.join(", ");
+        return Err(Refusal::not_found(text!(de "uuids: es gibt kein Bild {ids}", en "uuids: no image {ids}")).into());
     }
     let images = found.iter().map(|found| found.image.clone()).collect();
     let planned = plan(&ask.images, images, target.id, &target.name);

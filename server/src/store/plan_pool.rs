@@ -2,7 +2,7 @@
 //! children are made by `slices`. O(images that can't go) beside the writer, O(ranges of their entries) in it, never
 //! O(images of the pool) unless there is a limit.
 
-use pixelfox_proto::{JobId, PoolId};
+use pixelfox_proto::{JobId, PoolId, text};
 use sqlx::FromRow;
 
 use super::{
@@ -27,7 +27,11 @@ impl Store {
     /// for something else. Nothing is written then.
     pub async fn plan_move_pool(&self, ask: PoolMoveAsk, now: UnixMillis) -> Result<MoveBatch, StoreError> {
         if ask.request_id.len() > 128 {
-            return Err(Refusal::invalid("request_id: at most 128 bytes").into());
+            return Err(Refusal::invalid(text!(
+                de "request_id: höchstens 128 Bytes",
+                en "request_id: at most 128 bytes"
+            ))
+            .into());
         }
         match ask.rule {
             PlanRule::DryRun => {
@@ -164,8 +168,12 @@ async fn survey(conn: &mut Conn, ask: &PoolMoveAsk) -> Result<Survey, Trouble> {
     let source = source.ok_or_else(|| unknown_source(ask.source))?;
     let target = target(conn, ask.target).await?;
     if source.id == target.id {
-        let message =
-            format!("target_pool_id: pool {} ({}) is the source itself; choose another", target.name, target.id);
+        let message = text!(
+            de "target_pool_id: Speicherpool {} ({}) ist selbst die Quelle; einen anderen wählen",
+            en "target_pool_id: pool {} ({}) is the source itself; choose another",
+            target.name,
+            target.id
+        );
         return Err(Refusal::invalid(message).into());
     }
     let pool = int(source.id.get());
@@ -269,5 +277,8 @@ async fn make_parent(conn: &mut Conn, plan: &Survey, now: UnixMillis) -> Result<
 }
 
 fn unknown_source(id: PoolId) -> Refusal {
-    Refusal::not_found(format!("source_pool_id: no pool {id} in this cluster"))
+    Refusal::not_found(text!(
+        de "source_pool_id: es gibt keinen Speicherpool {id} in diesem Cluster",
+        en "source_pool_id: no pool {id} in this cluster"
+    ))
 }

@@ -1,6 +1,6 @@
 //! Pools in the books: their fields, their counters, which one is the default.
 
-use pixelfox_proto::PoolId;
+use pixelfox_proto::{PoolId, text};
 
 use super::{
     Store, StoreError, Topic, Trouble,
@@ -75,10 +75,13 @@ impl Store {
             Box::pin(async move {
                 let pool = existing(conn, id).await?;
                 if expected_revision != 0 && expected_revision != pool.revision {
-                    let message = format!(
-                        "expected_revision: pool {} ({id}) has revision {} by now, not {expected_revision}; \
+                    let message = text!(
+                        de "expected_revision: Speicherpool {} ({id}) hat inzwischen Revision {}, nicht {expected_revision}; \
+                         noch einmal ansehen und die Änderung wiederholen",
+                        en "expected_revision: pool {} ({id}) has revision {} by now, not {expected_revision}; \
                          look at it again and repeat the change",
-                        pool.name, pool.revision
+                        pool.name,
+                        pool.revision
                     );
                     return Err(Refusal::changed(message).into());
                 }
@@ -112,7 +115,12 @@ impl Store {
 /// The pool with this id, or the refusal that there is none.
 pub(super) async fn existing(conn: &mut Conn, id: PoolId) -> Result<Pool, Trouble> {
     let pool = rows::one_pool(conn, int(id.get())).await?;
-    pool.ok_or_else(|| Refusal::not_found(format!("no pool {id} in this cluster")).into())
+    pool.ok_or_else(|| {
+        Refusal::not_found(
+            text!(de "es gibt keinen Speicherpool {id} in diesem Cluster", en "no pool {id} in this cluster"),
+        )
+        .into()
+    })
 }
 
 /// Makes or changes a pool within a transaction.
@@ -162,7 +170,10 @@ async fn update(
     let others: Vec<Pool> = rows::all_pools(conn).await?.into_iter().filter(|other| other.id != pool.id).collect();
     spec.fits(&others)?;
     if pool.is_default && !spec.is_default {
-        let message = "is_default: one pool must be the default; make another one the default instead";
+        let message = text!(
+            de "is_default: ein Speicherpool muss Standard sein; stattdessen einen anderen zum Standard machen",
+            en "is_default: one pool must be the default; make another one the default instead"
+        );
         return Err(Refusal::precondition(message).into());
     }
     let id = int(pool.id.get());

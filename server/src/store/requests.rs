@@ -6,6 +6,7 @@ use super::{
     statement::{self, Conn},
 };
 use crate::catalog::{Refusal, UnixMillis};
+use pixelfox_proto::text;
 
 pub(super) const EARLIER: &str = "SELECT asked, answer FROM requests WHERE request_id = $1";
 /// How long a client's request id is remembered: a week.
@@ -33,7 +34,11 @@ pub(super) async fn earlier<T: serde::de::DeserializeOwned>(
         Some((before, answer)) if before == asked => {
             checked(serde_json::from_str(&answer), "requests.answer").map(Some)
         }
-        Some(_) => Err(Refusal::invalid(format!("request_id: {request_id} was used for another request")).into()),
+        Some(_) => Err(Refusal::invalid(text!(
+            de "request_id: {request_id} wurde für eine andere Anfrage benutzt",
+            en "request_id: {request_id} was used for another request"
+        ))
+        .into()),
         None => Ok(None),
     }
 }

@@ -213,7 +213,7 @@ async fn row(store: Store, name: &'static str, then: Then) -> Result<(), StoreEr
                 outbox::audit(conn, UnixMillis(0), name, "", "").await?;
                 match then {
                     Then::Keeps => Ok(()),
-                    Then::Refuses => Err(Refusal::invalid("no").into()),
+                    Then::Refuses => Err(Refusal::invalid(pixelfox_proto::Text::verbatim("no")).into()),
                     Then::Breaks => Err(Trouble::Sql(sqlx::Error::Protocol("broken".into()))),
                 }
             })

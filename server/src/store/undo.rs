@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use pixelfox_proto::{ImageId, Sha256};
+use pixelfox_proto::{ImageId, Sha256, text};
 use sqlx::FromRow;
 
 use super::{
@@ -49,7 +49,11 @@ async fn start(conn: &mut Conn, ask: &UndoAsk, now: UnixMillis) -> Result<MoveBa
     let (jobs, more) = meant(conn, &ask.which).await?;
     let moves = look(conn, &jobs).await?;
     if moves.is_empty() {
-        return Err(Refusal::not_found("ids: there is no move of an image among them; ListJobs has the ids").into());
+        return Err(Refusal::not_found(text!(
+            de "ids: darunter ist kein Verschieben eines Bildes; die Warteschlange nennt die Nummern",
+            en "ids: there is no move of an image among them; ListJobs has the ids"
+        ))
+        .into());
     }
     let (mut go, mut stay): (Vec<&Found>, Vec<String>) = (Vec::new(), Vec::new());
     for found in &moves {

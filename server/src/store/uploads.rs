@@ -1,6 +1,6 @@
 //! Uploads become images: one decision, one transaction, the same answer however often it is asked.
 
-use pixelfox_proto::{FileMeta, ShareToken, VisitorId};
+use pixelfox_proto::{FileMeta, ShareToken, VisitorId, text};
 use sqlx::FromRow;
 
 use super::{
@@ -72,13 +72,28 @@ pub(super) const BY_VISIT: &str =
 
 async fn commit(conn: &mut Conn, upload: NewUpload, now: UnixMillis) -> Result<UploadDecision, Trouble> {
     let pool = rows::one_pool(conn, int(upload.pool.get())).await?;
-    let pool = pool.ok_or_else(|| Refusal::not_found(format!("no pool {} in this cluster", upload.pool)))?;
+    let id = upload.pool;
+    let pool = pool.ok_or_else(|| {
+        Refusal::not_found(
+            text!(de "es gibt keinen Speicherpool {id} in diesem Cluster", en "no pool {id} in this cluster"),
+        )
+    })?;
     if pool.node != upload.node {
-        let message = format!("pool {} ({}) is on node {}, not on {}", pool.name, pool.id, pool.node, upload.node);
+        let message = text!(
+            de "Speicherpool {} ({}) ist auf Knoten {}, nicht auf {}",
+            en "pool {} ({}) is on node {}, not on {}",
+            pool.name,
+            pool.id,
+            pool.node,
+            upload.node
+        );
         return Err(Refusal::precondition(message).into());
     }
-    let share: ShareToken =
-        upload.meta.share_token.parse().map_err(|error| Refusal::invalid(format!("meta: {error}")))?;
+    let share: ShareToken = upload
+        .meta
+        .share_token
+        .parse()
+        .map_err(|error| Refusal::invalid(text!(de "meta: {error}", en "meta: {error}")))?;
     if let Some(decision) = asked_before(conn, &upload).await? {
         return Ok(decision);
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use pixelfox_proto::JobId;
+use pixelfox_proto::{JobId, text};
 
 use super::{
     Store, StoreError, Trouble,
@@ -99,9 +99,18 @@ pub(super) async fn require_known(conn: &mut Conn, which: &WhichJobs) -> Result<
         0 => Ok(()),
         count if count > NAMED_UNKNOWN => {
             let some = unknown[..NAMED_UNKNOWN].join(", ");
-            Err(Refusal::not_found(format!("ids: no job {some} and {} more", count - NAMED_UNKNOWN)).into())
+            Err(Refusal::not_found(text!(
+                de "ids: es gibt keinen Auftrag {some} und {} weitere",
+                en "ids: no job {some} and {} more",
+                count - NAMED_UNKNOWN
+            ))
+            .into())
         }
-        _ => Err(Refusal::not_found(format!("ids: no job {}", unknown.join(", "))).into()),
+        _ => {
+            let unknown = unknown.join(", ");
+            Err(Refusal::not_found(text!(de "ids: es gibt keinen Auftrag {unknown}", en "ids: no job {unknown}"))
+                .into())
+        }
     }
 }
 

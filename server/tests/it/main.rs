@@ -52,3 +52,4 @@ mod trash;
 mod trash_cluster;
 mod two_servers;
 mod watch;
+mod words;

@@ -34,7 +34,7 @@ suite! {
 
 fn refusal(error: StoreError) -> (RefusalKind, String) {
     match error {
-        StoreError::Refused(refusal) => (refusal.kind, refusal.message),
+        StoreError::Refused(refusal) => (refusal.kind, refusal.message.to_string()),
         other => panic!("{other:?} is no refusal"),
     }
 }

@@ -121,7 +121,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::words::Language;
+    use pixelfox_proto::Language;
 
     fn pool(id: u64) -> v1::Pool {
         let (name, node_id) = (format!("img{id}"), format!("s0{id}"));
@@ -136,7 +136,7 @@ mod tests {
 
     fn classes(overview: &v1::Overview, pools: &[v1::Pool], nodes: &[v1::Node]) -> Vec<String> {
         let show = Show::new(Language::En, Timestamp::UNIX_EPOCH);
-        let found = attention(&Seen { overview, pools, nodes }, Language::En.words(), show);
+        let found = attention(&Seen { overview, pools, nodes }, crate::words::of(Language::En), show);
         found.into_iter().map(|one| format!("{} {}", one.class, one.text)).collect()
     }
 

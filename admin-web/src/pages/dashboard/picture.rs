@@ -247,7 +247,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::words::Language;
+    use pixelfox_proto::Language;
 
     #[test]
     fn cards_never_lie_on_each_other_and_every_flow_has_its_curve_and_rate() {
@@ -268,7 +268,7 @@ mod tests {
         let flows = [flow(10, 20), flow(20, 10), flow(80, 30), flow(30, 31), flow(30, 81), flow(30, 999)];
         let show = Show::new(Language::De, Timestamp::UNIX_EPOCH);
         for columns in [1, 4] {
-            let picture = picture("wide", columns, &nodes, &pools, &flows, Language::De.words(), show);
+            let picture = picture("wide", columns, &nodes, &pools, &flows, crate::words::of(Language::De), show);
             assert_eq!((picture.cards.len(), picture.curves.len()), (9, 5));
             for (at, a) in picture.cards.iter().enumerate() {
                 assert!(a.x + CARD <= picture.width && a.y + a.height <= picture.height, "{a:?}");

@@ -1,5 +1,7 @@
 //! `attached`: does the node have a session?
 
+use pixelfox_proto::{Text, text};
+
 use crate::diagnose::finding::{Check, Finding};
 use crate::diagnose::seen::{Cluster, NodeSeen, Presence, so_long};
 use crate::sessions::Grounds;
@@ -11,10 +13,21 @@ pub(crate) fn judge(cluster: &Cluster, seen: &NodeSeen) -> Option<Finding> {
     let (last_seen, address) = match &seen.presence {
         Presence::Never => return None,
         Presence::Here(about) => {
-            return Some(Finding::ok(subject, Check::Attached, format!("attached, from {}", about.address)));
+            return Some(Finding::ok(
+                subject,
+                Check::Attached,
+                text!(
+                    de "verbunden, von {} aus",
+                    en "attached, from {}",
+                    about.address
+                ),
+            ));
         }
         Presence::Elsewhere { server, .. } => {
-            let message = format!("attached to another server, {server}, which can be asked for more");
+            let message = text!(
+                de "mit einem anderen Server verbunden, {server}, den man nach mehr fragen kann",
+                en "attached to another server, {server}, which can be asked for more"
+            );
             return Some(Finding::ok(subject, Check::Attached, message));
         }
         Presence::Away { last_seen, address } => (*last_seen, address),
@@ -22,30 +35,62 @@ pub(crate) fn judge(cluster: &Cluster, seen: &NodeSeen) -> Option<Finding> {
     let refused =
         |grounds| cluster.turned_away.iter().find(|away| away.who == node.as_str() && away.grounds == grounds);
     if let Some(away) = refused(Grounds::Secret) {
-        let message = format!("not attached: it dials from {} and is not let in", away.machine);
-        return Some(Finding::warning(subject, Check::Attached, message, "See its line `secret`"));
+        let message = text!(
+            de "nicht verbunden: er meldet sich von {} und wird nicht eingelassen",
+            en "not attached: it dials from {} and is not let in",
+            away.machine
+        );
+        return Some(Finding::warning(
+            subject,
+            Check::Attached,
+            message,
+            text!(de "Siehe seine Zeile „Secrets“", en "See its line `secret`"),
+        ));
     }
     if let Some(away) = refused(Grounds::Other) {
-        let message = format!("not attached: it dials from {} and is refused: {}", away.machine, away.told);
-        let advice = format!("Put that right on node {node} and start it again");
+        let message = text!(
+            de "nicht verbunden: er meldet sich von {} und wird abgelehnt: {}",
+            en "not attached: it dials from {} and is refused: {}",
+            away.machine,
+            away.told
+        );
+        let advice = text!(
+            de "Das auf Knoten {node} in Ordnung bringen und ihn neu starten",
+            en "Put that right on node {node} and start it again"
+        );
         return Some(Finding::failed(subject, Check::Attached, message, advice));
     }
     let gone = so_long(cluster.now.seconds_since(last_seen));
-    let message = format!("not attached; last seen {gone} ago, from {address}");
+    let message = text!(
+        de "nicht verbunden; zuletzt vor {gone} gesehen, von {address} aus",
+        en "not attached; last seen {gone} ago, from {address}",
+        with gone
+    );
     if seen.pools.is_empty() {
-        let advice = "It has no pool: nothing is missing. Start it again, or let it be";
+        let advice = text!(
+            de "Er hat keinen Speicherpool: es fehlt nichts. Neu starten, oder lassen",
+            en "It has no pool: nothing is missing. Start it again, or let it be"
+        );
         return Some(Finding::warning(subject, Check::Attached, message, advice));
     }
-    let advice = format!(
-        "Start node-agent there (docker-compose up -d app_{node}); if it runs, its log and GET /readyz say why it is \
-         not attached: COORDINATOR_URL must lead to this server. Until then {} can't be reached and jobs wait",
-        pools(&seen.pools)
+    let pools = pools(&seen.pools);
+    let advice = text!(
+        de "Dort node-agent starten (docker-compose up -d app_{node}); läuft er, sagen sein Log und GET /readyz, warum er \
+         nicht verbunden ist: COORDINATOR_URL muss zu diesem Server führen. Bis dahin: {pools} nicht erreichbar, Aufträge \
+         warten",
+        en "Start node-agent there (docker-compose up -d app_{node}); if it runs, its log and GET /readyz say why it is \
+         not attached: COORDINATOR_URL must lead to this server. Until then {pools} can't be reached and jobs wait",
+        with pools
     );
     Some(Finding::failed(subject, Check::Attached, message, advice))
 }
 
-fn pools(names: &[String]) -> String {
-    if let [name] = names { format!("pool {name}") } else { format!("pools {}", names.join(", ")) }
+fn pools(names: &[String]) -> Text {
+    let all = names.join(", ");
+    match names {
+        [_] => text!(de "Speicherpool {all}", en "pool {all}"),
+        _ => text!(de "Speicherpools {all}", en "pools {all}"),
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! `base_path`: is the pool's directory there, where pools may be, and the pool's own?
 
+use pixelfox_proto::{Text, text};
+
 use crate::catalog::Pool;
 use crate::diagnose::finding::{Check, Finding};
 use crate::diagnose::seen::pool_subject;
@@ -9,34 +11,67 @@ use crate::sessions::{PoolHealth, Trouble};
 #[must_use]
 pub(crate) fn judge(pool: &Pool, health: &PoolHealth) -> Finding {
     let (subject, path, node) = (pool_subject(pool), &pool.base_path, &pool.node);
-    let problem = || health.problem.clone().unwrap_or_default();
+    let said = health.problem.clone().unwrap_or_default();
     let advice = match health.trouble {
         _ if health.problem.is_none() => None,
-        Some(Trouble::NoDirectory) => Some(format!(
-            "Mount the disk of {path} on node {node} (in a container: is the directory among its volumes?), or correct \
-             the pool's base_path"
+        Some(Trouble::NoDirectory) => Some((
+            text!(de "{path} auf Knoten {node} ist nicht da ({said})", en "{said}"),
+            text!(
+                de "Die Platte von {path} auf Knoten {node} einhängen (im Container: steht das Verzeichnis unter seinen Volumes?), \
+                 oder den Basis-Pfad des Speicherpools richtigstellen",
+                en "Mount the disk of {path} on node {node} (in a container: is the directory among its volumes?), or correct \
+                 the pool's base_path"
+            ),
         )),
-        Some(Trouble::OutsideRoots) => Some(format!(
-            "Choose a base_path below STORAGE_ROOTS of node {node}, or add its directory there and restart it"
+        Some(Trouble::OutsideRoots) => Some((
+            text!(de "{path} liegt auf Knoten {node} außerhalb von STORAGE_ROOTS ({said})", en "{said}"),
+            text!(
+                de "Einen Basis-Pfad unter STORAGE_ROOTS von Knoten {node} wählen, oder dessen Verzeichnis dort eintragen und ihn \
+                 neu starten",
+                en "Choose a base_path below STORAGE_ROOTS of node {node}, or add its directory there and restart it"
+            ),
         )),
-        Some(Trouble::NoMarker) => Some(format!(
-            "Mount the pool's disk at {path} on node {node}; where its data has moved, correct the pool's base_path"
+        Some(Trouble::NoMarker) => Some((
+            text!(de "in {path} auf Knoten {node} liegt nicht dieser Speicherpool ({said})", en "{said}"),
+            text!(
+                de "Die Platte des Speicherpools bei {path} auf Knoten {node} einhängen; sind seine Daten umgezogen, den Basis-Pfad \
+                 richtigstellen",
+                en "Mount the pool's disk at {path} on node {node}; where its data has moved, correct the pool's base_path"
+            ),
         )),
         // An older node says no more than that something is wrong.
-        None => Some(format!("See the log of node {node}, and put that right")),
+        None => Some((
+            text!(de "Knoten {node} meldet: {said}", en "{said}"),
+            text!(
+                de "Im Log von Knoten {node} nachsehen und das in Ordnung bringen",
+                en "See the log of node {node}, and put that right"
+            ),
+        )),
         Some(Trouble::OtherPool | Trouble::NotWritable | Trouble::Full) => None,
     };
     match advice {
-        Some(advice) => Finding::failed(subject, Check::BasePath, problem(), advice),
-        None => Finding::ok(subject, Check::BasePath, format!("{path} on node {node} is there")),
+        Some((problem, advice)) => Finding::failed(subject, Check::BasePath, problem, advice),
+        None => Finding::ok(
+            subject,
+            Check::BasePath,
+            text!(
+                de "{path} auf Knoten {node} ist da",
+                en "{path} on node {node} is there"
+            ),
+        ),
     }
 }
 
 /// Of a pool whose node can't be asked.
 #[must_use]
-pub(crate) fn not_tried(pool: &Pool, why: &str) -> Finding {
-    let advice = format!("Attach node {} first, then try again", pool.node);
-    Finding::warning(pool_subject(pool), Check::BasePath, format!("not tried: {why}"), advice)
+pub(crate) fn not_tried(pool: &Pool, why: &Text) -> Finding {
+    let advice = text!(
+        de "Zuerst Knoten {} verbinden, dann noch einmal prüfen",
+        en "Attach node {} first, then try again",
+        pool.node
+    );
+    let message = text!(de "nicht geprüft: {why}", en "not tried: {why}", with why);
+    Finding::warning(pool_subject(pool), Check::BasePath, message, advice)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! `clock`: do the clocks agree? Upload tokens and dates in paths depend on them, moves don't.
 
+use pixelfox_proto::text;
+
 use crate::diagnose::finding::{Check, Finding};
 use crate::diagnose::seen::{NodeSeen, so_long};
 
@@ -11,14 +13,24 @@ const APART_MS: u64 = 30_000;
 pub(crate) fn judge(seen: &NodeSeen) -> Option<Finding> {
     let offset_ms = seen.about()?.clock_offset_ms?;
     let (apart_ms, node) = (offset_ms.unsigned_abs(), &seen.node);
-    let direction = if offset_ms > 0 { "ahead of" } else { "behind" };
     if apart_ms <= APART_MS {
-        let message = format!("its clock is less than {} s off this server's", apart_ms / 1000 + 1);
+        let message = text!(
+            de "seine Uhr weicht weniger als {} s von der dieses Servers ab",
+            en "its clock is less than {} s off this server's",
+            apart_ms / 1000 + 1
+        );
         return Some(Finding::ok(seen.subject(), Check::Clock, message));
     }
-    let message = format!("its clock is {} {direction} this server's", so_long(apart_ms / 1000));
-    let advice = format!(
-        "Have chrony or systemd-timesyncd set the clocks of node {node} and of this server: upload tokens end too early \
+    let apart = so_long(apart_ms / 1000);
+    let message = if offset_ms > 0 {
+        text!(de "seine Uhr geht um {apart} vor", en "its clock is {apart} ahead of this server's", with apart)
+    } else {
+        text!(de "seine Uhr geht um {apart} nach", en "its clock is {apart} behind this server's", with apart)
+    };
+    let advice = text!(
+        de "Die Uhren von Knoten {node} und diesem Server durch chrony oder systemd-timesyncd stellen lassen: sonst enden \
+         Upload-Token zu früh oder zu spät",
+        en "Have chrony or systemd-timesyncd set the clocks of node {node} and of this server: upload tokens end too early \
          or too late otherwise"
     );
     Some(Finding::failed(seen.subject(), Check::Clock, message, advice))

@@ -1,5 +1,7 @@
 //! `node_id`: is each NODE_ID one process's, and is there a node for each that a pool names?
 
+use pixelfox_proto::{Text, text};
+
 use crate::diagnose::finding::{Check, Finding};
 use crate::diagnose::seen::{Cluster, Presence, pool_subject};
 use crate::sessions::Grounds;
@@ -13,8 +15,15 @@ pub(crate) fn judge(cluster: &Cluster) -> Vec<Finding> {
         .filter(|away| away.grounds == Grounds::NameTaken)
         .map(|away| {
             let (node, machine) = (&away.who, &away.machine);
-            let message = format!("a second process on {machine} has NODE_ID {node} too and is refused: {}", away.told);
-            let advice = format!("Give the process on {machine} a NODE_ID and a STATE_DIR of its own, or stop it");
+            let message = text!(
+                de "ein zweiter Prozess auf {machine} hat auch die NODE_ID {node} und wird abgelehnt: {}",
+                en "a second process on {machine} has NODE_ID {node} too and is refused: {}",
+                away.told
+            );
+            let advice = text!(
+                de "Dem Prozess auf {machine} eine eigene NODE_ID und ein eigenes STATE_DIR geben, oder ihn anhalten",
+                en "Give the process on {machine} a NODE_ID and a STATE_DIR of its own, or stop it"
+            );
             Finding::failed(format!("node {node}"), Check::NodeId, message, advice)
         })
         .collect();
@@ -27,21 +36,39 @@ pub(crate) fn judge(cluster: &Cluster) -> Vec<Finding> {
     let is_unknown = |node| cluster.node(node).is_none_or(|seen| seen.presence == Presence::Never);
     let lonely: Vec<_> = cluster.pools.iter().filter(|pool| is_unknown(&pool.node)).collect();
     for pool in &lonely {
-        let message = format!("its node_id is {0}, and no node {0} has ever attached", pool.node);
-        let candidates = match idle.as_slice() {
-            [] => String::new(),
-            nodes => format!(" (attached without a pool: {})", nodes.join(", ")),
-        };
-        let advice = format!(
-            "Start its node with NODE_ID={}, or correct the pool's node_id to that of its node{candidates}",
+        let message = text!(
+            de "seine Node ID ist {0}, und ein Knoten {0} war noch nie verbunden",
+            en "its node_id is {0}, and no node {0} has ever attached",
             pool.node
+        );
+        let candidates = match idle.as_slice() {
+            [] => Text::default(),
+            nodes => text!(
+                de " (verbunden ohne Speicherpool: {})",
+                en " (attached without a pool: {})",
+                nodes.join(", ")
+            ),
+        };
+        let node = &pool.node;
+        let advice = text!(
+            de "Seinen Knoten mit NODE_ID={node} starten, oder die Node ID des Speicherpools auf die seines Knotens \
+                richtigstellen{candidates}",
+            en "Start its node with NODE_ID={node}, or correct the pool's node_id to that of its node{candidates}",
+            with candidates
         );
         found.push(Finding::failed(pool_subject(pool), Check::NodeId, message, advice).about("node_id"));
     }
     if lonely.is_empty() {
         found.extend(idle.iter().map(|node| {
-            let advice = format!("Make a pool with node_id {node}, or stop it");
-            Finding::warning(format!("node {node}"), Check::NodeId, "it has no pool: nothing is stored there", advice)
+            let advice = text!(
+                de "Einen Speicherpool mit Node ID {node} anlegen, oder ihn anhalten",
+                en "Make a pool with node_id {node}, or stop it"
+            );
+            let message = text!(
+                de "er hat keinen Speicherpool: dort wird nichts gespeichert",
+                en "it has no pool: nothing is stored there"
+            );
+            Finding::warning(format!("node {node}"), Check::NodeId, message, advice)
         }));
     }
     found

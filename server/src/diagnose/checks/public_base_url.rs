@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pixelfox_node::whois::{Found as Who, SecretMatch, Silence};
-use pixelfox_proto::NodeId;
+use pixelfox_proto::{NodeId, Text, text};
 use url::Url;
 
 use crate::catalog::{origin_of, uploads_suffix};
@@ -55,57 +55,118 @@ pub(crate) fn judge(tried: &Tried<'_>) -> Finding {
     finding.after(tried.took)
 }
 
-fn stands(tried: &Tried<'_>) -> (Status, String, String) {
+fn stands(tried: &Tried<'_>) -> (Status, Text, Text) {
     let (url, node) = (tried.url, tried.node);
     let right = match tried.domain {
-        Some(domain) if domain != url => {
-            format!("Set it to {domain}, which node {node} says of itself (PUBLIC_DOMAIN)")
-        }
-        _ => format!("Set it to host and port by which browsers reach node {node}, as http://{node}.local:8082"),
+        Some(domain) if domain != url => text!(
+            de "Auf {domain} setzen: so nennt sich Knoten {node} selbst (PUBLIC_DOMAIN)",
+            en "Set it to {domain}, which node {node} says of itself (PUBLIC_DOMAIN)"
+        ),
+        _ => text!(
+            de "Auf Host und Port setzen, unter denen Browser Knoten {node} erreichen, wie http://{node}.local:8082",
+            en "Set it to host and port by which browsers reach node {node}, as http://{node}.local:8082"
+        ),
     };
     let parsed = Url::parse(url).ok();
     if let Some(suffix) = parsed.as_ref().and_then(uploads_suffix) {
-        let message = format!("{url} ends in /{suffix}, and links get /uploads by themselves: each is 404");
-        return (Status::Failed, message, format!("Set it to {}", origin_of(url)));
+        let message = text!(
+            de "{url} endet auf /{suffix}, und Links bekommen /uploads von selbst: jeder ist 404",
+            en "{url} ends in /{suffix}, and links get /uploads by themselves: each is 404"
+        );
+        let origin = origin_of(url);
+        return (Status::Failed, message, text!(de "Auf {origin} setzen", en "Set it to {origin}"));
     }
     match (&tried.file, &tried.who) {
-        (FileSeen::Right, _) => (Status::Ok, format!("{url} serves the files of node {node}"), String::new()),
+        (FileSeen::Right, _) => {
+            let message = text!(
+                de "{url} liefert die Dateien von Knoten {node} aus",
+                en "{url} serves the files of node {node}"
+            );
+            (Status::Ok, message, Text::default())
+        }
         (_, Who::Node { node_id, secret, .. }) if node_id != node.as_str() && *secret != SecretMatch::NotSet => {
-            (Status::Failed, format!("{url} leads to node {node_id}, not to node {node}"), right)
+            let message = text!(
+                de "{url} führt zu Knoten {node_id}, nicht zu Knoten {node}",
+                en "{url} leads to node {node_id}, not to node {node}"
+            );
+            (Status::Failed, message, right)
         }
         (FileSeen::LedTo(place), _) => {
-            let message = format!("{url} sends browsers on to {place}");
+            let message = text!(
+                de "{url} schickt Browser weiter zu {place}",
+                en "{url} sends browsers on to {place}"
+            );
             (
                 Status::Warning,
                 message,
-                "Set it to where browsers end up, so that each picture takes one question".into(),
+                text!(
+                    de "Dorthin setzen, wo Browser ankommen, damit jedes Bild eine Anfrage braucht statt zwei",
+                    en "Set it to where browsers end up, so that each picture takes one question"
+                ),
             )
         }
         (FileSeen::Wrong(status), Who::Node { .. }) => {
-            let message = format!("{url} leads to node {node}, but a file under /uploads answers {status}");
+            let message = text!(
+                de "{url} führt zu Knoten {node}, aber eine Datei unter /uploads antwortet mit {status}",
+                en "{url} leads to node {node}, but a file under /uploads answers {status}"
+            );
             (Status::Failed, message, right)
         }
         (FileSeen::Wrong(status), _) => {
-            let message = format!("{url} does not serve the files of node {node}: one of them answers {status}");
-            (Status::Failed, message, format!("{right}; a proxy there must pass /uploads on to node {node}"))
+            let message = text!(
+                de "{url} liefert die Dateien von Knoten {node} nicht aus: eine davon antwortet mit {status}",
+                en "{url} does not serve the files of node {node}: one of them answers {status}"
+            );
+            (
+                Status::Failed,
+                message,
+                text!(
+                    de "{right}; ein Proxy dort muss /uploads an Knoten {node} weitergeben",
+                    en "{right}; a proxy there must pass /uploads on to node {node}",
+                    with right
+                ),
+            )
         }
-        (FileSeen::NotTried, Who::Node { .. }) => (Status::Ok, format!("{url} leads to node {node}"), String::new()),
+        (FileSeen::NotTried, Who::Node { .. }) => {
+            let message = text!(de "{url} führt zu Knoten {node}", en "{url} leads to node {node}");
+            (Status::Ok, message, Text::default())
+        }
         (FileSeen::NotTried, Who::Older | Who::Stranger(_)) => {
-            let message = format!("{url} answers, but does not say that it is node {node}");
+            let message = text!(
+                de "{url} antwortet, sagt aber nicht, dass es Knoten {node} ist",
+                en "{url} answers, but does not say that it is node {node}"
+            );
             (
                 Status::Warning,
                 message,
-                format!("{right}; where a proxy is there, it must pass /uploads on to node {node}"),
+                text!(
+                    de "{right}; ist dort ein Proxy, muss er /uploads an Knoten {node} weitergeben",
+                    en "{right}; where a proxy is there, it must pass /uploads on to node {node}",
+                    with right
+                ),
             )
         }
         (FileSeen::NoAnswer(silence, why), _) | (FileSeen::NotTried, Who::Nobody(silence, why)) => {
-            let message = format!("this server can't tell: {why}");
-            let advice = format!("Open {url}/healthz in a browser");
+            let message = text!(
+                de "dieser Server kann es nicht sagen: {why}",
+                en "this server can't tell: {why}"
+            );
             let more = match silence {
-                Silence::NoSuchName => "where it works there is nothing to do: this server need not know the name",
-                Silence::NoAnswer => "where it does not work either, correct the URL or open the way to the node",
+                Silence::NoSuchName => text!(
+                    de "geht das, ist nichts zu tun: dieser Server muss den Namen nicht kennen",
+                    en "where it works there is nothing to do: this server need not know the name"
+                ),
+                Silence::NoAnswer => text!(
+                    de "geht das auch nicht, die URL richtigstellen oder den Weg zum Knoten öffnen",
+                    en "where it does not work either, correct the URL or open the way to the node"
+                ),
             };
-            (Status::Warning, message, format!("{advice}: {more}"))
+            let advice = text!(
+                de "{url}/healthz in einem Browser öffnen: {more}",
+                en "Open {url}/healthz in a browser: {more}",
+                with more
+            );
+            (Status::Warning, message, advice)
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use pixelfox_node::whois::{Found as Who, SecretMatch};
-use pixelfox_proto::NodeId;
+use pixelfox_proto::{NodeId, text};
 
 use crate::diagnose::finding::{Check, Finding};
 use crate::diagnose::seen::Cluster;
@@ -17,15 +17,26 @@ pub(crate) fn judge(cluster: &Cluster) -> Vec<Finding> {
         .map(|away| {
             let (who, machine) = (&away.who, &away.machine);
             if away.told == "replication disabled" {
-                let message = format!("it dials from {machine}, but this server has no REPLICATION_SECRET");
-                let advice = "Set the same REPLICATION_SECRET in the environment of the server and of every node, and \
-                              restart the server";
+                let message = text!(
+                    de "er meldet sich von {machine}, aber dieser Server hat kein REPLICATION_SECRET",
+                    en "it dials from {machine}, but this server has no REPLICATION_SECRET"
+                );
+                let advice = text!(
+                    de "Dasselbe REPLICATION_SECRET in der Umgebung des Servers und jedes Knotens setzen und den Server neu \
+                        starten",
+                    en "Set the same REPLICATION_SECRET in the environment of the server and of every node, and \
+                        restart the server"
+                );
                 return Finding::failed(format!("node {who}"), Check::Secret, message, advice);
             }
-            let message =
-                format!("it dials from {machine} and is refused: its REPLICATION_SECRET is not the server's");
-            let advice = format!(
-                "Set the server's REPLICATION_SECRET in the environment of node {who} (.env of {machine}) and restart it"
+            let message = text!(
+                de "er meldet sich von {machine} und wird abgelehnt: sein REPLICATION_SECRET ist nicht das des Servers",
+                en "it dials from {machine} and is refused: its REPLICATION_SECRET is not the server's"
+            );
+            let advice = text!(
+                de "Das REPLICATION_SECRET des Servers in der Umgebung von Knoten {who} setzen (.env auf {machine}) und ihn neu \
+                    starten",
+                en "Set the server's REPLICATION_SECRET in the environment of node {who} (.env of {machine}) and restart it"
             );
             Finding::failed(format!("node {who}"), Check::Secret, message, advice)
         })
@@ -47,10 +58,23 @@ fn upload_tokens(cluster: &Cluster) -> Vec<Finding> {
     let most: Vec<&str> = most.iter().map(|node| node.as_str()).collect();
     let others = holders.iter().filter(|(tag, _)| *tag != right);
     let differs = |(tag, nodes): (&&[u8], &Vec<&NodeId>)| {
-        let what = if tag.is_empty() { "has no UPLOAD_TOKEN_SECRET" } else { "has another UPLOAD_TOKEN_SECRET" };
-        let message = format!("it {what}, unlike {}: uploads to it answer 401", most.join(", "));
+        let most = most.join(", ");
+        let message = if tag.is_empty() {
+            text!(
+                de "er hat kein UPLOAD_TOKEN_SECRET, anders als {most}: Uploads dorthin antworten mit 401",
+                en "it has no UPLOAD_TOKEN_SECRET, unlike {most}: uploads to it answer 401"
+            )
+        } else {
+            text!(
+                de "er hat ein anderes UPLOAD_TOKEN_SECRET als {most}: Uploads dorthin antworten mit 401",
+                en "it has another UPLOAD_TOKEN_SECRET, unlike {most}: uploads to it answer 401"
+            )
+        };
         let finding = |node: &&NodeId| {
-            let advice = format!("Set theirs in the environment of node {node} and restart it");
+            let advice = text!(
+                de "Deren Wert in der Umgebung von Knoten {node} setzen und ihn neu starten",
+                en "Set theirs in the environment of node {node} and restart it"
+            );
             Finding::failed(format!("node {node}"), Check::Secret, message.clone(), advice)
         };
         nodes.iter().map(finding).collect::<Vec<_>>()
@@ -67,25 +91,49 @@ pub(crate) fn between(from: &NodeId, to: &NodeId, found: &TargetFound) -> Option
     }
     let subject = format!("{from} -> {to}");
     let restart = |node: &NodeId, other: &NodeId| {
-        format!("Set the REPLICATION_SECRET of node {other} in the environment of node {node} and restart it")
+        text!(
+            de "Das REPLICATION_SECRET von Knoten {other} in der Umgebung von Knoten {node} setzen und ihn neu starten",
+            en "Set the REPLICATION_SECRET of node {other} in the environment of node {node} and restart it"
+        )
     };
     let finding = match secret {
-        SecretMatch::Equal => Finding::ok(subject, Check::Secret, "both have the same REPLICATION_SECRET"),
+        SecretMatch::Equal => {
+            let message = text!(
+                de "beide haben dasselbe REPLICATION_SECRET",
+                en "both have the same REPLICATION_SECRET"
+            );
+            Finding::ok(subject, Check::Secret, message)
+        }
         SecretMatch::AcceptedAsPrevious => {
-            let message = format!("{to} has a newer REPLICATION_SECRET and still accepts that of {from}");
-            let advice = format!("Finish the change: set the new secret on node {from} too and restart it");
+            let message = text!(
+                de "{to} hat ein neueres REPLICATION_SECRET und nimmt das von {from} noch an",
+                en "{to} has a newer REPLICATION_SECRET and still accepts that of {from}"
+            );
+            let advice = text!(
+                de "Den Wechsel zu Ende bringen: das neue Secret auch auf Knoten {from} setzen und ihn neu starten",
+                en "Finish the change: set the new secret on node {from} too and restart it"
+            );
             Finding::warning(subject, Check::Secret, message, advice)
         }
         SecretMatch::NotChangedYet => {
-            let message = format!("{from} has a newer REPLICATION_SECRET, which {to} refuses with 401");
+            let message = text!(
+                de "{from} hat ein neueres REPLICATION_SECRET, das {to} mit 401 ablehnt",
+                en "{from} has a newer REPLICATION_SECRET, which {to} refuses with 401"
+            );
             Finding::failed(subject, Check::Secret, message, restart(to, from))
         }
         SecretMatch::Different => {
-            let message = format!("{to} has another REPLICATION_SECRET than {from}: each refuses the other with 401");
+            let message = text!(
+                de "{to} hat ein anderes REPLICATION_SECRET als {from}: jeder lehnt den anderen mit 401 ab",
+                en "{to} has another REPLICATION_SECRET than {from}: each refuses the other with 401"
+            );
             Finding::failed(subject, Check::Secret, message, restart(to, from))
         }
         SecretMatch::NotSet => {
-            let message = format!("{to} has no REPLICATION_SECRET: it answers 401 `replication disabled`");
+            let message = text!(
+                de "{to} hat kein REPLICATION_SECRET: er antwortet mit 401 „replication disabled“",
+                en "{to} has no REPLICATION_SECRET: it answers 401 `replication disabled`"
+            );
             Finding::failed(subject, Check::Secret, message, restart(to, from))
         }
     };

@@ -2,6 +2,8 @@
 
 use pixelfox_node::config::show_size;
 
+use pixelfox_proto::text;
+
 use crate::catalog::Pool;
 use crate::diagnose::finding::{Check, Finding};
 use crate::diagnose::seen::pool_subject;
@@ -16,30 +18,52 @@ pub(crate) fn judge(pool: &Pool, health: &PoolHealth, free_bytes: u64) -> Findin
     let subject = pool_subject(pool);
     let (node, path) = (&pool.node, &pool.base_path);
     if health.problem.is_some() && health.trouble != Some(Trouble::Full) {
-        return Finding::ok(subject, Check::Space, format!("not looked at on node {node}: the pool does not work"));
+        return Finding::ok(
+            subject,
+            Check::Space,
+            text!(
+                de "auf Knoten {node} nicht angesehen: der Speicherpool arbeitet nicht",
+                en "not looked at on node {node}: the pool does not work"
+            ),
+        );
     }
-    let make_room =
-        format!("Make room on the disk of {path} on node {node}, move images to another pool, or shorten trash_hours");
+    let make_room = text!(
+        de "Auf der Platte von {path} auf Knoten {node} Platz schaffen, Bilder in einen anderen Speicherpool verschieben, oder \
+            alte Kopien kürzer aufbewahren",
+        en "Make room on the disk of {path} on node {node}, move images to another pool, or shorten trash_hours"
+    );
     if let (Some(problem), Some(Trouble::Full)) = (&health.problem, health.trouble) {
-        return Finding::failed(subject, Check::Space, problem.clone(), make_room);
+        let full = text!(de "voll ({problem})", en "{problem}");
+        return Finding::failed(subject, Check::Space, full, make_room);
     }
     if pool.room() == Some(0) {
-        let message = format!("full: its max_size of {} is used up", show_size(pool.max_size));
-        let advice = "Raise the pool's max_size, or move images to another pool";
+        let message = text!(
+            de "voll: seine maximale Größe von {} ist ausgeschöpft",
+            en "full: its max_size of {} is used up",
+            show_size(pool.max_size)
+        );
+        let advice = text!(
+            de "Die maximale Größe erhöhen, oder Bilder in einen anderen Speicherpool verschieben",
+            en "Raise the pool's max_size, or move images to another pool"
+        );
         return Finding::failed(subject, Check::Space, message, advice).about("max_size");
     }
     let (free, total) = (show_size(health.free_bytes), show_size(health.total_bytes));
     if free_bytes == 0 {
-        let message = format!("full: its disk has {free} of {total} free, and that is kept free (reserve_bytes)");
+        let message = text!(
+            de "voll: seine Platte hat {free} von {total} frei, und das bleibt frei (Reserve)",
+            en "full: its disk has {free} of {total} free, and that is kept free (reserve_bytes)"
+        );
         return Finding::failed(subject, Check::Space, message, make_room);
     }
-    let limit = pool.room().map(|room| (room, pool.max_size, "of its max_size"));
+    let limit = pool.room().map(|room| (room, pool.max_size, text!(de "seiner maximalen Größe", en "of its max_size")));
     let (room, of, what) = limit
         .into_iter()
-        .chain([(free_bytes, health.total_bytes, "of its disk")])
+        .chain([(free_bytes, health.total_bytes, text!(de "seiner Platte", en "of its disk"))])
         .min_by_key(|(room, ..)| *room)
         .expect("the disk at least");
-    let message = format!("room for {} {what} of {}", show_size(room), show_size(of));
+    let (free, all) = (show_size(room), show_size(of));
+    let message = text!(de "Platz für {free} {what} von {all}", en "room for {free} {what} of {all}", with what);
     if room < of / SCARCE {
         return Finding::warning(subject, Check::Space, message, make_room);
     }

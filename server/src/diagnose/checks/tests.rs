@@ -1,6 +1,6 @@
 //! Made-up nodes and pools with sane defaults, for the tables of the checks.
 
-use pixelfox_proto::{NodeId, PoolId};
+use pixelfox_proto::{Language, NodeId, PoolId, Text};
 
 use crate::catalog::{Pool, PoolUsage, StorageTier, StorageType, UnixMillis};
 use crate::diagnose::finding::{Finding, Status};
@@ -87,9 +87,20 @@ pub(crate) fn ill(trouble: Option<Trouble>) -> PoolHealth {
     PoolHealth { problem: Some("the node's sentence".into()), trouble, ..well() }
 }
 
+/// That a person who reads German is told the same: what has an English sentence has a German one.
+pub(crate) fn assert_german(text: &Text, why: &str) {
+    let (de, en) = (text.to(Language::De), text.to(Language::En));
+    assert_eq!(de.is_empty(), en.is_empty(), "{why}: {text:?}");
+    assert!(en.is_empty() || de != en, "{why}: {text:?}");
+    let left = [" of node ", "this server", "REPLICATION_SECRET of"].iter().find(|word| de.contains(**word));
+    assert_eq!(left, None, "{why}: {de}");
+}
+
 /// That it stands so, and that whatever is not well says what to change.
 pub(crate) fn assert_stands(finding: &Finding, status: Status, words: &[&str], why: &str) {
     let text = format!("{} | {}", finding.message, finding.advice);
+    assert_german(&finding.message, why);
+    assert_german(&finding.advice, why);
     assert_eq!(finding.status, status, "{why}: {text}");
     assert_eq!(finding.advice.is_empty(), status == Status::Ok, "{why}: {text}");
     assert!(!finding.message.is_empty() && words.iter().all(|word| text.contains(word)), "{why}: {text}");

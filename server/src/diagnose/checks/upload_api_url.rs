@@ -1,7 +1,7 @@
 //! `upload_api_url`: does it lead from another node to the pool's node, by HTTP and by gRPC?
 
 use pixelfox_node::whois::{Found as Who, SecretMatch, Silence};
-use pixelfox_proto::NodeId;
+use pixelfox_proto::{NodeId, Text, text};
 
 use crate::diagnose::finding::{Check, Finding};
 use crate::diagnose::seen::Cluster;
@@ -43,51 +43,102 @@ impl<'a> Target<'a> {
 pub(crate) fn judge(from: &NodeId, target: &Target<'_>, found: &TargetFound) -> Finding {
     let (subject, to, url) = (format!("{from} -> {}", target.node), target.node, target.url);
     let right = match target.node_url {
-        Some(own) => format!(
-            "Set it to {}/api/internal/upload, by which node {to} says it is reached (NODE_URL)",
+        Some(own) => text!(
+            de "Auf {}/api/internal/upload setzen: so nennt Knoten {to} sich für andere Knoten (NODE_URL)",
+            en "Set it to {}/api/internal/upload, by which node {to} says it is reached (NODE_URL)",
             own.trim_end_matches('/')
         ),
-        None => format!(
-            "Set it to the address by which other nodes reach node {to}, as http://app_{to}:4000/api/internal/upload"
+        None => text!(
+            de "Auf die Adresse setzen, unter der andere Knoten Knoten {to} erreichen, wie http://app_{to}:4000/api/internal/upload",
+            en "Set it to the address by which other nodes reach node {to}, as http://app_{to}:4000/api/internal/upload"
         ),
     };
-    let failed = |message: String, advice: String| Finding::failed(&subject, Check::UploadApiUrl, message, advice);
+    let failed = |message: Text, advice: Text| Finding::failed(&subject, Check::UploadApiUrl, message, advice);
     let finding = match &found.who {
         Who::Node { node_id, .. } if target.is_another_node(found) => {
-            failed(format!("{url} leads to node {node_id}, not to node {to}"), right)
+            let message = text!(
+                de "{url} führt zu Knoten {node_id}, nicht zu Knoten {to}",
+                en "{url} leads to node {node_id}, not to node {to}"
+            );
+            failed(message, right)
         }
         Who::Node { .. } if target.is_older => {
-            let message = format!("{url} leads to a node of this PixelFox, but the pool is marked as an older one's");
-            Finding::warning(&subject, Check::UploadApiUrl, message, "Take legacy_node back").about("legacy_node")
+            let message = text!(
+                de "{url} führt zu einem Knoten dieses PixelFox, der Speicherpool ist aber als der eines älteren vermerkt",
+                en "{url} leads to a node of this PixelFox, but the pool is marked as an older one's"
+            );
+            let advice = text!(de "„Älterer PixelFox-Knoten“ zurücknehmen", en "Take legacy_node back");
+            Finding::warning(&subject, Check::UploadApiUrl, message, advice).about("legacy_node")
         }
         Who::Node { .. } => match &found.without_grpc {
-            None => Finding::ok(&subject, Check::UploadApiUrl, format!("{url} leads to node {to}")),
+            None => Finding::ok(
+                &subject,
+                Check::UploadApiUrl,
+                text!(de "{url} führt zu Knoten {to}", en "{url} leads to node {to}"),
+            ),
             Some(why) => failed(
-                format!("{url} leads to node {to}, but gRPC does not get through: {why}"),
-                "Between nodes HTTP/2 must get through: name the node itself, not a proxy that passes on HTTP/1.1"
-                    .into(),
+                text!(
+                    de "{url} führt zu Knoten {to}, aber gRPC kommt nicht durch: {why}",
+                    en "{url} leads to node {to}, but gRPC does not get through: {why}"
+                ),
+                text!(
+                    de "Zwischen Knoten muss HTTP/2 durchkommen: den Knoten selbst nennen, keinen Proxy, der HTTP/1.1 weitergibt",
+                    en "Between nodes HTTP/2 must get through: name the node itself, not a proxy that passes on HTTP/1.1"
+                ),
             ),
         },
         Who::Older if target.is_older => Finding::ok(
             &subject,
             Check::UploadApiUrl,
-            format!("{url} leads to an older PixelFox, as is said of the pool"),
+            text!(
+                de "{url} führt zu einem älteren PixelFox, wie es vom Speicherpool vermerkt ist",
+                en "{url} leads to an older PixelFox, as is said of the pool"
+            ),
         ),
         Who::Older => {
-            let message = format!("{url} leads to an older PixelFox");
-            let advice = format!("Update node {to}; or confirm that it is one (legacy_node)");
+            let message = text!(de "{url} führt zu einem älteren PixelFox", en "{url} leads to an older PixelFox");
+            let advice = text!(
+                de "Knoten {to} aktualisieren; oder bestätigen, dass er einer ist („Älterer PixelFox-Knoten“)",
+                en "Update node {to}; or confirm that it is one (legacy_node)"
+            );
             Finding::warning(&subject, Check::UploadApiUrl, message, advice).about("legacy_node")
         }
-        Who::Stranger(what) => failed(format!("at {url} is no node of PixelFox: {what}"), right),
+        Who::Stranger(what) => {
+            let message = text!(
+                de "unter {url} ist kein Knoten von PixelFox: {what}",
+                en "at {url} is no node of PixelFox: {what}"
+            );
+            failed(message, right)
+        }
         Who::Nobody(silence, why) => {
-            let message = format!("node {from} can't reach {url}: {why}");
+            let message = text!(
+                de "Knoten {from} erreicht {url} nicht: {why}",
+                en "node {from} can't reach {url}: {why}"
+            );
             if !target.is_attached {
-                let advice = format!("Start node {to} first, then try again");
+                let advice = text!(
+                    de "Zuerst Knoten {to} starten, dann noch einmal prüfen",
+                    en "Start node {to} first, then try again"
+                );
                 Finding::warning(&subject, Check::UploadApiUrl, message, advice)
             } else if *silence == Silence::NoSuchName {
-                failed(message, format!("{right}; its host name must be known on node {from}"))
+                failed(
+                    message,
+                    text!(
+                        de "{right}; der Hostname muss auf Knoten {from} bekannt sein",
+                        en "{right}; its host name must be known on node {from}",
+                        with right
+                    ),
+                )
             } else {
-                failed(message, format!("{right}; no firewall may stand between node {from} and it"))
+                failed(
+                    message,
+                    text!(
+                        de "{right}; zwischen Knoten {from} und ihm darf keine Firewall stehen",
+                        en "{right}; no firewall may stand between node {from} and it",
+                        with right
+                    ),
+                )
             }
         }
     };
@@ -96,9 +147,13 @@ pub(crate) fn judge(from: &NodeId, target: &Target<'_>, found: &TargetFound) -> 
 
 /// Of a node that could not be asked.
 #[must_use]
-pub(crate) fn not_tried(from: &NodeId, to: &NodeId, why: &str) -> Finding {
-    let advice = format!("See the lines of node {from}, then try again");
-    Finding::warning(format!("{from} -> {to}"), Check::UploadApiUrl, format!("not tried: {why}"), advice)
+pub(crate) fn not_tried(from: &NodeId, to: &NodeId, why: &Text) -> Finding {
+    let advice = text!(
+        de "Die Zeilen von Knoten {from} ansehen, dann noch einmal prüfen",
+        en "See the lines of node {from}, then try again"
+    );
+    let message = text!(de "nicht geprüft: {why}", en "not tried: {why}", with why);
+    Finding::warning(format!("{from} -> {to}"), Check::UploadApiUrl, message, advice)
 }
 
 #[cfg(test)]

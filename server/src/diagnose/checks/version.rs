@@ -1,5 +1,7 @@
 //! `version`: do the programs have one version?
 
+use pixelfox_proto::text;
+
 use crate::diagnose::finding::{Check, Finding};
 use crate::diagnose::seen::{Cluster, NodeSeen, Presence};
 
@@ -13,10 +15,24 @@ pub(crate) fn judge(cluster: &Cluster, seen: &NodeSeen) -> Option<Finding> {
     };
     let ours = &cluster.version;
     if version == ours {
-        return Some(Finding::ok(seen.subject(), Check::Version, format!("version {version}, as this server")));
+        return Some(Finding::ok(
+            seen.subject(),
+            Check::Version,
+            text!(
+                de "Version {version}, wie dieser Server",
+                en "version {version}, as this server"
+            ),
+        ));
     }
-    let message = format!("it has version {version}, this server {ours}");
-    let advice = format!("Finish the update: install {ours} on node {} or its version here", seen.node);
+    let message = text!(
+        de "er hat Version {version}, dieser Server {ours}",
+        en "it has version {version}, this server {ours}"
+    );
+    let advice = text!(
+        de "Das Update zu Ende bringen: {ours} auf Knoten {} installieren, oder seine Version hier",
+        en "Finish the update: install {ours} on node {} or its version here",
+        seen.node
+    );
     Some(Finding::warning(seen.subject(), Check::Version, message, advice))
 }
 

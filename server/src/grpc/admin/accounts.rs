@@ -1,6 +1,6 @@
 //! Signing in and out, for the pages.
 
-use pixelfox_proto::{Fault, v1};
+use pixelfox_proto::{Fault, text, v1};
 
 use super::AdminService;
 use crate::accounts::SessionSecret;
@@ -19,7 +19,12 @@ impl AdminService {
             Some(secret) => self.rooms.accounts.session(&secret).await?,
             None => None,
         };
-        let session = session.ok_or_else(|| Fault::unauthorized("there is no such session, or it is over"))?;
+        let session = session.ok_or_else(|| {
+            Fault::unauthorized(text!(
+                de "diese Sitzung gibt es nicht, oder sie ist zu Ende",
+                en "there is no such session, or it is over"
+            ))
+        })?;
         Ok(wire::account::session(&session))
     }
 

@@ -1,6 +1,6 @@
 //! Jobs: listed and shown, each with why it waits.
 
-use pixelfox_proto::{Fault, JobId, v1};
+use pixelfox_proto::{Fault, JobId, text, v1};
 use tokio::time::Instant;
 
 use super::AdminService;
@@ -25,7 +25,12 @@ impl AdminService {
     pub(super) async fn job(&self, request: v1::GetJobRequest) -> Result<v1::Job, Fault> {
         let job = self.rooms.store.get_job(wire::job::id(request.id)?).await?;
         let mut shown = self.shown_jobs(vec![job]).await?;
-        shown.pop().ok_or_else(|| Fault::unavailable("the job could not be shown"))
+        shown.pop().ok_or_else(|| {
+            Fault::unavailable(text!(
+                de "der Auftrag konnte nicht gezeigt werden",
+                en "the job could not be shown"
+            ))
+        })
     }
 
     /// Jobs as they are shown everywhere, each pending one with what it waits for.

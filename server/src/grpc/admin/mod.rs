@@ -17,6 +17,7 @@ mod watch;
 
 use std::sync::Arc;
 
+use pixelfox_proto::Language;
 use tokio::sync::Semaphore;
 
 use super::Rooms;
@@ -30,6 +31,8 @@ pub struct AdminService {
     operators_only: OperatorsOnly,
     watchers: Arc<Semaphore>,
     counts: counts::Counts,
+    /// Of who asks.
+    language: Language,
 }
 
 impl AdminService {
@@ -39,6 +42,7 @@ impl AdminService {
             operators_only,
             watchers: Arc::new(Semaphore::new(watch::WATCHERS)),
             counts: counts::Counts::default(),
+            language: Language::En,
         }
     }
 }

@@ -2,7 +2,7 @@
 //! URLs are asked by `diagnose`.
 
 use futures_util::{Stream, StreamExt as _};
-use pixelfox_proto::{Fault, FaultKind, PoolId, v1};
+use pixelfox_proto::{Fault, FaultKind, PoolId, text, v1};
 use tonic::Status;
 
 use super::AdminService;
@@ -17,16 +17,22 @@ impl AdminService {
             if let Some(other) = self.rooms.sessions.elsewhere(&pool.node) {
                 return Err(of_another_server(&other));
             }
-            let message = format!("node {} of pool {} is not attached, so nobody can try it", pool.node, pool.name);
-            return Err(
-                Fault::unavailable(message).with_hint("Start the node, or see ListNodes for when it was last seen")
+            let message = text!(
+                de "Knoten {} von Speicherpool {} ist nicht verbunden, niemand kann es versuchen",
+                en "node {} of pool {} is not attached, so nobody can try it",
+                pool.node,
+                pool.name
             );
+            return Err(Fault::unavailable(message).with_hint(text!(
+                de "Den Knoten starten, oder unter „Knoten“ nachsehen, seit wann er weg ist",
+                en "Start the node, or see ListNodes for when it was last seen"
+            )));
         };
         let begin = tokio::time::Instant::now();
         let health = self.rooms.sessions.probe(&session, Command::ProbePool(pool.id)).await?;
         let round_trip = begin.elapsed();
         let found = self.rooms.diagnose.pool(pool.id).await?;
-        Ok(wire::pool::checked(health, round_trip, found))
+        Ok(wire::pool::checked(health, round_trip, found, self.language))
     }
 
     pub(super) async fn check_draft(&self, request: v1::CheckPoolDraftRequest) -> Result<v1::PoolFindings, Fault> {
@@ -36,7 +42,7 @@ impl AdminService {
             Some(id) => Some(self.rooms.store.get_pool(id).await?),
             None => self.already_there(&draft).await?,
         };
-        Ok(wire::finding::findings(self.rooms.diagnose.draft(&draft, before.as_ref()).await?))
+        Ok(wire::finding::findings(self.rooms.diagnose.draft(&draft, before.as_ref()).await?, self.language))
     }
 
     pub(super) async fn diagnosis(
@@ -45,7 +51,8 @@ impl AdminService {
     ) -> Result<impl Stream<Item = Result<v1::Finding, Status>> + Send + use<>, Fault> {
         let only = PoolId::try_from(request.pool_id).ok();
         let lines = self.rooms.diagnose.run(only).await?;
-        Ok(lines.map(|line| Ok(wire::finding::finding(line))))
+        let language = self.language;
+        Ok(lines.map(move |line| Ok(wire::finding::finding(line, language))))
     }
 
     /// The pool that has the name, node and directory of this form: saving the form changes that one.
@@ -59,7 +66,11 @@ impl AdminService {
 /// Each server can ask its own nodes only.
 fn of_another_server(other: &NodeElsewhere) -> Fault {
     let NodeElsewhere { node, server, server_url, .. } = other;
-    let message = format!("node {node} is attached to another server, {server}: only that one can ask it");
+    let message = text!(
+        de "Knoten {node} ist mit einem anderen Server verbunden, {server}: nur der kann ihn fragen",
+        en "node {node} is attached to another server, {server}: only that one can ask it"
+    );
     let place = if server_url.is_empty() { server } else { server_url };
-    Fault::new(FaultKind::FailedPrecondition, message).with_hint(format!("Ask {place} the same"))
+    Fault::new(FaultKind::FailedPrecondition, message)
+        .with_hint(text!(de "Auf {place} dasselbe tun", en "Ask {place} the same"))
 }

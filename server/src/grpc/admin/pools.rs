@@ -1,6 +1,6 @@
 //! Pools: listed, made, changed, deleted, counted anew. What only the node can know is asked in `places`.
 
-use pixelfox_proto::{Fault, PoolId, v1};
+use pixelfox_proto::{Fault, PoolId, text, v1};
 use tonic::{Response, Status, metadata::MetadataValue};
 
 use super::AdminService;
@@ -23,7 +23,7 @@ impl AdminService {
     pub(super) async fn make_pool(&self, request: v1::CreatePoolRequest) -> Result<Response<v1::Pool>, Status> {
         let (draft, rule) = (wire::pool::draft(request.pool)?, wire::pool::save_rule(request.save_anyway));
         let before = self.already_there(&draft).await?;
-        wire::finding::may_save(self.rooms.diagnose.draft(&draft, before.as_ref()).await?, rule)?;
+        wire::finding::may_save(self.rooms.diagnose.draft(&draft, before.as_ref()).await?, rule, self.language)?;
         let saved = self.rooms.store.create_pool(draft, rule, clock::now()).await.map_err(Fault::from)?;
         let updated = matches!(saved, PoolSaved::Updated(_));
         let pool = saved.into_pool();
@@ -41,20 +41,29 @@ impl AdminService {
         let id = wire::pool::id(request.pool.as_ref().map_or(0, |pool| pool.id), "pool.id")?;
         let unknown = |name: String| {
             let known = PoolPatch::FIELDS.join(", ");
-            Fault::bad_request(format!("update_mask: `{}` is none of {known}", name.escape_debug()))
+            Fault::bad_request(text!(
+                de "update_mask: „{}“ ist keines von {known}",
+                en "update_mask: `{}` is none of {known}",
+                name.escape_debug()
+            ))
         };
         let draft = wire::pool::draft(request.pool)?;
         if mask.is_empty() && draft.name.is_empty() {
-            let message =
-                "pool.name: missing, and without update_mask every field is changed; name what to change in it";
+            let message = text!(
+                de "pool.name: fehlt, und ohne update_mask werden alle Felder geändert; darin nennen, was sich ändert",
+                en "pool.name: missing, and without update_mask every field is changed; name what to change in it"
+            );
             return Err(Fault::bad_request(message)
-                .with_hint("for instance update_mask {\"paths\": [\"max_size\"]}")
+                .with_hint(text!(
+                    de "zum Beispiel update_mask {{\"paths\": [\"max_size\"]}}",
+                    en "for instance update_mask {{\"paths\": [\"max_size\"]}}"
+                ))
                 .into());
         }
         let patch = PoolPatch::masked(draft, &mask).map_err(unknown)?;
         let before = self.rooms.store.get_pool(id).await.map_err(Fault::from)?;
         let after = patch.clone().apply(before.draft());
-        wire::finding::may_save(self.rooms.diagnose.draft(&after, Some(&before)).await?, rule)?;
+        wire::finding::may_save(self.rooms.diagnose.draft(&after, Some(&before)).await?, rule, self.language)?;
         let saved = self.rooms.store.update_pool(id, patch, request.expected_revision, rule, clock::now()).await;
         let pool = saved.map_err(Fault::from)?;
         self.pool_changed(&pool, "updated");

@@ -8,6 +8,7 @@ use tonic::{Request, Response, Status};
 
 use super::AdminService;
 use crate::catalog::JobChange;
+use crate::grpc::language::wanted;
 use crate::settle::QueueState;
 
 /// What a streaming method gives.
@@ -18,6 +19,7 @@ impl AdminService {
     fn may<T>(&self, request: &Request<T>) -> Result<Self, Status> {
         let actor = self.operators_only.check(request)?;
         let mut this = self.clone();
+        this.language = wanted(request.metadata().as_ref());
         this.rooms.store = this.rooms.store.by(actor.clone());
         this.rooms.settle = this.rooms.settle.by(actor);
         Ok(this)

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use futures_util::{Stream, stream};
-use pixelfox_proto::{Fault, FaultKind, ImageId, v1};
+use pixelfox_proto::{Fault, FaultKind, ImageId, text, v1};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tonic::Status;
@@ -41,7 +41,10 @@ impl AdminService {
     ) -> Result<impl Stream<Item = Result<v1::Event, Status>> + Send + use<>, Fault> {
         let topics = wire::watch::topics(&request.topics)?;
         let seat = self.watchers.clone().try_acquire_owned().map_err(|_| {
-            let message = format!("{WATCHERS} watchers are there already; close one of them");
+            let message = text!(
+                de "es sehen schon {WATCHERS} zu; eine der offenen Seiten schließen",
+                en "{WATCHERS} watchers are there already; close one of them"
+            );
             Fault::new(FaultKind::TooManyRequests, message)
         })?;
         let watcher = self.rooms.events.watch_only(topics.wanted());

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use pixelfox_proto::{Fault, v1};
+use pixelfox_proto::{Fault, text, v1};
 use prost_types::Timestamp;
 
 use super::timestamp;
@@ -16,7 +16,12 @@ pub(in crate::grpc) fn address(text: &str) -> Result<Option<IpAddr>, Fault> {
     if text.is_empty() {
         return Ok(None);
     }
-    text.parse().map(Some).map_err(|_| Fault::bad_request("client_address: is no IP address; leave it empty"))
+    text.parse().map(Some).map_err(|_| {
+        Fault::bad_request(text!(
+            de "client_address: ist keine IP-Adresse; leer lassen",
+            en "client_address: is no IP address; leave it empty"
+        ))
+    })
 }
 
 pub(in crate::grpc) fn session(session: &Session) -> v1::Session {
@@ -26,7 +31,10 @@ pub(in crate::grpc) fn session(session: &Session) -> v1::Session {
 pub(in crate::grpc) fn audit_ask(request: v1::ListAuditRequest) -> Result<(AuditFilter, PageAsk), Fault> {
     for (field, word) in [("actor", &request.actor), ("action", &request.action), ("subject", &request.subject)] {
         if word.len() > MAX_WORD_BYTES {
-            return Err(Fault::bad_request(format!("{field}: has {MAX_WORD_BYTES} bytes at most")));
+            return Err(Fault::bad_request(text!(
+                de "{field}: hat höchstens {MAX_WORD_BYTES} Bytes",
+                en "{field}: has {MAX_WORD_BYTES} bytes at most"
+            )));
         }
     }
     let filter = AuditFilter {
@@ -42,7 +50,9 @@ pub(in crate::grpc) fn audit_ask(request: v1::ListAuditRequest) -> Result<(Audit
 fn instant(at: Option<Timestamp>, field: &str) -> Result<Option<UnixMillis>, Fault> {
     let Some(at) = at else { return Ok(None) };
     let millis = at.seconds.checked_mul(1000).and_then(|millis| millis.checked_add(i64::from(at.nanos / 1_000_000)));
-    millis.map(|millis| Some(UnixMillis(millis))).ok_or_else(|| Fault::bad_request(format!("{field}: is no time")))
+    millis
+        .map(|millis| Some(UnixMillis(millis)))
+        .ok_or_else(|| Fault::bad_request(text!(de "{field}: ist kein Zeitpunkt", en "{field}: is no time")))
 }
 
 pub(in crate::grpc) fn audit(page: Page<AuditEntry>) -> v1::ListAuditResponse {

@@ -1,6 +1,6 @@
 //! Images on the wire.
 
-use pixelfox_proto::{Fault, ImageId, NodeId, PoolId, v1};
+use pixelfox_proto::{Fault, ImageId, NodeId, PoolId, text, v1};
 use prost_types::Timestamp;
 
 use super::{timestamp, word};
@@ -17,7 +17,10 @@ const FAULTY: &[ReplicaState] = &[ReplicaState::Lost, ReplicaState::Suspect];
 /// A search for what no name can have; a node, a state, an order, a time that there can't be.
 pub(crate) fn ask(request: v1::ListImagesRequest) -> Result<(ImageFilter, PageAsk), Fault> {
     if request.query.len() > QUERY_BYTES || request.query.chars().any(char::is_control) {
-        return Err(Fault::bad_request(format!("query: must be text on one line of at most {QUERY_BYTES} bytes")));
+        return Err(Fault::bad_request(text!(
+            de "query: muss Text in einer Zeile sein, höchstens {QUERY_BYTES} Bytes",
+            en "query: must be text on one line of at most {QUERY_BYTES} bytes"
+        )));
     }
     let bytes = |size: u64| (size > 0).then(|| i64::try_from(size).unwrap_or(i64::MAX));
     let filter = ImageFilter {
@@ -39,7 +42,10 @@ pub(crate) fn ask(request: v1::ListImagesRequest) -> Result<(ImageFilter, PageAs
 /// Years 1 to 9999, as Unix milliseconds.
 fn millis(at: Timestamp, field: &str) -> Result<i64, Fault> {
     if !(-62_135_596_800..=253_402_300_799).contains(&at.seconds) || !(0..1_000_000_000).contains(&at.nanos) {
-        return Err(Fault::bad_request(format!("{field}: must be a time from the year 1 to 9999")));
+        return Err(Fault::bad_request(text!(
+            de "{field}: muss ein Zeitpunkt aus den Jahren 1 bis 9999 sein",
+            en "{field}: must be a time from the year 1 to 9999"
+        )));
     }
     Ok(at.seconds * 1000 + i64::from(at.nanos / 1_000_000))
 }
@@ -58,11 +64,18 @@ pub(crate) fn id(uuid: &str) -> Result<ImageId, Fault> {
 /// Neither images nor a pool, both, a word that is no UUID.
 pub(crate) fn check_ask(request: &v1::VerifyImagesRequest) -> Result<CheckAsk, Fault> {
     match (request.uuids.as_slice(), PoolId::try_from(request.pool_id)) {
-        ([], Err(_)) => Err(Fault::bad_request("uuids: name at least one image (ListImages has them), or a pool_id")),
+        ([], Err(_)) => Err(Fault::bad_request(text!(
+            de "uuids: mindestens ein Bild nennen, oder eine pool_id",
+            en "uuids: name at least one image (ListImages has them), or a pool_id"
+        ))),
         ([], Ok(pool)) => Ok(CheckAsk::Doubted(pool)),
-        (_, Ok(_)) => Err(Fault::bad_request("uuids, pool_id: name images or a pool, not both")),
-        (uuids, Err(_)) if uuids.len() > CheckAsk::MAX_IMAGES => Err(Fault::bad_request(format!(
-            "uuids: {} images in one request, at most {} go; send several",
+        (_, Ok(_)) => Err(Fault::bad_request(text!(
+            de "uuids, pool_id: entweder Bilder nennen oder einen Speicherpool, nicht beides",
+            en "uuids, pool_id: name images or a pool, not both"
+        ))),
+        (uuids, Err(_)) if uuids.len() > CheckAsk::MAX_IMAGES => Err(Fault::bad_request(text!(
+            de "uuids: {} Bilder in einer Anfrage, höchstens {} gehen; mehrere schicken",
+            en "uuids: {} images in one request, at most {} go; send several",
             uuids.len(),
             CheckAsk::MAX_IMAGES
         ))),

@@ -1,6 +1,6 @@
 //! Jobs and plans of moves on the wire.
 
-use pixelfox_proto::{Fault, ImageId, JobId, NodeId, PoolId, v1};
+use pixelfox_proto::{Fault, ImageId, JobId, NodeId, PoolId, text, v1};
 
 use super::{image, pool, timestamp, word};
 use crate::catalog::{
@@ -38,10 +38,14 @@ pub(crate) fn change(change: JobChange, request: v1::ChangeJobsRequest) -> Resul
         level: if request.top_level { Level::Top } else { Level::All },
         ..filter(&request.state, &request.kind, request.node_id, request.parent_id)?
     };
-    let ids = request
-        .ids
-        .into_iter()
-        .map(|raw| JobId::try_from(raw).map_err(|_| Fault::bad_request("ids: 0 is no job; ListJobs has the ids")));
+    let ids = request.ids.into_iter().map(|raw| {
+        JobId::try_from(raw).map_err(|_| {
+            Fault::bad_request(text!(
+                de "ids: 0 ist kein Auftrag; die Warteschlange nennt die Nummern",
+                en "ids: 0 is no job; ListJobs has the ids"
+            ))
+        })
+    });
     let which = ChangeAsk::which(ids.collect::<Result<_, _>>()?, filter);
     let which = which.map_err(|refusal| Fault::bad_request(refusal.message))?;
     Ok(ChangeAsk { change, which, request_id: request.request_id })
@@ -63,7 +67,10 @@ fn some_image(uuid: &str) -> Result<Option<ImageId>, Fault> {
 
 fn request_id(given: &str) -> Result<(), Fault> {
     if given.len() > REQUEST_ID_BYTES {
-        return Err(Fault::bad_request(format!("request_id: at most {REQUEST_ID_BYTES} bytes")));
+        return Err(Fault::bad_request(text!(
+            de "request_id: höchstens {REQUEST_ID_BYTES} Bytes",
+            en "request_id: at most {REQUEST_ID_BYTES} bytes"
+        )));
     }
     Ok(())
 }
@@ -73,7 +80,12 @@ fn request_id(given: &str) -> Result<(), Fault> {
 /// # Errors
 /// 0.
 pub(crate) fn id(raw: u64) -> Result<JobId, Fault> {
-    JobId::try_from(raw).map_err(|_| Fault::bad_request("id: missing; ListJobs has the ids"))
+    JobId::try_from(raw).map_err(|_| {
+        Fault::bad_request(text!(
+            de "id: fehlt; die Warteschlange nennt die Nummern",
+            en "id: missing; ListJobs has the ids"
+        ))
+    })
 }
 
 /// Images to another pool.
@@ -82,11 +94,15 @@ pub(crate) fn id(raw: u64) -> Result<JobId, Fault> {
 /// No images or too many, a word that is no UUID, no target.
 pub(crate) fn move_ask(request: v1::MoveImagesRequest) -> Result<MoveAsk, Fault> {
     if request.uuids.is_empty() {
-        return Err(Fault::bad_request("uuids: name at least one image; ListImages has them"));
+        return Err(Fault::bad_request(text!(
+            de "uuids: mindestens ein Bild nennen",
+            en "uuids: name at least one image; ListImages has them"
+        )));
     }
     if request.uuids.len() > MoveAsk::MAX_IMAGES {
-        return Err(Fault::bad_request(format!(
-            "uuids: {} images in one request, at most {} go; send several, or move the whole pool",
+        return Err(Fault::bad_request(text!(
+            de "uuids: {} Bilder in einer Anfrage, höchstens {} gehen; mehrere schicken oder den ganzen Speicherpool verschieben",
+            en "uuids: {} images in one request, at most {} go; send several, or move the whole pool",
             request.uuids.len(),
             MoveAsk::MAX_IMAGES
         )));
@@ -130,11 +146,15 @@ pub(crate) fn pool_move_ask(request: v1::MovePoolRequest) -> Result<PoolMoveAsk,
 /// No images or too many, a word that is no UUID.
 pub(crate) fn delete_ask(request: v1::DeleteImagesRequest) -> Result<DeleteAsk, Fault> {
     if request.uuids.is_empty() {
-        return Err(Fault::bad_request("uuids: name at least one image; ListImages has them"));
+        return Err(Fault::bad_request(text!(
+            de "uuids: mindestens ein Bild nennen",
+            en "uuids: name at least one image; ListImages has them"
+        )));
     }
     if request.uuids.len() > DeleteAsk::MAX_IMAGES {
-        return Err(Fault::bad_request(format!(
-            "uuids: {} images in one request, at most {} go; send several",
+        return Err(Fault::bad_request(text!(
+            de "uuids: {} Bilder in einer Anfrage, höchstens {} gehen; mehrere schicken",
+            en "uuids: {} images in one request, at most {} go; send several",
             request.uuids.len(),
             DeleteAsk::MAX_IMAGES
         )));

@@ -14,7 +14,7 @@ pub(super) mod settings;
 pub(super) mod upload;
 pub(super) mod watch;
 
-use pixelfox_proto::Fault;
+use pixelfox_proto::{Fault, text};
 use prost_types::Timestamp;
 
 use crate::catalog::UnixMillis;
@@ -37,7 +37,14 @@ fn word<T: Copy>(
         return Ok(None);
     }
     let known = || all.iter().map(|it| name(*it)).collect::<Vec<_>>().join(", ");
-    let unknown = || Fault::bad_request(format!("{field}: `{}` is none of {}", given.escape_debug(), known()));
+    let unknown = || {
+        Fault::bad_request(text!(
+            de "{field}: „{}“ ist keines von {}",
+            en "{field}: `{}` is none of {}",
+            given.escape_debug(),
+            known()
+        ))
+    };
     parse(given).map(Some).ok_or_else(unknown)
 }
 

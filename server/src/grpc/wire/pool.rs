@@ -1,6 +1,6 @@
 //! Pools on the wire.
 
-use pixelfox_proto::{Fault, PoolId, v1};
+use pixelfox_proto::{Fault, Language, PoolId, text, v1};
 
 use crate::catalog::{Pool, PoolDraft, PoolUsage, SaveRule};
 use crate::diagnose::Finding;
@@ -11,7 +11,7 @@ use crate::sessions::{PoolHealth, Seat};
 /// # Errors
 /// A message without a pool.
 pub(crate) fn draft(pool: Option<v1::Pool>) -> Result<PoolDraft, Fault> {
-    let pool = pool.ok_or_else(|| Fault::bad_request("pool: missing"))?;
+    let pool = pool.ok_or_else(|| Fault::bad_request(text!(de "pool: fehlt", en "pool: missing")))?;
     Ok(PoolDraft {
         name: pool.name,
         node_id: pool.node_id,
@@ -35,7 +35,7 @@ pub(crate) fn draft(pool: Option<v1::Pool>) -> Result<PoolDraft, Fault> {
 /// # Errors
 /// 0, with the field's name.
 pub(crate) fn id(raw: u64, field: &str) -> Result<PoolId, Fault> {
-    PoolId::try_from(raw).map_err(|_| Fault::bad_request(format!("{field}: missing; ListPools has the ids")))
+    PoolId::try_from(raw).map_err(|_| Fault::bad_request(text!(de "{field}: fehlt; die Speicherverwaltung nennt die Nummern", en "{field}: missing; ListPools has the ids")))
 }
 
 /// `save_anyway` of a request.
@@ -87,6 +87,7 @@ pub(crate) fn checked(
     health: PoolHealth,
     round_trip: std::time::Duration,
     found: Vec<Finding>,
+    language: Language,
 ) -> v1::CheckPoolResponse {
     v1::CheckPoolResponse {
         healthy: health.problem.is_none(),
@@ -94,7 +95,7 @@ pub(crate) fn checked(
         filesystem_free: health.free_bytes,
         filesystem_total: health.total_bytes,
         round_trip_seconds: round_trip.as_secs_f64(),
-        findings: found.into_iter().map(super::finding::finding).collect(),
+        findings: found.into_iter().map(|it| super::finding::finding(it, language)).collect(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Settings on the wire.
 
-use pixelfox_proto::{Fault, v1};
+use pixelfox_proto::{Fault, text, v1};
 
 use crate::catalog::{Settings, SettingsPatch};
 
@@ -9,7 +9,7 @@ use crate::catalog::{Settings, SettingsPatch};
 /// # Errors
 /// A message without settings.
 pub(crate) fn patch(settings: Option<v1::Settings>) -> Result<SettingsPatch, Fault> {
-    let settings = settings.ok_or_else(|| Fault::bad_request("settings: missing"))?;
+    let settings = settings.ok_or_else(|| Fault::bad_request(text!(de "settings: fehlt", en "settings: missing")))?;
     Ok(SettingsPatch {
         direct_upload_enabled: settings.direct_upload_enabled,
         replication_require_checksum: settings.replication_require_checksum,

@@ -1,6 +1,6 @@
 //! Events on the wire.
 
-use pixelfox_proto::{Fault, v1};
+use pixelfox_proto::{Fault, text, v1};
 
 use super::timestamp;
 use crate::catalog::UnixMillis;
@@ -37,7 +37,11 @@ pub(crate) fn topics(names: &[String]) -> Result<Topics, Fault> {
             "settings" => topics.settings = true,
             other => {
                 let known = TOPICS.join(", ");
-                return Err(Fault::bad_request(format!("topics: `{}` is none of {known}", other.escape_debug())));
+                return Err(Fault::bad_request(text!(
+                    de "topics: „{}“ ist keines von {known}",
+                    en "topics: `{}` is none of {known}",
+                    other.escape_debug()
+                )));
             }
         }
     }
