@@ -306,13 +306,7 @@ impl Findings {
 
     fn number(&mut self, field: &'static str, raw: u64) -> u64 {
         if i64::try_from(raw).is_err() {
-            self.error(
-                field,
-                text!(
-                    de "ist zu groß; 0 steht für keine Grenze",
-                    en "is too large; 0 stands for none"
-                ),
-            );
+            self.error(field, text!(de "ist zu groß; 0 steht für keine Grenze", en "is too large; 0 stands for none"));
         }
         raw
     }
@@ -332,13 +326,7 @@ impl Findings {
                 StorageType::Local
             }
             _ => {
-                self.error(
-                    "storage_type",
-                    text!(
-                        de "muss local oder nfs sein",
-                        en "must be local or nfs"
-                    ),
-                );
+                self.error("storage_type", text!(de "muss local oder nfs sein", en "must be local or nfs"));
                 StorageType::Local
             }
         }
