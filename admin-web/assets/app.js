@@ -55,7 +55,7 @@ function goLive() {
   const pulse = document.getElementById("pulse"), lost = document.getElementById("lost");
   if (!document.querySelector("[data-live]")) return;
   const lang = document.documentElement.lang;
-  let version = null, seen = new Date(), retry = 0, source = null, timer = 0;
+  let over = false, version = null, seen = new Date(), retry = 0, source = null, timer = 0;
   const isLost = () => {
     pulse.hidden = true;
     lost.textContent = lost.dataset.text.replace("{time}", seen.toLocaleTimeString(lang));
@@ -64,6 +64,7 @@ function goLive() {
   const isLive = () => { seen = new Date(); retry = 0; pulse.hidden = false; lost.hidden = true; };
   const open = () => {
     clearTimeout(timer);
+    if (over) return;
     source?.close();
     source = new EventSource(location.pathname + location.search);
     source.addEventListener("hello", event => {
@@ -74,6 +75,8 @@ function goLive() {
     source.addEventListener("patch", event => { isLive(); patch(JSON.parse(event.data)); });
     // The page can't be rendered any more: its own answer says why.
     source.addEventListener("trouble", event => { if (event.data === "404" || event.data === "401") location.reload(); else isLost(); });
+    // All has come: nothing changes any more.
+    source.addEventListener("done", () => { over = true; pulse.hidden = true; source.close(); });
     source.onerror = () => {
       isLost();
       source.close();
@@ -126,6 +129,14 @@ addEventListener("click", async event => {
   const before = label.textContent;
   label.textContent = label.dataset.copied;
   setTimeout(() => { label.textContent = before; }, 1500);
+});
+
+// A form whose answer comes bit by bit where there is a script.
+addEventListener("submit", event => {
+  if (!event.target.matches("[data-by-script]")) return;
+  const live = document.createElement("input");
+  live.type = "hidden"; live.name = "live"; live.value = "1";
+  event.target.append(live);
 });
 
 addEventListener("submit", event => {

@@ -118,6 +118,13 @@ where
     }
 }
 
+/// All regions of a page, for a stream that makes its own.
+pub(crate) fn patch(html: &str) -> Event {
+    let all: serde_json::Map<String, serde_json::Value> =
+        regions(html).map(|(id, region)| (id.to_owned(), region.into())).collect();
+    Event::default().event("patch").data(serde_json::Value::Object(all).to_string())
+}
+
 /// What stands between `<!--live:ID-->` and `<!--/live:ID-->`. Text of users can't hold either: `<` is escaped in it.
 fn regions(html: &str) -> impl Iterator<Item = (&str, &str)> {
     html.split("<!--live:").skip(1).filter_map(|part| {

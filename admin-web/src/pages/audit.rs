@@ -9,7 +9,7 @@ use pixelfox_proto::v1;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::{show::Exact, trouble::Trouble, view::View, visit::Visit};
+use crate::{show::Exact, trouble::Trouble, view::View, visit::Visit, words::Audit};
 
 /// Rows of a page.
 const ROWS: u32 = 50;
@@ -26,14 +26,24 @@ pub(crate) struct Asked {
 
 #[derive(Template)]
 #[template(path = "audit.html")]
-struct Audit<'a> {
+struct AuditPage<'a> {
     v: &'a View,
-    filters: [(&'static str, &'static str, &'a str); 3],
+    actors: Vec<Choice>,
+    actions: Vec<Choice>,
+    subject: &'a str,
     filtered: bool,
     entries: Vec<Entry>,
     first: bool,
     newest: String,
     older: Option<String>,
+}
+
+/// What a filter can be set to.
+#[derive(Debug, PartialEq, Eq)]
+struct Choice {
+    value: String,
+    word: String,
+    chosen: bool,
 }
 
 /// A row.
@@ -42,6 +52,8 @@ struct Entry {
     actor: String,
     action: String,
     subject: String,
+    /// Where the subject is shown; empty: nowhere.
+    place: String,
     detail: String,
     changes: Vec<Change>,
 }
@@ -68,19 +80,21 @@ pub(crate) async fn page(visit: Visit, Query(asked): Query<Asked>) -> Result<Res
     let list = visit.admin().list_audit(request).await?.into_inner();
     let entry = |entry: v1::AuditEntry| Entry {
         at: v.show.at(entry.at.as_ref()),
-        changes: changes(&entry.was, &entry.became),
-        actor: entry.actor,
-        action: entry.action,
+        changes: changes(w, &entry.was, &entry.became),
+        place: place(&entry.action, &entry.subject),
+        actor: actor(w, &entry.actor).to_owned(),
+        action: action(w, &entry.action).to_owned(),
         subject: entry.subject,
         detail: entry.detail,
     };
-    let page = Audit {
+    let mut actors: Vec<String> = OTHERS.iter().map(ToString::to_string).collect();
+    actors.extend(list.entries.iter().map(|entry| entry.actor.clone()));
+    let actions = ACTIONS.iter().map(ToString::to_string).collect();
+    let page = AuditPage {
         v,
-        filters: [
-            ("actor", w.actor, &asked.actor),
-            ("action", w.action, &asked.action),
-            ("subject", w.subject, &asked.subject),
-        ],
+        actors: choices(actors, asked.actor.trim(), |name| actor(w, name)),
+        actions: choices(actions, asked.action.trim(), |name| action(w, name)),
+        subject: asked.subject.trim(),
         filtered: [&asked.actor, &asked.action, &asked.subject].iter().any(|text| !text.trim().is_empty()),
         entries: list.entries.into_iter().map(entry).collect(),
         first: asked.page.is_empty(),
@@ -88,6 +102,101 @@ pub(crate) async fn page(visit: Visit, Query(asked): Query<Asked>) -> Result<Res
         older: Some(list.next_page_token).filter(|token| !token.is_empty()).map(|token| address(&asked, &token)),
     };
     Ok(Html(page.render()?).into_response())
+}
+
+/// Who is no account. Source: admin.proto, ListAuditRequest.
+const OTHERS: [&str; 3] = ["token", "console", "server"];
+
+/// Every action that the server notes.
+const ACTIONS: [&str; 24] = [
+    "cancel_jobs",
+    "create_account",
+    "create_api_key",
+    "create_pool",
+    "delete_images",
+    "delete_pool",
+    "move_images",
+    "move_pool",
+    "pause_jobs",
+    "pause_queue",
+    "recalculate_usage",
+    "resume_jobs",
+    "resume_queue",
+    "retry_jobs",
+    "revoke_api_key",
+    "set_password",
+    "sign_in",
+    "sign_in_failed",
+    "sign_out",
+    "stale_copy",
+    "undo_moves",
+    "update_pool",
+    "update_settings",
+    "verify_images",
+];
+
+/// As people call an action; one of a newer server is shown as it is called there.
+fn action<'a>(w: &Audit, name: &'a str) -> &'a str {
+    match name {
+        "cancel_jobs" => w.cancel_jobs,
+        "create_account" => w.create_account,
+        "create_api_key" => w.create_api_key,
+        "create_pool" => w.create_pool,
+        "delete_images" => w.delete_images,
+        "delete_pool" => w.delete_pool,
+        "move_images" => w.move_images,
+        "move_pool" => w.move_pool,
+        "pause_jobs" => w.pause_jobs,
+        "pause_queue" => w.pause_queue,
+        "recalculate_usage" => w.recalculate_usage,
+        "resume_jobs" => w.resume_jobs,
+        "resume_queue" => w.resume_queue,
+        "retry_jobs" => w.retry_jobs,
+        "revoke_api_key" => w.revoke_api_key,
+        "set_password" => w.set_password,
+        "sign_in" => w.sign_in,
+        "sign_in_failed" => w.sign_in_failed,
+        "sign_out" => w.sign_out,
+        "stale_copy" => w.stale_copy,
+        "undo_moves" => w.undo_moves,
+        "update_pool" => w.update_pool,
+        "update_settings" => w.update_settings,
+        "verify_images" => w.verify_images,
+        other => other,
+    }
+}
+
+fn actor<'a>(w: &Audit, name: &'a str) -> &'a str {
+    match name {
+        "token" => w.token,
+        "server" => w.server,
+        "console" => w.console,
+        account => account,
+    }
+}
+
+/// All of them by their words, each once, with what is chosen now among them.
+fn choices(mut values: Vec<String>, chosen: &str, word: impl Fn(&str) -> &str) -> Vec<Choice> {
+    values.push(chosen.to_owned());
+    values.retain(|value| !value.is_empty());
+    values.sort_unstable();
+    values.dedup();
+    let choice = |value: String| Choice { word: word(&value).to_owned(), chosen: value == chosen, value };
+    let mut all: Vec<Choice> = values.into_iter().map(choice).collect();
+    all.sort_by_key(|choice| choice.word.to_lowercase());
+    all
+}
+
+/// The page of what an entry is about.
+fn place(action: &str, subject: &str) -> String {
+    if subject.is_empty() || !subject.bytes().all(|byte| byte.is_ascii_digit()) {
+        return String::new();
+    }
+    match action {
+        "create_pool" | "update_pool" | "recalculate_usage" => format!("/admin/storage#pool-{subject}"),
+        "move_images" | "move_pool" | "undo_moves" | "delete_images" => format!("/admin/queues/{subject}"),
+        _ => String::new(),
+    }
 }
 
 /// The address of a page of the same rows.
@@ -98,18 +207,23 @@ fn address(asked: &Asked, page: &str) -> String {
     format!("/admin/audit?{}", query.finish())
 }
 
-/// Two JSON objects side by side, field by field.
-fn changes(was: &str, became: &str) -> Vec<Change> {
+/// Two JSON objects side by side, field by field; what is the same in both is left out.
+fn changes(w: &Audit, was: &str, became: &str) -> Vec<Change> {
     let fields = |text: &str| serde_json::from_str::<Map<String, Value>>(text).unwrap_or_default();
     let (mut was, became) = (fields(was), fields(became));
     let shown = |value: Value| match value {
+        Value::String(text) if text.is_empty() => w.empty_value.to_owned(),
         Value::String(text) => text,
+        Value::Bool(true) => w.yes.to_owned(),
+        Value::Bool(false) => w.no.to_owned(),
+        Value::Null => "-".to_owned(),
         other => other.to_string(),
     };
     let mut all: Vec<Change> = became
         .into_iter()
         .map(|(field, value)| Change { was: was.remove(&field).map(shown), became: Some(shown(value)), field })
         .collect();
+    all.retain(|change| change.was != change.became);
     all.extend(was.into_iter().map(|(field, value)| Change { field, was: Some(shown(value)), became: None }));
     all
 }
@@ -125,10 +239,26 @@ mod tests {
             was: was.map(str::to_owned),
             became: became.map(str::to_owned),
         };
-        let both = changes(r#"{"a":1,"gone":"x"}"#, r#"{"a":2,"new":true}"#);
+        let both = changes(&Audit::EN, r#"{"a":1,"gone":"x","same":3}"#, r#"{"a":2,"new":true,"same":3}"#);
         let want =
-            [change("a", Some("1"), Some("2")), change("new", None, Some("true")), change("gone", Some("x"), None)];
+            [change("a", Some("1"), Some("2")), change("new", None, Some("yes")), change("gone", Some("x"), None)];
         assert_eq!(both, want);
-        assert_eq!(changes("", "no json"), []);
+        assert_eq!(changes(&Audit::EN, "", "no json"), []);
+    }
+
+    #[test]
+    fn every_action_has_a_word_in_both_languages() {
+        for name in ACTIONS {
+            let (de, en) = (action(&Audit::DE, name), action(&Audit::EN, name));
+            assert!(de != name && en != name && de != en, "{name}");
+        }
+        assert_eq!(action(&Audit::DE, "of_a_newer_server"), "of_a_newer_server");
+    }
+
+    #[test]
+    fn what_is_chosen_is_among_the_choices() {
+        let all = choices(OTHERS.iter().map(ToString::to_string).collect(), "anna", |name| actor(&Audit::DE, name));
+        let chosen: Vec<&str> = all.iter().filter(|it| it.chosen).map(|it| it.value.as_str()).collect();
+        assert_eq!((chosen, all.len()), (vec!["anna"], 4));
     }
 }

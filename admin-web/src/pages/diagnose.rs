@@ -1,18 +1,23 @@
 //! `/admin/diagnose`: what commonly goes wrong, looked for now. First what is to be done, then tables of nodes and pools,
 //! a matrix of who reaches whom, and every line.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, convert::Infallible, time::Duration};
 
 use askama::Template;
 use axum::{
     extract::Query,
-    response::{Html, IntoResponse as _, Response},
+    response::{
+        Html, IntoResponse as _, Response,
+        sse::{Event, Sse},
+    },
 };
+use futures_util::{StreamExt as _, stream};
 use pixelfox_proto::v1::{self, finding::Status};
 use serde::Deserialize;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
+use tonic::Streaming;
 
-use crate::{trouble::Trouble, view::View, visit::Visit, words::fill};
+use crate::{assets, live, trouble::Trouble, view::View, visit::Visit, words::fill};
 
 const OF_NODES: [&str; 6] = ["attached", "node_id", "secret", "clock", "version", "environment"];
 const OF_POOLS: [&str; 6] = ["node_id", "base_path", "same_directory", "write", "space", "public_base_url"];
@@ -20,23 +25,41 @@ const OF_POOLS: [&str; 6] = ["node_id", "base_path", "same_directory", "write", 
 const WITHIN: Duration = Duration::from_secs(120);
 
 /// What is to be checked, as the address says it.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Asked {
     pool: u64,
+    /// The button was pressed.
+    start: String,
+    /// By a script, which asks for the lines itself.
+    live: String,
+}
+
+impl Asked {
+    /// A diagnosis writes test files: it begins by a button, or by a link that names a pool.
+    fn starts(&self) -> bool {
+        self.pool != 0 || !self.start.is_empty()
+    }
+}
+
+#[derive(Template)]
+#[template(path = "diagnose_start.html")]
+struct Start<'a> {
+    v: &'a View,
 }
 
 #[derive(Template)]
 #[template(path = "diagnose.html")]
 struct Diagnose<'a> {
     v: &'a View,
-    only_one_pool: bool,
+    pool: u64,
+    running: bool,
     took: String,
     cut_off: Option<String>,
     failed: u64,
     warnings: u64,
     to_do: Vec<Line>,
-    all: Vec<Line>,
+    well: Vec<Line>,
     tables: Vec<Table>,
     matrix: Option<Matrix>,
 }
@@ -81,47 +104,107 @@ struct Cell {
 }
 
 pub(crate) async fn page(visit: Visit, Query(asked): Query<Asked>) -> Result<Response, Trouble> {
-    let begin = Instant::now();
-    let (findings, broken) = ask(&visit, asked.pool).await?;
-    let view = &visit.view;
-    let count = |status: Status| findings.iter().filter(|it| it.status() == status).count() as u64;
-    let lines: Vec<(&v1::Finding, Line)> =
-        findings.iter().enumerate().map(|(at, finding)| (finding, line(view, at, finding))).collect();
-    let mut to_do: Vec<&(&v1::Finding, Line)> = lines.iter().filter(|(it, _)| it.status() != Status::Ok).collect();
-    to_do.sort_by_key(|(it, _)| std::cmp::Reverse(it.status()));
-    let w = &view.w.diagnose;
-    let tables = [("nodes", w.nodes, "node ", &OF_NODES), ("pools", w.pools, "pool ", &OF_POOLS)];
-    let tables = tables.map(|(id, title, kind, checks)| table(view, id, title, kind, checks, &lines));
-    let page = Diagnose {
-        v: view,
-        only_one_pool: asked.pool != 0,
-        took: fill(w.took, &[("time", &view.show.duration(begin.elapsed().as_secs_f64()))]),
-        cut_off: broken.map(|why| fill(w.cut_off, &[("why", &why)])),
-        failed: count(Status::Failed),
-        warnings: count(Status::Warning),
-        to_do: to_do.into_iter().map(|(_, line)| line.clone()).collect(),
-        tables: tables.into_iter().filter(|table| !table.rows.is_empty()).collect(),
-        matrix: matrix(&lines),
-        all: lines.into_iter().map(|(_, line)| line).collect(),
-    };
-    Ok(Html(page.render()?).into_response())
+    if !asked.starts() {
+        let page = Start { v: &visit.view };
+        return Ok(Html(page.render()?).into_response());
+    }
+    if visit.wants_events() {
+        return live(visit, asked).await;
+    }
+    let mut run = Run::new();
+    if asked.live.is_empty() {
+        let mut stream = visit.admin().diagnose(v1::DiagnoseRequest { pool_id: asked.pool }).await?.into_inner();
+        while !run.is_over {
+            run.gather(&mut stream, WITHIN, &visit.view).await;
+        }
+    }
+    Ok(Html(run.page(&visit.view, &asked)?).into_response())
 }
 
-/// All lines, and why there are no more where it broke off.
-async fn ask(visit: &Visit, pool_id: u64) -> Result<(Vec<v1::Finding>, Option<String>), Trouble> {
-    let mut stream = visit.admin().diagnose(v1::DiagnoseRequest { pool_id }).await?.into_inner();
-    let mut findings = Vec::new();
-    let all = async {
+/// The lines as they come, for the script of the page; what a reader without one has waits for all of them.
+async fn live(visit: Visit, asked: Asked) -> Result<Response, Trouble> {
+    let lines = visit.admin().diagnose(v1::DiagnoseRequest { pool_id: asked.pool }).await?.into_inner();
+    let hello = Event::default().event("hello").data(assets::VERSION.as_str());
+    let patches = stream::unfold(Some((Run::new(), lines)), move |state| {
+        let (view, asked) = (visit.view.again(), asked.clone());
+        async move {
+            let (mut run, mut lines) = state?;
+            if run.is_over {
+                return Some((Ok(Event::default().event("done").data("")), None));
+            }
+            run.gather(&mut lines, run.rest(), &view).await;
+            let event = match run.page(&view, &asked) {
+                Ok(html) => live::patch(&html),
+                Err(trouble) => Event::default().event("trouble").data(trouble.status.as_str()),
+            };
+            Some((Ok(event), Some((run, lines))))
+        }
+    });
+    let events = stream::once(async { Ok::<_, Infallible>(hello) }).chain(patches);
+    Ok(Sse::new(events).into_response())
+}
+
+/// A diagnosis as far as it has come.
+struct Run {
+    begin: Instant,
+    findings: Vec<v1::Finding>,
+    broken: Option<String>,
+    is_over: bool,
+}
+
+impl Run {
+    fn new() -> Self {
+        Self { begin: Instant::now(), findings: Vec::new(), broken: None, is_over: false }
+    }
+
+    /// Between two pictures of it: many lines are drawn less often.
+    fn rest(&self) -> Duration {
+        Duration::from_millis(300) + Duration::from_millis(self.findings.len() as u64)
+    }
+
+    /// What comes within `wait`; a service that takes longer than every question together has stopped.
+    async fn gather(&mut self, lines: &mut Streaming<v1::Finding>, wait: Duration, view: &View) {
+        let (until, end) = (Instant::now() + wait, self.begin + WITHIN);
         loop {
-            match stream.message().await {
-                Ok(Some(finding)) => findings.push(finding),
-                Ok(None) => return None,
-                Err(status) => return Some(status.message().to_owned()),
+            match timeout_at(until.min(end), lines.message()).await {
+                Ok(Ok(Some(finding))) => self.findings.push(finding),
+                Ok(Ok(None)) => return self.is_over = true,
+                Ok(Err(status)) => self.broken = Some(status.message().to_owned()),
+                Err(_) if Instant::now() >= end => self.broken = Some(view.w.diagnose.too_long.to_owned()),
+                Err(_) => return,
+            }
+            if self.broken.is_some() {
+                return self.is_over = true;
             }
         }
-    };
-    let broken = tokio::time::timeout(WITHIN, all).await.unwrap_or_else(|_| Some("the server took too long".into()));
-    Ok((findings, broken))
+    }
+
+    fn page(&self, view: &View, asked: &Asked) -> Result<String, Trouble> {
+        let findings = &self.findings;
+        let count = |status: Status| findings.iter().filter(|it| it.status() == status).count() as u64;
+        let lines: Vec<(&v1::Finding, Line)> =
+            findings.iter().enumerate().map(|(at, finding)| (finding, line(view, at, finding))).collect();
+        let mut to_do: Vec<&(&v1::Finding, Line)> = lines.iter().filter(|(it, _)| it.status() != Status::Ok).collect();
+        to_do.sort_by_key(|(it, _)| std::cmp::Reverse(it.status()));
+        let w = &view.w.diagnose;
+        let tables = [("nodes", w.nodes, "node ", &OF_NODES), ("pools", w.pools, "pool ", &OF_POOLS)];
+        let tables = tables.map(|(id, title, kind, checks)| table(view, id, title, kind, checks, &lines));
+        let took = if self.is_over { w.took } else { w.running };
+        let page = Diagnose {
+            v: view,
+            pool: asked.pool,
+            running: !self.is_over,
+            took: fill(took, &[("time", &view.show.duration(self.begin.elapsed().as_secs_f64()))]),
+            cut_off: self.broken.as_ref().map(|why| fill(w.cut_off, &[("why", why)])),
+            failed: count(Status::Failed),
+            warnings: count(Status::Warning),
+            to_do: to_do.into_iter().map(|(_, line)| line.clone()).collect(),
+            tables: tables.into_iter().filter(|table| !table.rows.is_empty()).collect(),
+            matrix: matrix(&lines),
+            well: lines.into_iter().filter(|(it, _)| it.status() == Status::Ok).map(|(_, line)| line).collect(),
+        };
+        Ok(page.render()?)
+    }
 }
 
 fn line(view: &View, at: usize, finding: &v1::Finding) -> Line {

@@ -4,8 +4,12 @@ words! {
     /// What commonly goes wrong, looked for.
     Diagnose {
         title: "Diagnose", "Diagnosis";
-        intro: "Prüft, was zwischen Knoten, Speicherpools, URLs und Secrets schiefgehen kann, und ändert nichts.",
-            "Checks what can go wrong between nodes, pools, URLs and secrets, and changes nothing.";
+        intro: "Prüft, was zwischen Knoten, Speicherpools, URLs und Secrets schiefgehen kann. Dazu schreibt jeder Knoten in jeden seiner Speicherpools eine kleine Testdatei, liest sie zurück und entfernt sie wieder; sonst wird nichts geändert.",
+            "Checks what can go wrong between nodes, pools, URLs and secrets. For that each node writes a small test file into each of its pools, reads it back and removes it again; nothing else is changed.";
+        start: "Diagnose starten", "Start the diagnosis";
+        running: "Läuft seit {time}", "Running for {time}";
+        too_long: "der Server hat zu lange gebraucht", "the server took too long";
+        in_order: "{n} in Ordnung", "{n} in order";
         again: "Noch einmal prüfen", "Check again";
         all_pools: "Alles prüfen", "Check everything";
         took: "Geprüft in {time}", "Checked in {time}";
@@ -24,12 +28,11 @@ words! {
         from: "von", "from";
         subject: "Wo", "Where";
         check: "Prüfung", "Check";
-        seen: "Gesehen", "Seen";
+        seen: "Befund", "Found";
         ok: "OK", "OK";
         warning: "Hinweis", "Warning";
         failed: "Fehler", "Failed";
         not_checked: "nicht geprüft", "not checked";
-        everything: "Alle Ergebnisse", "All results";
         attached: "Verbunden", "Attached";
         node_id: "Node ID", "Node ID";
         secret: "Secrets", "Secrets";

@@ -28,7 +28,7 @@ async fn what_is_red_comes_first_with_its_cure_and_the_matrix_says_who_reaches_w
         ])
     });
     let pages = pages(&fake);
-    let page = get(&pages, "/admin/diagnose", &[]).await;
+    let page = get(&pages, "/admin/diagnose?start=1", &[]).await;
     let html = &page.html;
     for want in [
         "<h1>Diagnose</h1>",
@@ -52,7 +52,7 @@ async fn where_all_is_well_the_page_says_so_and_a_broken_answer_is_no_well() {
     let fake = Fake::new();
     fake.on("diagnose", |_: v1::DiagnoseRequest| Ok(vec![finding("node s01", "attached", Status::Ok, "attached", "")]));
     let served = pages(&fake);
-    let page = get(&served, "/admin/diagnose", &[("accept-language", "en")]).await;
+    let page = get(&served, "/admin/diagnose?start=1", &[("accept-language", "en")]).await;
     assert!(page.html.contains("Everything is fine"), "{}", page.html);
     let refused = Fake::new();
     refused.on("diagnose", |_: v1::DiagnoseRequest| {
