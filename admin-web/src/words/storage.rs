@@ -100,6 +100,12 @@ words! {
         save: "Speichern", "Save";
         save_anyway: "Trotzdem speichern", "Save anyway";
         cancel: "Abbrechen", "Cancel";
+        check_draft: "Prüfen", "Check";
+        checked_fine: "Geprüft: so lässt sich der Speicherpool speichern.", "Checked: the pool can be saved like this.";
+        checked_doubts: "Geprüft: es gibt Hinweise bei den Feldern. Sie lassen sich beheben, oder trotzdem speichern.",
+            "Checked: there are warnings beside the fields. Put them right, or save anyway.";
+        checked_errors: "Geprüft: so lässt sich der Speicherpool nicht speichern, siehe die Felder.",
+            "Checked: the pool can't be saved like this, see the fields.";
         not_saved_errors: "So kann der Pool nicht funktionieren: Bitte die markierten Felder ändern.", "The pool can not work like this: please change the marked fields.";
         not_saved_doubts: "Die markierten Felder sehen falsch aus. Bitte prüfen, oder trotzdem speichern.", "The marked fields look wrong. Please check, or save anyway.";
         changed_meanwhile: "Jemand hat diesen Pool inzwischen geändert. Neben jedem Feld, das anders ist, steht was jetzt gespeichert ist. Speichern überschreibt es.",

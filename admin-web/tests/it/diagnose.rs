@@ -62,3 +62,25 @@ async fn where_all_is_well_the_page_says_so_and_a_broken_answer_is_no_well() {
     assert_eq!(page.status, 404);
     assert!(page.html.contains("there is no pool 9") && !page.html.contains("Alles in Ordnung"), "{}", page.html);
 }
+
+#[tokio::test]
+async fn a_diagnosis_begins_by_its_button_and_comes_bit_by_bit_to_a_script() {
+    // It writes test files: the page alone asks nothing. A script has the page at once and the lines as events.
+    let fake = Fake::new();
+    fake.on("diagnose", |_: v1::DiagnoseRequest| {
+        Ok(vec![
+            finding("node s01", "attached", Status::Ok, "attached", ""),
+            finding("node s02", "attached", Status::Failed, "not attached", "Start it"),
+        ])
+    });
+    let pages = pages(&fake);
+    let page = get(&pages, "/admin/diagnose", &[]).await;
+    assert!(page.html.contains("Diagnose starten") && page.html.contains("Testdatei"), "{}", page.html);
+    let page = get(&pages, "/admin/diagnose?start=1&live=1", &[]).await;
+    assert!(page.html.contains("data-live") && page.html.contains("<noscript>"), "{}", page.html);
+    assert_eq!(fake.accounts(), [], "nobody was asked yet");
+    let events = get(&pages, "/admin/diagnose?start=1&live=1", &[("accept", "text/event-stream")]).await;
+    let at = |text: &str| events.html.find(text).unwrap_or_else(|| panic!("{text}: {}", events.html));
+    assert!(at("event: hello") < at("event: patch") && at("not attached") < at("event: done"), "{}", events.html);
+    assert!(events.html.contains("1 in Ordnung"), "{}", events.html);
+}

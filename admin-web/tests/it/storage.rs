@@ -174,6 +174,25 @@ async fn a_form_that_is_refused_keeps_what_was_typed_and_marks_each_field() {
 }
 
 #[tokio::test]
+async fn a_form_is_checked_without_being_saved() {
+    // Nothing of create_pool is answered by this fake: the button asks for the findings alone, and what was typed stays.
+    let fake = cluster(Vec::new());
+    fake.on("check_pool_draft", |_: v1::CheckPoolDraftRequest| {
+        let (field, message) = ("upload_api_url".to_owned(), "nobody answers".to_owned());
+        let doubt = v1::Finding { field, message, status: finding::Status::Warning.into(), ..v1::Finding::default() };
+        Ok(v1::PoolFindings { findings: vec![doubt] })
+    });
+    let page = post(&pages(&fake), "/admin/storage", &format!("{TYPED}&check=1")).await;
+    assert_eq!(page.status, 200);
+    for want in ["Nobody answers.", "Geprüft: es gibt Hinweise", "name=\"save_anyway\"", "name=\"check\""] {
+        assert!(page.html.contains(want), "{want}\n{}", page.html);
+    }
+    fake.on("check_pool_draft", |_: v1::CheckPoolDraftRequest| Ok(v1::PoolFindings::default()));
+    let page = post(&pages(&fake), "/admin/storage", &format!("{TYPED}&check=1")).await;
+    assert!(page.html.contains("so lässt sich der Speicherpool speichern") && !page.html.contains("save_anyway"));
+}
+
+#[tokio::test]
 async fn a_pool_is_saved_as_it_was_typed_and_a_number_that_is_none_is_not_sent() {
     let fake = cluster(vec![pool(1)]);
     let saves = asked::<v1::UpdatePoolRequest, v1::Pool>(&fake, "update_pool", || Ok(pool(1)));

@@ -12,7 +12,7 @@ use tonic::Code;
 
 use super::{
     id,
-    refused::{Found, Weight, found},
+    refused::{Found, Weight, found, of_wire},
     size,
 };
 use crate::{
@@ -125,6 +125,9 @@ async fn submit(visit: Visit, id: u64, fields: Fields) -> Result<Response, Troub
         Ok(pool) => pool,
         Err(found) => return refuse(&visit, id, fields, found, StatusCode::BAD_REQUEST).await,
     };
+    if fields.has("check") {
+        return look(&visit, id, fields, pool).await;
+    }
     let save_anyway = fields.has("save_anyway");
     let saved = if id == 0 {
         visit.admin().create_pool(v1::CreatePoolRequest { pool: Some(pool), save_anyway }).await
@@ -148,6 +151,19 @@ async fn submit(visit: Visit, id: u64, fields: Fields) -> Result<Response, Troub
     }
 }
 
+/// What saving would meet with; nothing is saved.
+async fn look(visit: &Visit, id: u64, fields: Fields, pool: v1::Pool) -> Result<Response, Trouble> {
+    let (code, found) = match visit.admin().check_pool_draft(v1::CheckPoolDraftRequest { pool: Some(pool) }).await {
+        Ok(found) => (StatusCode::OK, found.into_inner().findings.into_iter().map(of_wire).collect()),
+        Err(status) if matches!(status.code(), Code::NotFound) && id != 0 => return Err(status.into()),
+        Err(status) => (Trouble::from(status.clone()).status, found(&status)),
+    };
+    let revision = fields.text("revision").parse().unwrap_or(0);
+    let title = title(visit, id, fields.text("name"));
+    let form = Form { id, revision, title, fields, found, now: None, only_looked: true };
+    Ok((code, Html(form.render(visit).await?)).into_response())
+}
+
 /// The form once more, with what was typed.
 async fn refuse(
     visit: &Visit,
@@ -159,7 +175,15 @@ async fn refuse(
     let now = if id == 0 { None } else { Some(visit.admin().get_pool(v1::GetPoolRequest { id }).await?.into_inner()) };
     let revision = fields.text("revision").parse().unwrap_or(0);
     let changed = now.filter(|now| now.revision != revision && revision != 0);
-    let mut form = Form { id, revision, title: title(visit, id, fields.text("name")), fields, found, now: None };
+    let mut form = Form {
+        id,
+        revision,
+        title: title(visit, id, fields.text("name")),
+        fields,
+        found,
+        now: None,
+        only_looked: false,
+    };
     if let Some(now) = changed {
         form.revision = now.revision;
         form.found.retain(|found| !found.field.is_empty());
@@ -177,6 +201,8 @@ struct Form {
     found: Vec<Found>,
     /// What is saved now, where somebody else was first.
     now: Option<Fields>,
+    /// Nobody wanted to save yet.
+    only_looked: bool,
 }
 
 fn title(visit: &Visit, id: u64, name: &str) -> String {
@@ -187,7 +213,7 @@ fn title(visit: &Visit, id: u64, name: &str) -> String {
 impl Form {
     fn of_pool(visit: &Visit, id: u64, pool: &v1::Pool, fields: Fields) -> Self {
         let title = title(visit, id, &pool.name);
-        Self { id, revision: pool.revision, title, fields, found: Vec::new(), now: None }
+        Self { id, revision: pool.revision, title, fields, found: Vec::new(), now: None, only_looked: false }
     }
 
     async fn render(self, visit: &Visit) -> Result<String, Trouble> {
@@ -204,6 +230,13 @@ impl Form {
         }
         let of_fields = self.found.iter().any(|found| FIELDS.contains(&found.field.as_str()));
         match heaviest {
+            Some(Weight::Error) if self.only_looked => {
+                said.push(Said { class: "bad", text: w.checked_errors.to_owned() });
+            }
+            Some(Weight::Doubt) if self.only_looked => {
+                said.push(Said { class: "warn", text: w.checked_doubts.to_owned() });
+            }
+            _ if self.only_looked => said.push(Said { class: "good", text: w.checked_fine.to_owned() }),
             Some(Weight::Error) if of_fields => said.push(Said { class: "bad", text: w.not_saved_errors.to_owned() }),
             Some(Weight::Doubt) => said.push(Said { class: "warn", text: w.not_saved_doubts.to_owned() }),
             _ => {}

@@ -71,7 +71,7 @@ const EVERY_PAGE: [(&str, &str); 11] = [
     ("nodes", "/admin/nodes"),
     ("queues", "/admin/queues"),
     ("settings", "/admin/settings"),
-    ("diagnose", "/admin/diagnose"),
+    ("diagnose", "/admin/diagnose?start=1"),
     ("audit", "/admin/audit"),
     ("nowhere", "/admin/nowhere"),
 ];
@@ -132,7 +132,7 @@ async fn a_fault_is_seen_on_every_page_that_it_is_about() {
         ("storage", "/admin/storage"),
         ("nodes", "/admin/nodes"),
         ("queues", "/admin/queues"),
-        ("diagnose", "/admin/diagnose"),
+        ("diagnose", "/admin/diagnose?start=1"),
     ]);
     let wrong = look_at(&browser, &cluster, "fault-", &pages).await;
     // the picture of the pool that is gone can't be there
@@ -157,7 +157,7 @@ async fn fifty_nodes_are_shown_at_once() {
         ("dashboard", "/admin"),
         ("storage", "/admin/storage"),
         ("nodes", "/admin/nodes"),
-        ("diagnose", "/admin/diagnose"),
+        ("diagnose", "/admin/diagnose?start=1"),
         ("images", "/admin/images"),
     ]);
     assert_eq!(look_at(&browser, &cluster, "fifty-", &pages).await, "");
