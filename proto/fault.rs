@@ -148,7 +148,7 @@ impl Fault {
     /// With its sentence in German, for a fault that was made with an English one.
     #[must_use]
     pub fn in_german(mut self, message: impl Into<String>) -> Self {
-        self.message.de = Some(message.into());
+        self.message.de = Some(message.into().into());
         self
     }
 

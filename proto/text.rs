@@ -127,12 +127,13 @@ macro_rules! text {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Said {
     pub(crate) en: String,
-    pub(crate) de: Option<String>,
+    /// Boxed, so that a result with a fault stays small.
+    pub(crate) de: Option<Box<str>>,
 }
 
 impl From<Text> for Said {
     fn from(text: Text) -> Self {
-        Self { en: text.en, de: Some(text.de) }
+        Self { en: text.en, de: Some(text.de.into()) }
     }
 }
 

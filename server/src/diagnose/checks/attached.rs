@@ -73,16 +73,20 @@ pub(crate) fn judge(cluster: &Cluster, seen: &NodeSeen) -> Option<Finding> {
         );
         return Some(Finding::warning(subject, Check::Attached, message, advice));
     }
-    let pools = pools(&seen.pools);
-    let advice = text!(
+    Some(Finding::failed(subject, Check::Attached, message, start_it(seen)))
+}
+
+/// What brings back a node with pools.
+fn start_it(seen: &NodeSeen) -> Text {
+    let (node, pools) = (&seen.node, pools(&seen.pools));
+    text!(
         de "Dort node-agent starten (docker-compose up -d app_{node}); läuft er, sagen sein Log und GET /readyz, warum er \
          nicht verbunden ist: COORDINATOR_URL muss zu diesem Server führen. Bis dahin: {pools} nicht erreichbar, Aufträge \
          warten",
         en "Start node-agent there (docker-compose up -d app_{node}); if it runs, its log and GET /readyz say why it is \
          not attached: COORDINATOR_URL must lead to this server. Until then {pools} can't be reached and jobs wait",
         with pools
-    );
-    Some(Finding::failed(subject, Check::Attached, message, advice))
+    )
 }
 
 fn pools(names: &[String]) -> Text {

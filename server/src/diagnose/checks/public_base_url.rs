@@ -55,9 +55,10 @@ pub(crate) fn judge(tried: &Tried<'_>) -> Finding {
     finding.after(tried.took)
 }
 
-fn stands(tried: &Tried<'_>) -> (Status, Text, Text) {
+/// What it should be.
+fn right(tried: &Tried<'_>) -> Text {
     let (url, node) = (tried.url, tried.node);
-    let right = match tried.domain {
+    match tried.domain {
         Some(domain) if domain != url => text!(
             de "Auf {domain} setzen: so nennt sich Knoten {node} selbst (PUBLIC_DOMAIN)",
             en "Set it to {domain}, which node {node} says of itself (PUBLIC_DOMAIN)"
@@ -66,7 +67,12 @@ fn stands(tried: &Tried<'_>) -> (Status, Text, Text) {
             de "Auf Host und Port setzen, unter denen Browser Knoten {node} erreichen, wie http://{node}.local:8082",
             en "Set it to host and port by which browsers reach node {node}, as http://{node}.local:8082"
         ),
-    };
+    }
+}
+
+fn stands(tried: &Tried<'_>) -> (Status, Text, Text) {
+    let (url, node) = (tried.url, tried.node);
+    let right = right(tried);
     let parsed = Url::parse(url).ok();
     if let Some(suffix) = parsed.as_ref().and_then(uploads_suffix) {
         let message = text!(
@@ -105,28 +111,7 @@ fn stands(tried: &Tried<'_>) -> (Status, Text, Text) {
                 ),
             )
         }
-        (FileSeen::Wrong(status), Who::Node { .. }) => {
-            let message = text!(
-                de "{url} führt zu Knoten {node}, aber eine Datei unter /uploads antwortet mit {status}",
-                en "{url} leads to node {node}, but a file under /uploads answers {status}"
-            );
-            (Status::Failed, message, right)
-        }
-        (FileSeen::Wrong(status), _) => {
-            let message = text!(
-                de "{url} liefert die Dateien von Knoten {node} nicht aus: eine davon antwortet mit {status}",
-                en "{url} does not serve the files of node {node}: one of them answers {status}"
-            );
-            (
-                Status::Failed,
-                message,
-                text!(
-                    de "{right}; ein Proxy dort muss /uploads an Knoten {node} weitergeben",
-                    en "{right}; a proxy there must pass /uploads on to node {node}",
-                    with right
-                ),
-            )
-        }
+        (FileSeen::Wrong(status), who) => not_served(tried, *status, who, right),
         (FileSeen::NotTried, Who::Node { .. }) => {
             let message = text!(de "{url} führt zu Knoten {node}", en "{url} leads to node {node}");
             (Status::Ok, message, Text::default())
@@ -147,28 +132,62 @@ fn stands(tried: &Tried<'_>) -> (Status, Text, Text) {
             )
         }
         (FileSeen::NoAnswer(silence, why), _) | (FileSeen::NotTried, Who::Nobody(silence, why)) => {
-            let message = text!(
-                de "dieser Server kann es nicht sagen: {why}",
-                en "this server can't tell: {why}"
-            );
-            let more = match silence {
-                Silence::NoSuchName => text!(
-                    de "geht das, ist nichts zu tun: dieser Server muss den Namen nicht kennen",
-                    en "where it works there is nothing to do: this server need not know the name"
-                ),
-                Silence::NoAnswer => text!(
-                    de "geht das auch nicht, die URL richtigstellen oder den Weg zum Knoten öffnen",
-                    en "where it does not work either, correct the URL or open the way to the node"
-                ),
-            };
-            let advice = text!(
-                de "{url}/healthz in einem Browser öffnen: {more}",
-                en "Open {url}/healthz in a browser: {more}",
-                with more
-            );
-            (Status::Warning, message, advice)
+            silent(url, *silence, why)
         }
     }
+}
+
+/// Something else than the file comes back.
+fn not_served(tried: &Tried<'_>, status: u16, who: &Who, right: Text) -> (Status, Text, Text) {
+    let (url, node) = (tried.url, tried.node);
+    match who {
+        Who::Node { .. } => {
+            let message = text!(
+                de "{url} führt zu Knoten {node}, aber eine Datei unter /uploads antwortet mit {status}",
+                en "{url} leads to node {node}, but a file under /uploads answers {status}"
+            );
+            (Status::Failed, message, right)
+        }
+        _ => {
+            let message = text!(
+                de "{url} liefert die Dateien von Knoten {node} nicht aus: eine davon antwortet mit {status}",
+                en "{url} does not serve the files of node {node}: one of them answers {status}"
+            );
+            (
+                Status::Failed,
+                message,
+                text!(
+                    de "{right}; ein Proxy dort muss /uploads an Knoten {node} weitergeben",
+                    en "{right}; a proxy there must pass /uploads on to node {node}",
+                    with right
+                ),
+            )
+        }
+    }
+}
+
+/// Nobody answers this server there.
+fn silent(url: &str, silence: Silence, why: &str) -> (Status, Text, Text) {
+    let message = text!(
+        de "dieser Server kann es nicht sagen: {why}",
+        en "this server can't tell: {why}"
+    );
+    let more = match silence {
+        Silence::NoSuchName => text!(
+            de "geht das, ist nichts zu tun: dieser Server muss den Namen nicht kennen",
+            en "where it works there is nothing to do: this server need not know the name"
+        ),
+        Silence::NoAnswer => text!(
+            de "geht das auch nicht, die URL richtigstellen oder den Weg zum Knoten öffnen",
+            en "where it does not work either, correct the URL or open the way to the node"
+        ),
+    };
+    let advice = text!(
+        de "{url}/healthz in einem Browser öffnen: {more}",
+        en "Open {url}/healthz in a browser: {more}",
+        with more
+    );
+    (Status::Warning, message, advice)
 }
 
 #[cfg(test)]

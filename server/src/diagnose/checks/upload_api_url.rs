@@ -38,11 +38,10 @@ impl<'a> Target<'a> {
     }
 }
 
-/// What `from` has found there.
-#[must_use]
-pub(crate) fn judge(from: &NodeId, target: &Target<'_>, found: &TargetFound) -> Finding {
-    let (subject, to, url) = (format!("{from} -> {}", target.node), target.node, target.url);
-    let right = match target.node_url {
+/// What it should be.
+fn right(target: &Target<'_>) -> Text {
+    let to = target.node;
+    match target.node_url {
         Some(own) => text!(
             de "Auf {}/api/internal/upload setzen: so nennt Knoten {to} sich für andere Knoten (NODE_URL)",
             en "Set it to {}/api/internal/upload, by which node {to} says it is reached (NODE_URL)",
@@ -52,7 +51,14 @@ pub(crate) fn judge(from: &NodeId, target: &Target<'_>, found: &TargetFound) -> 
             de "Auf die Adresse setzen, unter der andere Knoten Knoten {to} erreichen, wie http://app_{to}:4000/api/internal/upload",
             en "Set it to the address by which other nodes reach node {to}, as http://app_{to}:4000/api/internal/upload"
         ),
-    };
+    }
+}
+
+/// What `from` has found there.
+#[must_use]
+pub(crate) fn judge(from: &NodeId, target: &Target<'_>, found: &TargetFound) -> Finding {
+    let (subject, to, url) = (format!("{from} -> {}", target.node), target.node, target.url);
+    let right = right(target);
     let failed = |message: Text, advice: Text| Finding::failed(&subject, Check::UploadApiUrl, message, advice);
     let finding = match &found.who {
         Who::Node { node_id, .. } if target.is_another_node(found) => {
@@ -110,39 +116,49 @@ pub(crate) fn judge(from: &NodeId, target: &Target<'_>, found: &TargetFound) -> 
             );
             failed(message, right)
         }
-        Who::Nobody(silence, why) => {
-            let message = text!(
-                de "Knoten {from} erreicht {url} nicht: {why}",
-                en "node {from} can't reach {url}: {why}"
-            );
-            if !target.is_attached {
-                let advice = text!(
-                    de "Zuerst Knoten {to} starten, dann noch einmal prüfen",
-                    en "Start node {to} first, then try again"
-                );
-                Finding::warning(&subject, Check::UploadApiUrl, message, advice)
-            } else if *silence == Silence::NoSuchName {
-                failed(
-                    message,
-                    text!(
-                        de "{right}; der Hostname muss auf Knoten {from} bekannt sein",
-                        en "{right}; its host name must be known on node {from}",
-                        with right
-                    ),
-                )
-            } else {
-                failed(
-                    message,
-                    text!(
-                        de "{right}; zwischen Knoten {from} und ihm darf keine Firewall stehen",
-                        en "{right}; no firewall may stand between node {from} and it",
-                        with right
-                    ),
-                )
-            }
-        }
+        Who::Nobody(silence, why) => nobody(from, target, *silence, why),
     };
     finding.after(found.took)
+}
+
+/// Nobody answers `from` there.
+fn nobody(from: &NodeId, target: &Target<'_>, silence: Silence, why: &str) -> Finding {
+    let (subject, to, url) = (format!("{from} -> {}", target.node), target.node, target.url);
+    let right = right(target);
+
+    let message = text!(
+        de "Knoten {from} erreicht {url} nicht: {why}",
+        en "node {from} can't reach {url}: {why}"
+    );
+    if !target.is_attached {
+        let advice = text!(
+            de "Zuerst Knoten {to} starten, dann noch einmal prüfen",
+            en "Start node {to} first, then try again"
+        );
+        Finding::warning(subject, Check::UploadApiUrl, message, advice)
+    } else if silence == Silence::NoSuchName {
+        Finding::failed(
+            subject,
+            Check::UploadApiUrl,
+            message,
+            text!(
+                de "{right}; der Hostname muss auf Knoten {from} bekannt sein",
+                en "{right}; its host name must be known on node {from}",
+                with right
+            ),
+        )
+    } else {
+        Finding::failed(
+            subject,
+            Check::UploadApiUrl,
+            message,
+            text!(
+                de "{right}; zwischen Knoten {from} und ihm darf keine Firewall stehen",
+                en "{right}; no firewall may stand between node {from} and it",
+                with right
+            ),
+        )
+    }
 }
 
 /// Of a node that could not be asked.
