@@ -13,15 +13,11 @@ pub(crate) fn judge(cluster: &Cluster, seen: &NodeSeen) -> Option<Finding> {
     let (last_seen, address) = match &seen.presence {
         Presence::Never => return None,
         Presence::Here(about) => {
-            return Some(Finding::ok(
-                subject,
-                Check::Attached,
-                text!(
-                    de "verbunden, von {} aus",
-                    en "attached, from {}",
-                    about.address
-                ),
-            ));
+            let message = match about.address.as_str() {
+                "this process" => text!(de "verbunden, in diesem Prozess", en "attached, from this process"),
+                address => text!(de "verbunden, von {address} aus", en "attached, from {address}"),
+            };
+            return Some(Finding::ok(subject, Check::Attached, message));
         }
         Presence::Elsewhere { server, .. } => {
             let message = text!(
