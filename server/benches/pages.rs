@@ -88,7 +88,7 @@ async fn measure(name: &str, url: &str, count: i64, forms: Forms) {
     let (secret, _) = accounts.sign_in("admin", PASSWORD.into(), None).await.unwrap();
     let caller = Caller { address: Ipv4Addr::LOCALHOST.into(), secure: false };
     let pages: Router = pixelfox_admin_web::pages(in_process(books.admin_in_process())).layer(Extension(caller));
-    let site = Site::of(pages, &secret.reveal());
+    let site = Site::of(pages, secret.reveal());
     site::measure(&site, count).await;
     if forms == Forms::Send {
         actions::measure(&site, count).await;

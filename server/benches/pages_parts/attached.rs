@@ -38,7 +38,7 @@ pub(crate) async fn measure(count: i64) {
     let (secret, _) = Accounts::new(store.clone()).sign_in("admin", password, None).await.unwrap();
     store.close().await;
     let (cluster, _) = start(dir.path(), &ports, &plane).await;
-    let site = Site::at(format!("http://{}", cluster.app_address()), &secret.reveal());
+    let site = Site::at(format!("http://{}", cluster.app_address()), secret.reveal());
     site::measure(&site, count).await;
     cluster.shutdown().await;
     plane.stop().await;

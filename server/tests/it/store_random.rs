@@ -174,12 +174,7 @@ impl World {
                 self.due().await;
             }
             Event::Delete { which } => {
-                let number = which as u64 % 12 + 1;
-                if number <= self.uploaded && self.deleted.insert(number) {
-                    let ask = DeleteAsk { images: vec![image(number)], request_id: String::new() };
-                    store.delete_images(ask, at(self.now)).await.unwrap();
-                    assert!(store.get_image(image(number)).await.is_err(), "hidden at once");
-                }
+                self.delete(which).await;
                 self.due().await;
             }
             Event::Undo { which } => self.undo(which).await,
@@ -210,6 +205,15 @@ impl World {
         }
         self.books.assert_counted().await;
         self
+    }
+
+    async fn delete(&mut self, which: usize) {
+        let number = which as u64 % 12 + 1;
+        if number <= self.uploaded && self.deleted.insert(number) {
+            let ask = DeleteAsk { images: vec![image(number)], request_id: String::new() };
+            self.books.store.delete_images(ask, at(self.now)).await.unwrap();
+            assert!(self.books.store.get_image(image(number)).await.is_err(), "hidden at once");
+        }
     }
 
     async fn trash(&self, which: usize, how: u8) {

@@ -182,7 +182,7 @@ impl Client {
     /// Changes settings.
     pub(super) async fn set(&self, settings: Settings) {
         let request = UpdateSettingsRequest { settings: Some(settings) };
-        self.ask(async || self.admin().update_settings(request.clone()).await).await;
+        self.ask(async || self.admin().update_settings(request).await).await;
     }
 
     /// Has the copies of these images read.
