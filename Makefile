@@ -1,8 +1,10 @@
 # `make test` sets up what the tests need and runs all of them.
 
-.PHONY: test test-crash crash-programs tools bench dev
+.PHONY: test test-crash test-compose test-image crash-programs tools bench dev dist prepare-env-dev start docker-down logs
 
 TOOLS := $(CURDIR)/target/tools
+# Both the command of its own and the plug-in will do.
+COMPOSE := $(shell command -v docker-compose || echo docker compose)
 
 test: tools crash-programs
 	cargo build --workspace --bins --locked
@@ -30,3 +32,32 @@ bench:
 
 dev:
 	cargo run --release --locked -- dev
+
+# --- The cluster in containers ---
+
+# .env is yours: it is made once and never overwritten.
+prepare-env-dev:
+	@test -e .env || { cp .env.dev .env && echo "made .env from .env.dev"; }
+
+start: prepare-env-dev
+	$(COMPOSE) up -d --build
+	scripts/wait-healthy $(COMPOSE)
+
+docker-down:
+	$(COMPOSE) down
+
+logs:
+	$(COMPOSE) logs -f --tail 200
+
+# The programs for the image's target `prebuilt`.
+dist:
+	cargo build --release --workspace --bins --locked
+	install -D -t target/dist target/release/server target/release/node-agent /etc/ssl/certs/ca-certificates.crt
+
+# The how-to from its first line to its last, in containers of this tree's programs.
+test-compose: dist tools
+	PATH="$(TOOLS):$$PATH" scripts/with-engine scripts/test-compose
+
+# The image built from its sources; needs the registries of both bases and of the crates, or the bases made here.
+test-image:
+	scripts/with-engine scripts/test-image
