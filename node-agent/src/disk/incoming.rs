@@ -1,8 +1,8 @@
 //! Files on their way in: written under `.pixelfox/incoming/` with no name of their own yet.
 //!
 //! After a crash such a file is nothing: no reader looks there. One that was made for a file known by path and digest
-//! is gone on with when that file is offered again; it is swept when it has not been written to for a day. One without
-//! such a name, an upload's, is nobody's once its process has ended: the next one removes it when it opens the pool. A
+//! is gone on with when that file is offered again; it goes when the attempt is given up, and is swept when it has not
+//! been written to for a day. One without such a name, an upload's, is nobody's once its process has ended: the next one removes it when it opens the pool. A
 //! write or sync that failed makes the file worthless, because the next sync may say that all is well: it is removed.
 
 use std::fs::File;
@@ -12,7 +12,7 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use pixelfox_proto::PrefixHasher;
+use pixelfox_proto::{PrefixHasher, Sha256, StoredPath};
 use rustix::fs::{FallocateFlags, Mode, OFlags};
 use rustix::io::Errno;
 
@@ -216,6 +216,17 @@ impl Drop for Incoming {
     }
 }
 
+/// How the names of files on their way to `path` begin that can be gone on with.
+fn to_path(path: &StoredPath) -> String {
+    format!("r-{:.16}", Sha256::of(path.as_str().as_bytes()).to_string())
+}
+
+/// The name of a file on its way that can be gone on with, told from what it will be.
+pub(crate) fn name_to_go_on(path: &StoredPath, size: u64, sha256: &Sha256) -> String {
+    let what = Sha256::of(format!("{size}\0{sha256}").as_bytes()).to_string();
+    format!("{}{what:.16}", to_path(path))
+}
+
 impl Shared {
     fn create_incoming(&self, name: &str) -> Result<File, DiskError> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -261,6 +272,12 @@ impl Shared {
     /// The number removed.
     pub(crate) fn clear_unnamed(&self) -> Result<usize, DiskError> {
         self.remove_incoming(|name| name.starts_with(UNNAMED))
+    }
+
+    /// Removes what was on its way to `path`: nobody goes on with it. Who writes to it still finds it without a name.
+    pub(crate) fn forget_incoming(&self, path: &StoredPath) -> Result<usize, DiskError> {
+        let begin = to_path(path);
+        self.remove_incoming(|name| name.starts_with(&begin))
     }
 
     fn remove_incoming(&self, goes: impl Fn(&str) -> bool) -> Result<usize, DiskError> {

@@ -145,10 +145,7 @@ impl Disk {
     /// What the system says.
     pub fn resume(&self, path: &StoredPath, size: u64, sha256: &Sha256) -> Result<Incoming, DiskError> {
         self.shared.trust()?;
-        let key = Sha256::of(format!("{path}\0{size}\0{sha256}").as_bytes());
-        let mut name = key.to_string();
-        name.truncate(32);
-        Incoming::resume(&self.shared, format!("r-{name}"))
+        Incoming::resume(&self.shared, incoming::name_to_go_on(path, size, sha256))
     }
 
     /// Hands a whole file to the committer. `answer` hears the outcome on the committer's thread and must not wait;

@@ -5,7 +5,8 @@
 //! - **Purge** unlinks. An entry that comes back after a power cut is purged by the next word for it.
 //! - What an attempt that was **given up** has left is whatever lies at the path with a generation of its own or of an
 //!   attempt before it: a higher one is another's, and generation 0 is nobody's to delete. It goes to the trash under
-//!   the generation of the order, so that the purge of that generation finds it.
+//!   the generation of the order, so that the purge of that generation finds it. What of it was still on its way in is
+//!   removed, so that its room is free at once.
 //! - An upload that was refused is unlinked, and only by the mark that this very upload gave it.
 
 use std::os::fd::AsFd as _;
@@ -106,6 +107,9 @@ pub(crate) fn trash_place(path: &StoredPath, generation: Generation) -> (String,
 impl Committer {
     pub(crate) fn trash(&mut self, removal: &Removal) -> Result<Trashed, DiskError> {
         let Removal { path, generation, lease, .. } = removal;
+        if removal.reason == Reason::GivenUp {
+            self.shared.forget_incoming(path)?;
+        }
         let Some(there) = self.shared.open(path)? else {
             self.shared.fences.lock().set(path, *generation, *lease);
             return self.trashed_before(removal);

@@ -3,7 +3,7 @@
 use std::fs;
 
 use pixelfox_node::disk::{Check, Disk, MarkKind, Moved, Purged, Reason, Removal, Restored, Site, Trashed, Verdict};
-use pixelfox_node::receive::LandingError;
+use pixelfox_node::receive::{LandingError, Start};
 use pixelfox_proto::{Generation, Lease};
 
 use crate::disk_ground::{Ground, attempt, bytes, path, removal};
@@ -48,6 +48,36 @@ async fn a_late_stream_of_a_deleted_generation_does_not_land() {
     assert!(ground.read(AT).is_none() && ground.names(".pixelfox/incoming").is_empty());
     ground.moved(AT, &data, attempt(12, 3)).await.unwrap();
     assert_eq!(ground.generation(AT), Some(3));
+}
+
+#[tokio::test]
+async fn what_was_on_its_way_goes_with_the_attempt_that_is_given_up_and_only_that() {
+    // Streams for two paths are cut short, their bytes are kept to be gone on with. One attempt is given up: its bytes go,
+    // and its file begins at 0 when it comes anew; the other one goes on. An order that is no giving up takes nothing.
+    let (ground, other) = (Ground::new().await, "original/2026/11/24/b.png");
+    let data = bytes(1, 1_000_000);
+    for at in [AT, other] {
+        let begun = crate::disk_ground::begin(at, &data, Some(attempt(11, 2)));
+        let mut cut = ground.receiver.begin(&ground.pool(), begun).await.unwrap();
+        crate::disk_ground::send(&mut cut, &data[..700_000], 0).unwrap();
+        drop(cut);
+    }
+    let lie_there = || ground.names(".pixelfox/incoming").len();
+    assert_eq!(lie_there(), 2);
+    assert_eq!(ground.pool().trash(removal(other, 1)).await.unwrap(), Trashed::Missing);
+    assert_eq!(lie_there(), 2);
+    let given_up = Removal { reason: Reason::GivenUp, ..removal(AT, 2) };
+    assert_eq!(ground.pool().trash(given_up).await.unwrap(), Trashed::Missing);
+    assert_eq!(lie_there(), 1);
+    for (at, offered) in [(AT, 0), (other, 524_288)] {
+        let mut begun = crate::disk_ground::begin(at, &data, Some(attempt(12, 3)));
+        begun.start = Start::WhereItEnded;
+        let mut again = ground.receiver.begin(&ground.pool(), begun).await.unwrap();
+        assert_eq!(again.offer().await.unwrap().offset, offered, "{at}");
+        crate::disk_ground::send(&mut again, &data, usize::try_from(offered).unwrap()).unwrap();
+        again.finish().await.unwrap();
+    }
+    assert_eq!(lie_there(), 0);
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 //! done.
 
 use pixelfox_proto::v1;
+use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 use tonic::{Code, Status};
 
 use crate::dispatch::{pools, two_nodes};
@@ -22,13 +23,45 @@ macro_rules! refused {
     };
 }
 
-/// No job was made, and the image is where it was.
-async fn assert_nothing_happened(office: &Office, uuid: &str, home: u64) {
-    let mut client = office.admin().await;
-    let jobs = client.list_jobs(admins(v1::ListJobsRequest::default())).await.unwrap().into_inner();
-    assert_eq!(jobs.jobs, [], "no job");
-    let image = client.get_image(admins(v1::GetImageRequest { uuid: uuid.into() })).await.unwrap().into_inner();
-    assert_eq!(image.pool_id, home);
+/// Everything that a person can change.
+const TABLES: [&str; 13] = [
+    "images",
+    "files",
+    "replicas",
+    "jobs",
+    "pools",
+    "settings",
+    "audit",
+    "requests",
+    "left_out",
+    "left_out_ranges",
+    "deleted_images",
+    "retired_pools",
+    "nodes_with_pools",
+];
+
+/// Each row of these tables, with every value.
+async fn books(office: &Office) -> Vec<String> {
+    let url = format!("sqlite://{}", office.dir.path().join("pixelfox.db").display());
+    let mut conn = SqliteConnection::connect(&url).await.unwrap();
+    let mut rows = Vec::new();
+    for table in TABLES {
+        let columns =
+            format!("SELECT group_concat('quote(' || name || ')', '||'',''||') FROM pragma_table_info('{table}')");
+        let columns: String = sqlx::query_scalar(AssertSqlSafe(columns)).fetch_one(&mut conn).await.unwrap();
+        let all = format!("SELECT '{table} ' || {columns} FROM {table}");
+        rows.extend(sqlx::query_scalar::<_, String>(AssertSqlSafe(all)).fetch_all(&mut conn).await.unwrap());
+    }
+    rows.sort();
+    rows
+}
+
+/// The books are as they were.
+async fn assert_nothing_happened(office: &Office, before: &[String]) {
+    let now = books(office).await;
+    let differs: Vec<_> = now.iter().filter(|row| !before.contains(row)).collect();
+    assert!(now == before, "{differs:#?}");
+    assert!(now.len() > 5, "an image, two pools, what was done to them: {now:?}");
 }
 
 #[tokio::test]
@@ -41,6 +74,7 @@ async fn ids_that_are_unknown_are_named() {
         |source_pool_id, target_pool_id| v1::MovePoolRequest { source_pool_id, target_pool_id, ..Default::default() };
     let to = |uuids, target_pool_id| v1::MoveImagesRequest { uuids, target_pool_id, ..Default::default() };
     let no_image = format!("uuids: no image {NOBODY}");
+    let before = books(&office).await;
     refused! { office,
         move_images(to(uuids(), s02.pool())) => NotFound, no_image;
         move_images(to(vec!["12".into()], s02.pool())) => InvalidArgument, "`12` is no image UUID";
@@ -64,7 +98,7 @@ async fn ids_that_are_unknown_are_named() {
         cancel_jobs(some(vec![99])) => NotFound, "ids: no job 99";
         retry_jobs(some((90..110).collect())) => NotFound, "ids: no job 90, 91, 92, 93, 94, 95, 96, 97, 98, 99 and 10 more";
     }
-    assert_nothing_happened(&office, &upload.uuid, s01.pool()).await;
+    assert_nothing_happened(&office, &before).await;
     office.close().await;
 }
 
@@ -84,6 +118,7 @@ async fn a_target_that_cannot_be_is_refused_and_one_that_is_away_is_not() {
     let update_mask = Some(prost_types::FieldMask { paths: vec!["is_active".into()] });
     let ask = v1::UpdatePoolRequest { pool, update_mask, ..Default::default() };
     office.admin().await.update_pool(admins(ask)).await.unwrap();
+    let before = books(&office).await;
     let not_active = format!("target_pool_id: pool {name} ({there}) is not active; activate it or choose another");
     refused! { office,
         move_pool(pool_move(here)) => InvalidArgument, "is the source itself; choose another";
@@ -91,7 +126,7 @@ async fn a_target_that_cannot_be_is_refused_and_one_that_is_away_is_not() {
         move_pool(v1::MovePoolRequest { dry_run: true, ..pool_move(there) }) => FailedPrecondition, not_active;
         move_images(one(there)) => FailedPrecondition, not_active;
     }
-    assert_nothing_happened(&office, &upload.uuid, here).await;
+    assert_nothing_happened(&office, &before).await;
     let nowhere = office.admin().await.move_images(admins(one(here))).await.unwrap().into_inner();
     assert_eq!((nowhere.images, nowhere.skipped_total), (0, 1));
     assert!(nowhere.skipped[0].contains("already"), "{nowhere:?}");
@@ -111,7 +146,8 @@ async fn a_target_that_cannot_be_is_refused_and_one_that_is_away_is_not() {
 #[tokio::test]
 async fn more_than_a_request_may_have_is_refused_as_a_whole() {
     // 10,001 UUIDs or ids; one that is known is among them.
-    let (office, s01, s02, upload) = two_nodes().await;
+    let (office, _s01, s02, upload) = two_nodes().await;
+    let before = books(&office).await;
     let uuids = vec![upload.uuid.clone(); 10_001];
     let many = (0..10_001).map(|number| format!("{number:08}-0000-4000-8000-000000000000")).collect();
     let jobs = v1::ChangeJobsRequest { ids: (1..10_002).collect(), ..Default::default() };
@@ -125,7 +161,7 @@ async fn more_than_a_request_may_have_is_refused_as_a_whole() {
         verify_images(v1::VerifyImagesRequest { uuids: many, pool_id: 0 })
             => InvalidArgument, "uuids: 10001 images in one request, at most 10000 go; send several";
     }
-    assert_nothing_happened(&office, &upload.uuid, s01.pool()).await;
+    assert_nothing_happened(&office, &before).await;
     office.close().await;
 }
 
@@ -145,6 +181,7 @@ async fn a_page_token_of_another_list_is_refused() {
         client.update_settings(admins(v1::UpdateSettingsRequest { settings })).await.unwrap();
     }
     let of_images = client.list_images(admins(images(String::new(), 0))).await.unwrap().into_inner().next_page_token;
+    let before = books(&office).await;
     let of_audit =
         client.list_audit(admins(audit(String::new(), String::new()))).await.unwrap().into_inner().next_page_token;
     assert!(!of_images.is_empty() && !of_audit.is_empty());
@@ -162,5 +199,6 @@ async fn a_page_token_of_another_list_is_refused() {
         list_jobs(jobs("no token".into())) => InvalidArgument, none;
         list_audit(audit("no token".into(), String::new())) => InvalidArgument, none;
     }
+    assert_nothing_happened(&office, &before).await;
     office.close().await;
 }

@@ -24,6 +24,7 @@ mod openapi;
 mod outcomes;
 mod pool_admin;
 mod pool_form;
+mod pooler;
 mod postgres;
 mod processes;
 mod programs;

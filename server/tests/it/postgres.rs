@@ -114,7 +114,7 @@ pub(crate) async fn database() -> String {
 }
 
 /// PostgreSQL does not run as root: then it is `postgres`, the owner that the package makes.
-fn as_owner() -> Command {
+pub(crate) fn as_owner() -> Command {
     if rustix::process::getuid().is_root() {
         let mut command = Command::new("setpriv");
         command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups", "--"]);

@@ -1,6 +1,7 @@
 //! The store's suite: whatever happens in whatever order, the books stay true.
 
 mod ending;
+mod pools;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,6 +16,7 @@ use pixelfox_server::{
 };
 use proptest::prelude::*;
 
+use self::pools::{PoolChange, any_pool_change};
 use crate::store_books::{Books, ask, at, done, draft, hello, image, node, pool, result, upload};
 
 /// One thing that happens. Numbers choose among what there is.
@@ -34,6 +36,7 @@ enum Event {
     AskChecks { which: usize },
     Check { which: usize, how: u8 },
     DeletePool,
+    ChangePool { of_s01: bool, how: PoolChange },
     Change { change: JobChange, which: usize },
     Queue { paused: bool },
     LoseSession { of_s01: bool },
@@ -58,6 +61,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         1 => any::<usize>().prop_map(|which| Event::AskChecks { which }),
         3 => (any::<usize>(), 0_u8..6).prop_map(|(which, how)| Event::Check { which, how }),
         2 => Just(Event::DeletePool),
+        3 => (any::<bool>(), any_pool_change()).prop_map(|(of_s01, how)| Event::ChangePool { of_s01, how }),
         5 => (any_change(), any::<usize>()).prop_map(|(change, which)| Event::Change { change, which }),
         1 => any::<bool>().prop_map(|paused| Event::Queue { paused }),
         1 => any::<bool>().prop_map(|of_s01| Event::LoseSession { of_s01 }),
@@ -146,8 +150,9 @@ impl World {
                 store.commit_upload(upload(self.uploaded), at(self.now)).await.unwrap();
             }
             Event::Plan { first, count, back } => {
-                let plan = ask(first..first + count, if back { 1 } else { self.second });
-                drop(store.plan_move_images(plan, at(self.now)).await); // refused where none is known
+                let target = if back { 1 } else { self.second };
+                let planned = store.plan_move_images(ask(first..first + count, target), at(self.now)).await;
+                assert!(planned.is_err() || self.books.pool(target).await.is_active); // or where no image is known
             }
             Event::PlanPool { back, limit } => self.plan_pool(back, limit).await,
             Event::Slice => self.slices().await,
@@ -181,6 +186,7 @@ impl World {
             Event::AskChecks { which } => self.ask_checks(which).await,
             Event::Check { which, how } => self.check(which, how).await,
             Event::DeletePool => self.delete_pool().await,
+            Event::ChangePool { of_s01, how } => self.change_pool(if of_s01 { self.second } else { 1 }, how).await,
             Event::Change { change, which } => {
                 let jobs = store.list_jobs(JobFilter::default(), everything()).await.unwrap().items;
                 if let Some(job) = chosen(&jobs, which) {
@@ -230,6 +236,12 @@ impl World {
     async fn plan_pool(&self, back: bool, limit: u64) {
         let (source, target) = if back { (pool(self.second), pool(1)) } else { (pool(1), pool(self.second)) };
         let ask = |rule| PoolMoveAsk { source, target, limit, rule, request_id: String::new() };
+        if !self.books.pool(target.get()).await.is_active {
+            for rule in [PlanRule::DryRun, PlanRule::Start] {
+                self.books.store.plan_move_pool(ask(rule), at(self.now)).await.unwrap_err();
+            }
+            return;
+        }
         let dry = self.books.store.plan_move_pool(ask(PlanRule::DryRun), at(self.now)).await.unwrap();
         let batch = self.books.store.plan_move_pool(ask(PlanRule::Start), at(self.now)).await.unwrap();
         assert_eq!((dry.images, dry.bytes, &dry.skipped), (batch.images, batch.bytes, &batch.skipped));
@@ -310,7 +322,10 @@ impl World {
     async fn lease(&mut self, back: bool, jobs: u32) {
         let mut order = if back { self.books.order(self.second, 1) } else { self.books.order(1, self.second) };
         order.jobs = jobs;
-        for job in self.books.store.lease_jobs(order, at(self.now)).await.unwrap().jobs {
+        let before = self.books.pool(order.target.get()).await;
+        let leased = self.books.store.lease_jobs(order, at(self.now)).await.unwrap().jobs;
+        self.assert_heeds(&before, &leased).await;
+        for job in leased {
             for file in &job.files {
                 let highest = self.generations.entry(file.path.to_string()).or_insert(1);
                 assert!(file.generation.0 > *highest, "a generation never comes twice");

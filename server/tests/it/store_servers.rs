@@ -152,7 +152,7 @@ async fn two() -> (Books, Store) {
     shared(Books::postgres().await).await
 }
 
-async fn shared(mut books: Books) -> (Books, Store) {
+pub(crate) async fn shared(mut books: Books) -> (Books, Store) {
     let other = Store::open(&books.home.url()).await.unwrap();
     assert_eq!(books.store.enter(node("a"), at(0)).await.unwrap(), []);
     assert_eq!(other.enter(node("b"), at(0)).await.unwrap(), []);

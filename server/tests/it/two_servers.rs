@@ -11,11 +11,11 @@ use crate::postgres;
 use crate::{postgres::Cluster, store_lost::Proxy};
 
 /// Servers `a` and `b`; `s01` is attached to a, `s02` to b, each with a healthy pool that both servers know of.
-struct Pair {
-    a: Office,
-    b: Office,
-    s01: FakeNode,
-    s02: FakeNode,
+pub(crate) struct Pair {
+    pub(crate) a: Office,
+    pub(crate) b: Office,
+    pub(crate) s01: FakeNode,
+    pub(crate) s02: FakeNode,
     database: String,
 }
 
@@ -26,7 +26,7 @@ impl Pair {
     }
 
     /// Each server reaches the database by a way of its own.
-    async fn open_by(database: &str, way_of_b: &str) -> Self {
+    pub(crate) async fn open_by(database: &str, way_of_b: &str) -> Self {
         let (a, b) = (Office::open_one_of("a", database).await, Office::open_one_of("b", way_of_b).await);
         let (s01, s02) = (FakeNode::attach(&a, "s01").await, FakeNode::attach(&b, "s02").await);
         for office in [&a, &b] {
@@ -40,7 +40,7 @@ impl Pair {
         Self { a, b, s01, s02, database: database.to_owned() }
     }
 
-    async fn close(self) {
+    pub(crate) async fn close(self) {
         self.a.close().await;
         self.b.close().await;
     }
@@ -51,7 +51,7 @@ impl Pair {
     }
 
     /// One whole move from s01 to s02, asked of b.
-    async fn move_over(&mut self, upload: &Upload) {
+    pub(crate) async fn move_over(&mut self, upload: &Upload) {
         let mut watcher = self.b.books.watch();
         let batch = self.b.move_to(&[upload], self.s02.pool()).await;
         let (id, _) = self.s01.push().await;
@@ -181,6 +181,11 @@ async fn a_job_of_which_half_comes_from_a_trash_ends_though_no_server_has_both_n
     let batch = pair.b.move_to(&[&upload], pair.s02.pool()).await;
     let (id, purged) = purge(&mut pair.s02).await;
     assert_eq!((purged.files.len(), purged.files[0].stored_path.as_str()), (1, upload.path.as_str()));
+    let child = pair.b.only_child(&batch).await.id;
+    for server in [&pair.a, &pair.b] {
+        let waiting_for = server.job(child).await.waiting_for;
+        assert!(waiting_for.ends_with(" is being purged"), "whichever server is asked: `{waiting_for}`");
+    }
     pair.s02.end(id, vec![upload.result(Outcome::Done)]).await;
     let (id, push) = pair.s01.push().await;
     assert_eq!(push.files.len(), 2);

@@ -45,6 +45,7 @@ impl World {
         self.attach(true).await;
         self.attach(false).await;
         self.books.store.resume_queue(at(self.now)).await.unwrap();
+        self.open_pools().await;
         let paused = JobFilter { state: Some(JobState::Paused), ..JobFilter::default() };
         change_all(&self.books.store, JobChange::Resume, WhichJobs::Filter(paused), self.now).await;
         for round in 0..100 {
