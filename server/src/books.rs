@@ -75,7 +75,7 @@ impl Books {
         let upkeep = Upkeep::start(store.clone(), Arc::clone(&sessions), events.clone(), settle.clone(), sweep);
         let accounts = Accounts::new(store.clone());
         let whois = Whois::new(replication_secret.clone(), tls_ca_file);
-        let diagnose = Diagnose::new(store.clone(), Arc::clone(&sessions), whois);
+        let diagnose = Diagnose::new(store.clone(), Arc::clone(&sessions), whois, node);
         let readers = TaskTracker::new();
         let rooms = Rooms { store, accounts, sessions, settle, events, diagnose, wake, readers };
         Ok(Self { rooms, dispatch, upkeep, replication_secret, admin_token })

@@ -1,7 +1,7 @@
 //! `/admin/diagnose`: what commonly goes wrong, looked for now. First what is to be done, then tables of nodes and pools,
 //! a matrix of who reaches whom, and every line.
 
-use std::{collections::BTreeMap, convert::Infallible, time::Duration};
+use std::{collections::BTreeMap, convert::Infallible, sync::Arc, time::Duration};
 
 use askama::Template;
 use axum::{
@@ -17,10 +17,12 @@ use serde::Deserialize;
 use tokio::time::{Instant, timeout_at};
 use tonic::Streaming;
 
-use crate::{assets, live, trouble::Trouble, view::View, visit::Visit, words::fill};
+use super::storage;
+use crate::{assets, live, show::Exact, trouble::Trouble, view::View, visit::Visit, words::fill};
 
 const OF_NODES: [&str; 6] = ["attached", "node_id", "secret", "clock", "version", "environment"];
 const OF_POOLS: [&str; 6] = ["node_id", "base_path", "same_directory", "write", "space", "public_base_url"];
+const OF_WAYS: [&str; 2] = ["upload_api_url", "secret"];
 /// A service that takes longer than every question together has stopped.
 const WITHIN: Duration = Duration::from_secs(120);
 
@@ -75,6 +77,9 @@ struct Line {
     check: &'static str,
     message: String,
     advice: String,
+    /// By whom it was seen, and when.
+    by: String,
+    at: Option<Exact>,
     /// Where it can be changed.
     place: &'static str,
 }
@@ -115,7 +120,7 @@ pub(crate) async fn page(visit: Visit, Query(asked): Query<Asked>) -> Result<Res
     if asked.live.is_empty() {
         let mut stream = visit.admin().diagnose(v1::DiagnoseRequest { pool_id: asked.pool }).await?.into_inner();
         while !run.is_over {
-            run.gather(&mut stream, WITHIN, &visit.view).await;
+            run.gather(&mut stream, WITHIN, &visit).await;
         }
     }
     Ok(Html(run.page(&visit.view, &asked)?).into_response())
@@ -125,15 +130,16 @@ pub(crate) async fn page(visit: Visit, Query(asked): Query<Asked>) -> Result<Res
 async fn live(visit: Visit, asked: Asked) -> Result<Response, Trouble> {
     let lines = visit.admin().diagnose(v1::DiagnoseRequest { pool_id: asked.pool }).await?.into_inner();
     let hello = Event::default().event("hello").data(assets::VERSION.as_str());
+    let visit = Arc::new(visit);
     let patches = stream::unfold(Some((Run::new(), lines)), move |state| {
-        let (view, asked) = (visit.view.again(), asked.clone());
+        let (visit, asked) = (Arc::clone(&visit), asked.clone());
         async move {
             let (mut run, mut lines) = state?;
             if run.is_over {
                 return Some((Ok(Event::default().event("done").data("")), None));
             }
-            run.gather(&mut lines, run.rest(), &view).await;
-            let event = match run.page(&view, &asked) {
+            run.gather(&mut lines, run.rest(), &visit).await;
+            let event = match run.page(&visit.view.again(), &asked) {
                 Ok(html) => live::patch(&html),
                 Err(trouble) => Event::default().event("trouble").data(trouble.status.as_str()),
             };
@@ -163,14 +169,17 @@ impl Run {
     }
 
     /// What comes within `wait`; a service that takes longer than every question together has stopped.
-    async fn gather(&mut self, lines: &mut Streaming<v1::Finding>, wait: Duration, view: &View) {
+    async fn gather(&mut self, lines: &mut Streaming<v1::Finding>, wait: Duration, visit: &Visit) {
         let (until, end) = (Instant::now() + wait, self.begin + WITHIN);
         loop {
             match timeout_at(until.min(end), lines.message()).await {
                 Ok(Ok(Some(finding))) => self.findings.push(finding),
-                Ok(Ok(None)) => return self.is_over = true,
+                Ok(Ok(None)) => {
+                    self.is_over = true;
+                    return storage::note_ways(visit, &self.findings).await;
+                }
                 Ok(Err(status)) => self.broken = Some(status.message().to_owned()),
-                Err(_) if Instant::now() >= end => self.broken = Some(view.w.diagnose.too_long.to_owned()),
+                Err(_) if Instant::now() >= end => self.broken = Some(visit.view.w.diagnose.too_long.to_owned()),
                 Err(_) => return,
             }
             if self.broken.is_some() {
@@ -182,8 +191,9 @@ impl Run {
     fn page(&self, view: &View, asked: &Asked) -> Result<String, Trouble> {
         let findings = &self.findings;
         let count = |status: Status| findings.iter().filter(|it| it.status() == status).count() as u64;
-        let lines: Vec<(&v1::Finding, Line)> =
+        let mut lines: Vec<(&v1::Finding, Line)> =
             findings.iter().enumerate().map(|(at, finding)| (finding, line(view, at, finding))).collect();
+        lines.sort_by_key(|(finding, _)| place_of(finding));
         let mut to_do: Vec<&(&v1::Finding, Line)> = lines.iter().filter(|(it, _)| it.status() != Status::Ok).collect();
         to_do.sort_by_key(|(it, _)| std::cmp::Reverse(it.status()));
         let w = &view.w.diagnose;
@@ -221,7 +231,30 @@ fn line(view: &View, at: usize, finding: &v1::Finding) -> Line {
         check: name(view, &finding.check),
         message: finding.message.clone(),
         advice: finding.advice.clone(),
+        by: by(view, finding),
+        at: view.show.at(finding.measured_at.as_ref()),
         place,
+    }
+}
+
+/// Where a line stands: nodes, pools, ways; then by name, then as the tables have the checks. They come in no order.
+fn place_of(finding: &v1::Finding) -> (usize, &str, usize) {
+    let (kind, checks): (usize, &[&str]) = match finding.subject.split(' ').next() {
+        Some("node") => (0, &OF_NODES),
+        Some("pool") => (1, &OF_POOLS),
+        _ => (2, &OF_WAYS),
+    };
+    let check = checks.iter().position(|check| *check == finding.check).unwrap_or(checks.len());
+    (kind, &finding.subject, check)
+}
+
+/// `Knoten s01`; empty where the service does not say it.
+fn by(view: &View, finding: &v1::Finding) -> String {
+    let w = &view.w.diagnose;
+    match finding.measured_by.split_once(' ') {
+        Some(("node", name)) => fill(w.by_node, &[("name", name)]),
+        Some(("server", name)) => fill(w.by_server, &[("name", name)]),
+        _ => String::new(),
     }
 }
 

@@ -29,6 +29,9 @@ words! {
         subject: "Wo", "Where";
         check: "Prüfung", "Check";
         seen: "Befund", "Found";
+        measured: "Gesehen von", "Seen by";
+        by_node: "Knoten {name}", "node {name}";
+        by_server: "Server {name}", "server {name}";
         ok: "OK", "OK";
         warning: "Hinweis", "Warning";
         failed: "Fehler", "Failed";

@@ -23,6 +23,10 @@ words! {
         api_ok: "API OK", "API OK";
         api_bad: "API Fehler", "API error";
         api_unknown: "API nicht geprüft", "API not checked";
+        api_how: "Noch nicht geprüft, seit dieser Server läuft: „Zustand prüfen“ oder die Diagnose lässt die anderen Knoten die Upload API URL versuchen",
+            "Not checked yet since this server was started: `Check health` or the diagnosis has the other nodes try the upload API URL";
+        api_nobody: "Die Upload API URL ist nicht geprüft: kein anderer Knoten ist hier verbunden, der sie versuchen könnte.",
+            "The upload API URL was not checked: no other node is attached here that could try it.";
         checked: "geprüft {when}", "checked {when}";
         public_url: "Public Base URL", "Public base URL";
         upload_url: "Upload API URL", "Upload API URL";

@@ -84,3 +84,61 @@ async fn a_diagnosis_begins_by_its_button_and_comes_bit_by_bit_to_a_script() {
     assert!(at("event: hello") < at("event: patch") && at("not attached") < at("event: done"), "{}", events.html);
     assert!(events.html.contains("1 in Ordnung"), "{}", events.html);
 }
+
+#[tokio::test]
+async fn lines_stand_in_one_order_however_they_come_with_who_saw_them() {
+    // They come as each is known: a way before a pool before a node. The page has nodes, pools, ways, each by name.
+    let fake = Fake::new();
+    fake.on("diagnose", |_: v1::DiagnoseRequest| {
+        let at = Some(prost_types::Timestamp { seconds: 1_700_000_000, nanos: 0 });
+        let seen = |by: &str, line| v1::Finding { measured_at: at, measured_by: by.to_owned(), ..line };
+        Ok(vec![
+            seen("node s01", finding("s01 -> s02", "upload_api_url", Status::Failed, "can't reach", "fifth")),
+            seen("node s02", finding("pool img2", "write", Status::Failed, "not writable", "fourth")),
+            seen("node s01", finding("pool img1", "write", Status::Failed, "not writable", "third")),
+            seen("server <a>", finding("node s02", "clock", Status::Failed, "behind", "second")),
+            seen("server <a>", finding("node s01", "clock", Status::Failed, "behind", "first")),
+        ])
+    });
+    let page = get(&pages(&fake), "/admin/diagnose?start=1", &[]).await;
+    let places: Vec<_> = ["first", "second", "third", "fourth", "fifth"]
+        .map(|advice| page.html.find(&format!("<strong>{advice}</strong>")).unwrap())
+        .to_vec();
+    assert!(places.is_sorted(), "{}", page.html);
+    for want in
+        ["Gesehen von: Knoten s02, <time datetime=\"2023-11-14T22:13:20Z\"", "Gesehen von: Server &#60;a&#62;, <time"]
+    {
+        assert!(page.html.contains(want), "{want}: {}", page.html);
+    }
+}
+
+#[tokio::test]
+async fn what_a_diagnosis_saw_of_upload_urls_is_in_the_table_of_pools() {
+    // Before it nobody has tried, and the table says how to; afterwards the worst that any node saw of each pool's URL.
+    let fake = Fake::empty_cluster();
+    fake.on("list_pools", |_: v1::ListPoolsRequest| {
+        let pool =
+            |id, name: &str| v1::Pool { id, name: name.to_owned(), healthy: true, online: true, ..v1::Pool::default() };
+        Ok(v1::ListPoolsResponse { pools: vec![pool(1, "Default"), pool(2, "img1")] })
+    });
+    fake.on("diagnose", |_: v1::DiagnoseRequest| {
+        let way = |subject: &str, pool_id, status, message: &str| v1::Finding {
+            pool_id,
+            ..finding(subject, "upload_api_url", status, message, "")
+        };
+        Ok(vec![
+            way("s01 -> local", 1, Status::Ok, "leads to local"),
+            way("local -> s01", 2, Status::Failed, "nobody is there"),
+            way("s02 -> s01", 2, Status::Ok, "leads to s01"),
+        ])
+    });
+    let pages = pages(&fake);
+    let before = get(&pages, "/admin/storage", &[]).await;
+    assert_eq!(before.html.matches("API nicht geprüft").count(), 2, "{}", before.html);
+    assert!(before.html.contains("oder die Diagnose lässt die anderen Knoten"), "{}", before.html);
+    get(&pages, "/admin/diagnose?start=1", &[]).await;
+    let after = get(&pages, "/admin/storage", &[]).await;
+    let counts = ["API nicht geprüft", "API OK", "API Fehler"].map(|word| after.html.matches(word).count());
+    assert_eq!(counts, [0, 1, 1], "{}", after.html);
+    assert!(after.html.contains("Nobody is there"), "{}", after.html);
+}

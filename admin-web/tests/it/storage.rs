@@ -240,6 +240,7 @@ async fn what_is_done_to_a_pool_says_so_in_its_row() {
         }
         let url = v1::Finding {
             check: "upload_api_url".into(),
+            pool_id: asked.id,
             status: finding::Status::Warning.into(),
             message: "s02 can't reach it".into(),
             ..v1::Finding::default()

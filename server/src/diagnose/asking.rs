@@ -1,6 +1,7 @@
 //! The questions: to a pool's node, to a URL from another node, to a URL as a browser would ask it. What was answered goes
 //! to `checks`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Method, StatusCode};
@@ -13,6 +14,7 @@ use super::checks::{base_path, public_base_url, same_directory, secret, space, u
 use super::seen::{Cluster, pool_subject};
 use super::{Diagnose, Finding};
 use crate::catalog::{Pool, Settings};
+use crate::clock;
 use crate::sessions::{LeftFile, PoolHealth, Seat, TargetFound, above_reserve};
 
 /// A probe file is left for so long at most; it is taken away as soon as its URL was tried.
@@ -27,26 +29,26 @@ impl Diagnose {
                 return vec![base_path::not_tried(pool, &why)];
             }
             Some(Seat::Elsewhere(node)) => {
-                // Nobody here can ask it; what it last told its own server is in the books.
-                let Some(health) = Seat::Elsewhere(node).pool(pool.id) else {
-                    let why = text!(
-                        de "Knoten {} ist mit einem anderen Server verbunden und hat es dem noch nicht gesagt",
-                        en "node {} is attached to another server, and has not told it yet",
-                        pool.node
-                    );
-                    return vec![base_path::not_tried(pool, &why)];
-                };
-                return of_disk(pool, &health, settings, Duration::ZERO);
+                // Nobody here can ask it. What browsers get is the same from here.
+                let told = Seat::Elsewhere(Arc::clone(&node)).pool(pool.id);
+                let public = self.ask_public(pool, None, None).await;
+                return vec![base_path::elsewhere(pool, &node, told.as_ref()), public];
             }
             Some(Seat::Here(session)) => session,
         };
         let begin = Instant::now();
         let (health, left) = match self.sessions.probe_and_leave(&session, pool.id, LEAVE_SECONDS).await {
             Ok(found) => found,
-            Err(fault) if fault.kind() == FaultKind::TimedOut => return vec![write::hangs(pool, fault.text())],
+            Err(fault) if matches!(fault.kind(), FaultKind::TimedOut | FaultKind::Unavailable) => {
+                let lives = fault.kind() == FaultKind::TimedOut && session.was_heard_since(begin);
+                let culprit = if lives { write::Culprit::Disk } else { write::Culprit::Process };
+                return vec![write::hangs(pool, culprit, fault.text())];
+            }
             Err(fault) => return vec![base_path::not_tried(pool, &fault.text())],
         };
-        let mut found = of_disk(pool, &health, settings, begin.elapsed());
+        let seen = of_disk(pool, &health, settings, begin.elapsed()).into_iter();
+        let mut found: Vec<Finding> =
+            seen.map(|line| line.measured(format!("node {}", pool.node), clock::now())).collect();
         let domain = cluster.node(&pool.node).and_then(|seen| Some(seen.about()?.public_domain.as_str()));
         found.push(self.ask_public(pool, domain, left.as_ref().map(|left| &left.file)).await);
         if let Some(left) = left {
@@ -63,9 +65,10 @@ impl Diagnose {
             Ok(found) => {
                 let mut lines = vec![upload_api_url::judge(from, &target, &found)];
                 lines.extend(secret::between(from, to, &found));
-                lines
+                let measured = |line: Finding| line.measured(format!("node {from}"), clock::now()).of_pool(pool.id);
+                lines.into_iter().map(measured).collect()
             }
-            Err(not_tried) => vec![not_tried],
+            Err(not_tried) => vec![not_tried.of_pool(pool.id)],
         }
     }
 

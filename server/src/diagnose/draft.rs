@@ -1,34 +1,47 @@
-//! A pool as it shall be: may it be saved? Each finding names its field. What did not change is not asked about again.
+//! A pool as it shall be: may it be saved? Each finding names its field. Who saves is not asked again about what did not
+//! change; who wants to know is told about all of it.
 
 use std::path::Path;
 use std::time::Duration;
 
-use futures_util::{StreamExt as _, stream};
+use futures_util::future::join_all;
 use pixelfox_node::whois::{Found as Who, Silence};
 use pixelfox_proto::{Fault, FaultKind, NodeId, Text, text};
 
 use super::checks::public_base_url::{self, FileSeen, Tried};
 use super::checks::upload_api_url;
 use super::seen::{Cluster, Presence};
-use super::{AT_ONCE, Check, Diagnose, Finding, Status};
+use super::{Check, Diagnose, Finding, Status};
 use crate::catalog::{self, Pool, PoolDraft, PoolSpec, RefusalKind, Severity};
+use crate::clock;
 use crate::sessions::{Command, Place, Session};
 
 /// Lines about one URL that are told; further nodes are counted.
 const MOST_LINES: usize = 3;
+
+/// How much of a pool is asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// What is new: enough to save it.
+    Changed,
+    /// Everything.
+    All,
+}
 
 /// What of a pool is to be asked about.
 struct Draft<'a> {
     spec: PoolSpec,
     /// The pool that it changes.
     before: Option<&'a Pool>,
+    extent: Extent,
     subject: String,
 }
 
 impl Draft<'_> {
-    /// Whether one of these is new or another than before.
-    fn changed(&self, field: impl Fn(&Pool) -> &str, now: &str) -> bool {
-        self.before.is_none_or(|before| before.node != self.spec.node || field(before) != now)
+    /// Whether a field is to be asked about: everything is, or it is new or another than before.
+    fn asks(&self, field: impl Fn(&Pool) -> &str, now: &str) -> bool {
+        let is_new = |before: &Pool| before.node != self.spec.node || field(before) != now;
+        self.extent == Extent::All || self.before.is_none_or(is_new)
     }
 }
 
@@ -38,7 +51,7 @@ impl Diagnose {
     ///
     /// # Errors
     /// The books can't be read.
-    pub async fn draft(&self, draft: &PoolDraft, before: Option<&Pool>) -> Result<Vec<Finding>, Fault> {
+    pub async fn draft(&self, draft: &PoolDraft, before: Option<&Pool>, extent: Extent) -> Result<Vec<Finding>, Fault> {
         let (spec, rules) = PoolSpec::look_at(draft);
         let subject = format!("pool {}", spec.name);
         let mut found: Vec<Finding> =
@@ -51,26 +64,26 @@ impl Diagnose {
         let cluster = self.look().await?;
         let others: Vec<Pool> =
             cluster.pools.iter().filter(|pool| Some(pool.id) != before.map(|before| before.id)).cloned().collect();
-        let draft = Draft { spec, before, subject };
+        let draft = Draft { spec, before, extent, subject };
         let collisions = draft.spec.collisions(&others).into_iter();
         found.extend(collisions.map(|rule| of_form(&draft.subject, rule, RefusalKind::Exists)));
         let place = async {
-            let asks = path && draft.changed(|pool| &pool.base_path, &draft.spec.base_path);
+            let asks = path && draft.asks(|pool| &pool.base_path, &draft.spec.base_path);
             if asks { self.place(&cluster, &draft).await } else { Ok(Vec::new()) }
         };
         let ways = async {
-            let asks = upload && draft.changed(|pool| &pool.upload_api_url, &draft.spec.upload_api_url);
+            let asks = upload && draft.asks(|pool| &pool.upload_api_url, &draft.spec.upload_api_url);
             if asks { self.ways(&cluster, &draft).await } else { Vec::new() }
         };
         let public = async {
-            let asks = public && draft.changed(|pool| &pool.public_base_url, &draft.spec.public_base_url);
+            let asks = public && draft.asks(|pool| &pool.public_base_url, &draft.spec.public_base_url);
             if asks { Some(self.public(&cluster, &draft).await) } else { None }
         };
         let (place, ways, public) = tokio::join!(place, ways, public);
         found.extend(place?);
         found.extend(ways);
         found.extend(public);
-        Ok(found)
+        Ok(found.into_iter().map(|line| self.signed(line, cluster.now)).collect())
     }
 
     /// The node is known, and the directory is one that it allows and that is nobody else's; of a pool that has data, one
@@ -151,12 +164,16 @@ impl Diagnose {
         let target = upload_api_url::Target::of(cluster, node, url, draft.spec.legacy_node);
         let one = |from: NodeId| async move {
             match self.ask_target(&from, node, url).await {
-                Ok(found) if target.is_another_node(&found) => upload_api_url::judge(&from, &target, &found),
-                Ok(found) => at_most_a_doubt(upload_api_url::judge(&from, &target, &found)),
+                Ok(found) => {
+                    let line = upload_api_url::judge(&from, &target, &found);
+                    let line = line.measured(format!("node {from}"), clock::now());
+                    if target.is_another_node(&found) { line } else { at_most_a_doubt(line) }
+                }
                 Err(not_tried) => not_tried,
             }
         };
-        let lines: Vec<Finding> = stream::iter(from).map(one).buffered(AT_ONCE).collect().await;
+        // One question to each node: none has to wait for another's answer.
+        let lines = join_all(from.into_iter().map(one)).await;
         let (well, mut ill): (Vec<Finding>, Vec<Finding>) =
             lines.into_iter().partition(|line| line.status == Status::Ok);
         ill.dedup_by(|line, before| line.message == before.message);

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use pixelfox_proto::Text;
+use pixelfox_proto::{PoolId, Text};
 
-use crate::catalog::RefusalKind;
+use crate::catalog::{RefusalKind, UnixMillis};
 
 /// One line of the diagnosis: what was looked at, what was seen, what to change.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +25,12 @@ pub struct Finding {
     pub field: &'static str,
     /// What sort of no it is to a pool's form.
     pub refusal: RefusalKind,
+    /// The pool that it is about, where a way is tried for one.
+    pub pool: Option<PoolId>,
+    /// Who saw it: `node s01`, `server local`; empty: not said yet.
+    pub by: String,
+    /// When.
+    pub at: UnixMillis,
 }
 
 /// How something stands.
@@ -39,7 +45,7 @@ pub enum Status {
 }
 
 /// What is checked. Source: admin.proto, `Finding.check`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Check {
     /// The node has a session.
     Attached,
@@ -127,7 +133,22 @@ impl Finding {
             took: Duration::ZERO,
             field: check.field(),
             refusal: RefusalKind::Precondition,
+            pool: None,
+            by: String::new(),
+            at: UnixMillis(0),
         }
+    }
+
+    /// With who saw it, and when.
+    #[must_use]
+    pub fn measured(self, by: String, at: UnixMillis) -> Self {
+        Self { by, at, ..self }
+    }
+
+    /// About this pool.
+    #[must_use]
+    pub fn of_pool(self, pool: PoolId) -> Self {
+        Self { pool: Some(pool), ..self }
     }
 
     /// With what the asking took.

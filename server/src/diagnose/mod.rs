@@ -7,6 +7,7 @@ mod asking;
 mod checks;
 mod draft;
 mod finding;
+mod rounds;
 mod seen;
 
 use std::collections::BTreeSet;
@@ -14,18 +15,18 @@ use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt as _, stream};
 use pixelfox_node::whois::Whois;
-use pixelfox_proto::{Fault, NodeId, PoolId};
+use pixelfox_proto::{Fault, NodeId, PoolId, text};
+use tokio::time::Instant;
 
+pub use self::draft::Extent;
 pub use self::finding::{Check, Finding, Status};
 
+use self::rounds::{ALL_WITHIN, rounds};
 use self::seen::{About, Cluster, NodeSeen, Presence, pool_subject};
-use crate::catalog::{NodeRecord, Pool, Settings};
+use crate::catalog::{NodeRecord, Pool, Settings, UnixMillis};
 use crate::clock;
 use crate::sessions::{Seat, Sessions};
 use crate::store::Store;
-
-/// Questions under way at once: few enough that no node has many to answer.
-const AT_ONCE: usize = 32;
 
 /// Who looks. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -33,17 +34,28 @@ pub struct Diagnose {
     store: Store,
     sessions: Arc<Sessions>,
     whois: Whois,
+    /// This server's NODE_ID.
+    name: NodeId,
+}
+
+/// What a node is asked, or what is asked about it.
+#[derive(Clone, Debug)]
+enum Question {
+    /// About one of its pools.
+    Pool(Pool),
+    /// From this node to a pool of another.
+    Way(NodeId, Pool),
 }
 
 impl Diagnose {
     /// Looks into the books, asks attached nodes, and with `whois` what browsers would ask.
     #[must_use]
-    pub fn new(store: Store, sessions: Arc<Sessions>, whois: Whois) -> Self {
-        Self { store, sessions, whois }
+    pub fn new(store: Store, sessions: Arc<Sessions>, whois: Whois, name: NodeId) -> Self {
+        Self { store, sessions, whois, name }
     }
 
-    /// All checks, or those that concern one pool: nodes first, then pools, then from node to node, in the same order
-    /// each time; each line comes as soon as it and those before it are known. Dropped, it asks no further.
+    /// All checks, or those that concern one pool: first what nobody has to be asked for, then each line as soon as it is
+    /// known, in no order, so that a node or disk that hangs holds up only its own. Dropped, it asks no further.
     ///
     /// # Errors
     /// The books can't be read, or there is no such pool.
@@ -58,10 +70,9 @@ impl Diagnose {
         let concerned: Option<BTreeSet<NodeId>> =
             only.map(|_| cluster.pools.iter().map(|pool| pool.node.clone()).collect());
         let of_nodes = of_nodes(&cluster, concerned.as_ref());
-        let cluster = Arc::new(cluster);
-        let pools = self.clone().of_pools(Arc::clone(&cluster), settings);
-        let ways = self.clone().of_ways(cluster);
-        Ok(stream::iter(of_nodes).chain(pools).chain(ways))
+        let (this, now) = (self.clone(), cluster.now);
+        let of_nodes = of_nodes.into_iter().map(move |line| this.signed(line, now));
+        Ok(stream::iter(of_nodes).chain(self.clone().ask_all(cluster, settings)))
     }
 
     /// What concerns one pool itself: its directory, its room, its URLs.
@@ -72,9 +83,14 @@ impl Diagnose {
         let settings = self.store.settings().await?;
         let mut cluster = self.look().await?;
         cluster.pools = vec![self.store.get_pool(id).await?];
-        let cluster = Arc::new(cluster);
-        let pools = self.clone().of_pools(Arc::clone(&cluster), settings);
-        Ok(pools.chain(self.clone().of_ways(cluster)).collect().await)
+        let mut lines: Vec<Finding> = self.clone().ask_all(cluster, settings).collect().await;
+        lines.sort_by_key(|line| (line.subject.contains(" -> "), line.check, line.subject.clone()));
+        Ok(lines)
+    }
+
+    /// A line that no node has measured is this server's.
+    fn signed(&self, line: Finding, now: UnixMillis) -> Finding {
+        if line.by.is_empty() { line.measured(format!("server {}", self.name), now) } else { line }
     }
 
     /// What the books and the sessions say.
@@ -96,36 +112,64 @@ impl Diagnose {
         }
         nodes.sort_by(|a, b| a.node.cmp(&b.node));
         let (turned_away, version) = (self.sessions.turned_away(), env!("CARGO_PKG_VERSION").to_owned());
-        Ok(Cluster { nodes, pools, turned_away, version, now: clock::now() })
+        let page = self.sessions.of(&self.name).map(|session| session.hello().about.public_base_url.clone());
+        Ok(Cluster { nodes, pools, turned_away, version, page, now: clock::now() })
     }
 
-    fn of_pools(self, cluster: Arc<Cluster>, settings: Settings) -> impl Stream<Item = Finding> + Send {
-        let pools = cluster.pools.clone();
-        let one = move |pool: Pool| {
-            let (diagnose, cluster, settings) = (self.clone(), Arc::clone(&cluster), settings.clone());
-            async move { stream::iter(diagnose.ask_about(&cluster, &pool, &settings).await) }
-        };
-        stream::iter(pools).map(one).buffered(AT_ONCE).flatten()
-    }
-
-    /// From each attached node to every other node's pools, each URL once. Where no node is to be, none is asked for.
-    fn of_ways(self, cluster: Arc<Cluster>) -> impl Stream<Item = Finding> + Send {
-        let mut known = BTreeSet::new();
-        let mut ways = Vec::new();
-        let is_known = |node| cluster.node(node).is_some_and(|seen| seen.presence != Presence::Never);
-        for pool in cluster.pools.iter().filter(|pool| is_known(&pool.node)) {
-            for from in cluster.nodes.iter().filter(|seen| seen.about().is_some() && seen.node != pool.node) {
-                let way = (from.node.clone(), pool.node.clone(), pool.upload_api_url.clone());
-                if known.insert(way) {
-                    ways.push((from.node.clone(), pool.clone()));
-                }
+    /// Every question about these pools, each node's own.
+    fn ask_all(self, cluster: Cluster, settings: Settings) -> impl Stream<Item = Finding> + Send + use<> {
+        let (queues, cluster) = (queues(&cluster), Arc::new(cluster));
+        let this = self.clone();
+        let ask = move |question: Question| {
+            let (diagnose, cluster, settings) = (this.clone(), Arc::clone(&cluster), settings.clone());
+            async move {
+                let lines = match &question {
+                    Question::Pool(pool) => diagnose.ask_about(&cluster, pool, &settings).await,
+                    Question::Way(from, pool) => diagnose.ask_way(&cluster, from, pool).await,
+                };
+                lines.into_iter().map(|line| diagnose.signed(line, clock::now())).collect::<Vec<_>>()
             }
-        }
-        let one = move |(from, pool): (NodeId, Pool)| {
-            let (diagnose, cluster) = (self.clone(), Arc::clone(&cluster));
-            async move { stream::iter(diagnose.ask_way(&cluster, &from, &pool).await) }
         };
-        stream::iter(ways).map(one).buffered(AT_ONCE).flatten()
+        let late = move |question: Question| vec![self.signed(too_late(&question), clock::now())];
+        rounds(queues, Instant::now() + ALL_WITHIN, ask, late).map(stream::iter).flatten()
+    }
+}
+
+/// For each node its pools, and apart from them its ways to every other node's, each URL once: a disk that hangs holds up no
+/// way. Each node begins elsewhere, so that no node is asked by all others at once. Where no node is to be, none is asked
+/// for.
+fn queues(cluster: &Cluster) -> Vec<Vec<Question>> {
+    let is_known = |node| cluster.node(node).is_some_and(|seen| seen.presence != Presence::Never);
+    let mut queues = Vec::new();
+    for (at, seen) in cluster.nodes.iter().enumerate() {
+        let own = cluster.pools.iter().filter(|pool| pool.node == seen.node);
+        queues.push(own.cloned().map(Question::Pool).collect());
+        if seen.about().is_none() {
+            continue;
+        }
+        let mut urls = BTreeSet::new();
+        let others = cluster.pools.iter().filter(|pool| pool.node != seen.node && is_known(&pool.node));
+        let mut ways: Vec<Question> = others
+            .filter(|pool| urls.insert((pool.node.clone(), pool.upload_api_url.clone())))
+            .map(|pool| Question::Way(seen.node.clone(), pool.clone()))
+            .collect();
+        let middle = at % ways.len().max(1);
+        ways.rotate_left(middle);
+        queues.push(ways);
+    }
+    queues
+}
+
+/// The bound of all came before the answer.
+fn too_late(question: &Question) -> Finding {
+    let seconds = ALL_WITHIN.as_secs();
+    let why = text!(
+        de "nach {seconds} s für alle Prüfungen war noch keine Antwort da",
+        en "after {seconds} s for all checks there was no answer yet"
+    );
+    match question {
+        Question::Pool(pool) => checks::base_path::not_tried(pool, &why),
+        Question::Way(from, pool) => checks::upload_api_url::not_tried(from, &pool.node, &why).of_pool(pool.id),
     }
 }
 
@@ -139,6 +183,7 @@ fn of_nodes(cluster: &Cluster, concerned: Option<&BTreeSet<NodeId>>) -> Vec<Find
         found.extend(checks::version::judge(cluster, seen));
         found.extend(checks::environment::judge(seen));
     }
+    found.extend(checks::mixed_content::judge(cluster));
     let subjects: Option<BTreeSet<String>> = concerned.map(|nodes| {
         let of_nodes = nodes.iter().map(|node| format!("node {node}"));
         of_nodes.chain(cluster.pools.iter().map(pool_subject)).collect()

@@ -16,6 +16,8 @@ pub(crate) struct Cluster {
     pub(crate) turned_away: Vec<TurnedAway>,
     /// This server's version.
     pub(crate) version: String,
+    /// This server's pages as browsers see them, where its own node has said it.
+    pub(crate) page: Option<String>,
     /// When it was looked.
     pub(crate) now: UnixMillis,
 }

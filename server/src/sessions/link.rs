@@ -174,6 +174,11 @@ impl Session {
         self.life.lock().heard + SILENCE
     }
 
+    /// Whether a heartbeat has come since then.
+    pub fn was_heard_since(&self, then: Instant) -> bool {
+        self.life.lock().heard >= then
+    }
+
     /// Takes a heartbeat in.
     pub(super) fn hear(&self, beat: Heartbeat) -> Heard {
         let mut life = self.life.lock();

@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
-use pixelfox_proto::{Fault, FaultKind, NodeId, PoolId, Text, text};
+use pixelfox_proto::{Fault, FaultKind, NodeId, PoolId, text};
 
 use super::news::{CommandId, Found, LeftFile, TargetFound};
 use super::{Command, Outgoing, PoolHealth, Session, Sessions};
 
-/// A node that does not answer for so long has a disk that hangs.
+/// A node that does not answer for so long has a disk that hangs, or hangs itself. Longer than from one heartbeat to the
+/// next, so that the two can be told apart.
 const PROBE_WAIT: Duration = Duration::from_secs(10);
 /// What a node takes to give a URL up, and the answer's way back.
 const TARGET_WAIT: Duration = Duration::from_secs(25);
@@ -70,10 +71,6 @@ impl Sessions {
 
     async fn ask(&self, session: &Session, command: Command, wait: Duration) -> Result<(CommandId, Found), Fault> {
         let (id, node) = (self.next_id(), session.node());
-        let hangs = match command {
-            Command::ProbeTarget { .. } => Text::default(),
-            _ => text!(de "; hängt die Platte?", en "; does the disk hang?"),
-        };
         let answer = session.pending.put_probe(id);
         let gone = |end: super::SessionEnd| {
             Fault::unavailable(text!(de "Knoten {node} ist weg: {end}", en "node {node} has gone: {end}"))
@@ -97,11 +94,10 @@ impl Sessions {
                 session.pending.forget_probe(id);
                 let seconds = wait.as_secs();
                 let silent = text!(
-                    de "Knoten {node} hat nicht binnen {seconds} s geantwortet",
+                    de "Knoten {node} antwortet nicht (binnen {seconds} s)",
                     en "node {node} did not answer within {seconds} s"
                 );
-                let message = Text::join(&[silent, hangs], "");
-                Err(Fault::new(FaultKind::TimedOut, message))
+                Err(Fault::new(FaultKind::TimedOut, silent))
             }
         }
     }

@@ -1,7 +1,7 @@
 //! `Admin.Diagnose` over a real cluster: each thing that commonly goes wrong is staged, and exactly its line turns red
 //! and says what to change, where.
 
-use std::{ffi::OsString, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, ffi::OsString, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use pixelfox_node::{
@@ -28,17 +28,23 @@ pub(crate) async fn lines(admin: &mut Admin, pool_id: u64) -> Vec<v1::Finding> {
     lines
 }
 
-fn with(lines: &[v1::Finding], status: Status) -> Vec<(&str, &str)> {
+pub(crate) fn with(lines: &[v1::Finding], status: Status) -> Vec<(&str, &str)> {
     let these = lines.iter().filter(|line| line.status() == status);
     these.map(|line| (line.subject.as_str(), line.check.as_str())).collect()
 }
 
+/// Sorted: lines come in no order.
+fn sorted<'a>(mut these: Vec<(&'a str, &'a str)>) -> Vec<(&'a str, &'a str)> {
+    these.sort_unstable();
+    these
+}
+
 /// Waits until the red lines are these; then all lines, each of which that is not well says what to change.
-async fn red(admin: &mut Admin, want: &[(&str, &str)]) -> Vec<v1::Finding> {
+pub(crate) async fn red(admin: &mut Admin, want: &[(&str, &str)]) -> Vec<v1::Finding> {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     loop {
         let lines = lines(admin, 0).await;
-        if with(&lines, Status::Failed) == want {
+        if sorted(with(&lines, Status::Failed)) == sorted(want.to_vec()) {
             for line in &lines {
                 assert!(
                     !line.message.is_empty() && (line.status() == Status::Ok) == line.advice.is_empty(),
@@ -58,7 +64,7 @@ async fn red(admin: &mut Admin, want: &[(&str, &str)]) -> Vec<v1::Finding> {
 
 /// That a line is there whose message and advice have these words.
 #[track_caller]
-fn says(lines: &[v1::Finding], subject: &str, check: &str, words: &[&str]) {
+pub(crate) fn says(lines: &[v1::Finding], subject: &str, check: &str, words: &[&str]) {
     let line = lines.iter().filter(|line| line.subject == subject && line.check == check);
     let texts: Vec<String> = line.map(|line| format!("{} | {}", line.message, line.advice)).collect();
     assert!(texts.iter().any(|text| words.iter().all(|word| text.contains(word))), "{words:?}: {texts:#?}");
@@ -137,7 +143,7 @@ impl Door {
     }
 }
 
-async fn update(admin: &mut Admin, pool: v1::Pool, field: &str) {
+pub(crate) async fn update(admin: &mut Admin, pool: v1::Pool, field: &str) {
     let update_mask = Some(prost_types::FieldMask { paths: field.split(' ').map(str::to_owned).collect() });
     let request = v1::UpdatePoolRequest { pool: Some(pool), save_anyway: true, update_mask, expected_revision: 0 };
     admin.update_pool(request).await.unwrap();
@@ -145,19 +151,28 @@ async fn update(admin: &mut Admin, pool: v1::Pool, field: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_all_is_well_every_line_says_so() {
-    // Nodes, pools, and from each node to each other node, in this order; for one pool only what concerns it. Nothing is
-    // left of the files that were put under /uploads for it.
+    // Nodes, pools, and from each node to each other node; for one pool only what concerns it. Each line says who saw it.
+    // Nothing is left of the files that were put under /uploads for it.
     let cluster = TestCluster::start().await;
     let mut admin = cluster.admin();
     let all = red(&mut admin, &[]).await;
     assert_eq!(with(&all, Status::Warning), []);
-    let subjects: Vec<&str> = all.iter().map(|line| line.subject.as_str()).collect();
+    let subjects: BTreeSet<&str> = all.iter().map(|line| line.subject.as_str()).collect();
     let ways = ["s01 -> local", "s02 -> local", "local -> s01", "s02 -> s01", "local -> s02", "s01 -> s02"];
-    let mut want = vec!["node local", "node s01", "node s02", "pool Default", "pool img1", "pool img2"];
+    let mut want = BTreeSet::from(["node local", "node s01", "node s02", "pool Default", "pool img1", "pool img2"]);
     want.extend(ways);
-    let mut seen = subjects.clone();
-    seen.dedup();
-    assert_eq!(seen, want);
+    assert_eq!(subjects, want);
+    for line in &all {
+        let by = match (line.subject.as_str(), line.check.as_str()) {
+            (subject, _) if subject.starts_with("node ") => "server local".to_owned(),
+            (_, "public_base_url") => "server local".to_owned(),
+            ("pool Default", _) => "node local".to_owned(),
+            ("pool img1", _) => "node s01".to_owned(),
+            ("pool img2", _) => "node s02".to_owned(),
+            (way, _) => format!("node {}", way.split(' ').next().unwrap()),
+        };
+        assert!(line.measured_by == by && line.measured_at.is_some(), "{by}: {line:?}");
+    }
     for check in ["attached", "clock", "version", "base_path", "same_directory", "write", "space", "public_base_url"] {
         assert_eq!(all.iter().filter(|line| line.check == check).count(), 3, "{check}");
     }
@@ -227,7 +242,8 @@ async fn a_known_node_that_comes_back_with_another_secret_is_red_wherever_it_sho
         &["s02 has another REPLICATION_SECRET than local", "environment of node s02"],
     );
     says(&seen, "node s02", "attached", &["dials from 127.0.0.1", "`secret`"]);
-    assert_eq!(with(&seen, Status::Warning), [("node s02", "attached"), ("pool img2", "base_path")]);
+    let follows = [("node s02", "attached"), ("pool img2", "base_path")];
+    assert_eq!(sorted(with(&seen, Status::Warning)), follows);
     guest.stop().await;
     cluster.shutdown().await;
 }
@@ -254,7 +270,8 @@ async fn urls_that_lead_elsewhere_or_nowhere_are_red_with_the_right_ones() {
     door.now_to(cluster.storage_node("s02"));
     let ways = [("local -> s01", "upload_api_url"), ("s02 -> s01", "upload_api_url")];
     let seen = lines(&mut admin, 2).await;
-    assert_eq!(with(&seen, Status::Failed), [&[("pool img1", "public_base_url")], &ways[..]].concat());
+    let all = [&[("pool img1", "public_base_url")], &ways[..]].concat();
+    assert_eq!(sorted(with(&seen, Status::Failed)), sorted(all));
     says(&seen, "local -> s01", "upload_api_url", &["leads to node s02, not", &format!("{right}/api/internal/upload")]);
     door.now_to(cluster.storage_node("s01"));
 
@@ -328,8 +345,8 @@ async fn a_node_that_is_down_is_red_and_what_follows_from_it_is_not() {
     cluster.cluster().stop_storage_node("s02").await;
     let seen = red(&mut admin, &[("node s02", "attached")]).await;
     says(&seen, "node s02", "attached", &["last seen", "COORDINATOR_URL", "pool img2"]);
-    let follows = [("pool img2", "base_path"), ("local -> s02", "upload_api_url"), ("s01 -> s02", "upload_api_url")];
-    assert_eq!(with(&seen, Status::Warning), follows);
+    let follows = [("local -> s02", "upload_api_url"), ("pool img2", "base_path"), ("s01 -> s02", "upload_api_url")];
+    assert_eq!(sorted(with(&seen, Status::Warning)), follows);
     cluster.shutdown().await;
 }
 

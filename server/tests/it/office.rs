@@ -4,7 +4,6 @@ mod answers;
 
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
 use pixelfox_node::listen::{self, Routes};
 use pixelfox_node::plane::Plane;
 use pixelfox_node::secret::SecretPair;
@@ -22,10 +21,10 @@ use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
-use tonic::{Request, Status, Streaming};
+use tonic::{Request, Status};
 
-pub(crate) use self::answers::Web;
-use self::answers::{answered_at_once, pool_is_well};
+use self::answers::{Manners, pool_is_well, read};
+pub(crate) use self::answers::{Web, answered_at_once};
 
 pub(crate) const SECRET: &str = "a secret of the tests";
 pub(crate) const TOKEN: &str = "a token of the tests";
@@ -266,8 +265,20 @@ impl FakeNode {
         Ok(node)
     }
 
+    /// Attached and well, with manners of its own.
+    pub(crate) async fn attach_with(office: &Office, hello: v1::Hello, manners: Manners) -> Self {
+        let mut node = Self::dial_with(office, node_event::Event::Hello(hello), manners).await.unwrap();
+        node.welcome_where(|welcome| !welcome.pools.is_empty()).await;
+        node.heartbeat(true).await;
+        node
+    }
+
     /// A stream whose first word is this.
     pub(crate) async fn dial(office: &Office, first: node_event::Event) -> Result<Self, Status> {
+        Self::dial_with(office, first, answered_at_once).await
+    }
+
+    async fn dial_with(office: &Office, first: node_event::Event, manners: Manners) -> Result<Self, Status> {
         let (say, events) = mpsc::channel(64);
         say.send(v1::NodeEvent { event: Some(first) }).await.unwrap();
         let mut client = office.coordinator().await;
@@ -275,7 +286,7 @@ impl FakeNode {
         let incoming = within("the head of Attach", attach).await?.into_inner();
         let (heard, commands) = mpsc::channel(16);
         let mut reader = JoinSet::new();
-        reader.spawn(read(incoming, heard, say.downgrade()));
+        reader.spawn(read(incoming, heard, say.downgrade(), manners));
         Ok(Self { say, commands, _reader: reader, welcome: v1::Welcome::default() })
     }
 
@@ -365,27 +376,6 @@ impl FakeNode {
         loop {
             if let Err(end) = self.command().await {
                 return end;
-            }
-        }
-    }
-}
-
-/// Hands a node's commands on. What it is asked about directories and URLs is answered at once: as the directory's path
-/// says, else that all is well.
-async fn read(
-    mut incoming: Streaming<v1::NodeCommand>,
-    heard: mpsc::Sender<Result<v1::NodeCommand, Status>>,
-    say: mpsc::WeakSender<v1::NodeEvent>,
-) {
-    while let Some(command) = incoming.next().await {
-        match (command.as_ref().ok().and_then(answered_at_once), say.upgrade()) {
-            (Some(result), Some(say)) => {
-                drop(say.send(v1::NodeEvent { event: Some(node_event::Event::Result(result)) }).await);
-            }
-            _ => {
-                if heard.send(command).await.is_err() {
-                    return;
-                }
             }
         }
     }

@@ -34,7 +34,7 @@ async fn closed_port() -> String {
 }
 
 /// An older PixelFox, as far as it can be told: 204 where uploads go, and pong.
-async fn older_pixelfox() -> (String, JoinSet<()>) {
+pub(crate) async fn older_pixelfox() -> (String, JoinSet<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let mut serving = JoinSet::new();
@@ -119,8 +119,9 @@ fn details(refused: &tonic::Status) -> Vec<v1::Finding> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_that_is_away_is_a_doubt_and_what_did_not_change_is_not_asked_about() {
-    // s02 is stopped: a new pool there is saved with save_anyway only, and a new description of its old one simply is.
+async fn a_node_that_is_away_is_a_doubt_and_who_saves_is_not_asked_about_what_did_not_change() {
+    // s02 is stopped: a new pool there is saved with save_anyway only, and a new description of its old one simply is;
+    // who only looks at the old one is told of every doubt.
     let mut cluster = TestCluster::start().await;
     let mut admin = cluster.admin();
     let img2 = admin.get_pool(v1::GetPoolRequest { id: 3 }).await.unwrap().into_inner();
@@ -140,6 +141,8 @@ async fn a_node_that_is_away_is_a_doubt_and_what_did_not_change_is_not_asked_abo
         "{refused}"
     );
     admin.create_pool(create(true)).await.unwrap();
+    let looked = findings(&mut admin, img2.clone()).await;
+    assert!(doubts.iter().all(|field| ill(&looked).iter().any(|it| it.0 == *field)), "looked at whole: {looked:#?}");
     let told = v1::Pool { description: "in the cellar".into(), ..img2 };
     let request = v1::UpdatePoolRequest { pool: Some(told), ..v1::UpdatePoolRequest::default() };
     assert_eq!(admin.update_pool(request).await.unwrap().into_inner().description, "in the cellar");

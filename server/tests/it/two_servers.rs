@@ -1,7 +1,7 @@
 //! Two servers on one PostgreSQL, each with a node of its own: what a person asks of one is done by the other, where
 //! that one has the node.
 
-use pixelfox_proto::v1::{self, file_result::Outcome, node_command::Command};
+use pixelfox_proto::v1::{self, file_result::Outcome, finding::Status, node_command::Command};
 use pixelfox_server::{events::Watcher, schedule::JOBS_PER_COMMAND};
 use sqlx::{ConnectOptions as _, Executor as _, postgres::PgConnectOptions};
 use tonic::Code;
@@ -300,5 +300,40 @@ async fn a_lease_of_the_targets_server_whose_answer_was_lost_goes_out_again() {
     back.end(id, vec![upload.result(Outcome::Done)]).await;
     let (_, delete) = pair.s01.delete().await;
     assert_eq!(delete.files[0].stored_path, upload.path);
+    pair.close().await;
+}
+
+#[tokio::test]
+async fn what_another_servers_node_would_have_to_be_asked_is_open_and_never_green() {
+    // Asked of b about a's s01: no line says that its disk works, but who can ask it; a check of its pool is refused with
+    // the same, and asked of a it is green.
+    let pair = Pair::open().await;
+    let all = async |office: &Office| {
+        let asked = office.admin().await.diagnose(admins(v1::DiagnoseRequest::default())).await;
+        let mut stream = asked.unwrap().into_inner();
+        let mut lines = Vec::new();
+        while let Some(line) = within("a line", stream.message()).await.unwrap() {
+            lines.push(line);
+        }
+        lines
+    };
+    let about = |lines: &[v1::Finding], subject: &str| {
+        let these = lines.iter().filter(|line| line.subject == subject && line.check != "public_base_url");
+        these.map(|line| (line.check.clone(), line.status(), line.message.clone())).collect::<Vec<_>>()
+    };
+    let mut admin = pair.b.admin().await;
+    let of_s01 = admin.get_pool(admins(v1::GetPoolRequest { id: pair.s01.pool() })).await.unwrap().into_inner();
+    let pool = format!("pool {}", of_s01.name);
+    let seen = all(&pair.b).await;
+    let [(check, Status::Warning, message)] = &about(&seen, &pool)[..] else { panic!("{seen:#?}") };
+    assert!(check == "base_path" && message.contains("node s01 is attached to server a"), "{message}");
+    let node = about(&seen, "node s01");
+    let attached = node.iter().find(|(check, ..)| check == "attached").unwrap();
+    assert!(attached.1 == Status::Warning && attached.2.contains("attached to server a"), "{attached:?}");
+    let refused = admin.check_pool(admins(v1::CheckPoolRequest { id: of_s01.id })).await.unwrap_err();
+    assert!(refused.code() == Code::FailedPrecondition && refused.message().contains("another server, a"), "{refused}");
+    let seen = all(&pair.a).await;
+    let there = about(&seen, &pool);
+    assert!(there.len() == 4 && there.iter().all(|(_, status, _)| *status == Status::Ok), "{there:?}");
     pair.close().await;
 }

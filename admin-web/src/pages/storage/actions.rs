@@ -1,5 +1,7 @@
 //! What is done to one pool from its row: checked, counted anew, deleted.
 
+use std::collections::BTreeMap;
+
 use askama::Template;
 use axum::{
     extract::Path,
@@ -21,7 +23,7 @@ use crate::{
 };
 
 /// The check of a finding that is about it.
-const UPLOAD_API_URL: &str = "upload_api_url";
+pub(super) const UPLOAD_API_URL: &str = "upload_api_url";
 
 #[derive(Template)]
 #[template(path = "pool_delete.html")]
@@ -50,7 +52,8 @@ pub(super) async fn check(visit: Visit, path: Path<String>) -> Result<Response, 
     Ok(match visit.admin().check_pool(v1::CheckPoolRequest { id }).await.map(tonic::Response::into_inner) {
         Err(status) => no(&visit, id, &status),
         Ok(found) => {
-            note_api(&visit, id, &found).await;
+            let nobody_asked = !found.findings.iter().any(|it| it.check == UPLOAD_API_URL);
+            note_ways(&visit, &found.findings).await;
             let free = show.bytes(found.filesystem_free).short;
             let time = show.moment(found.round_trip_seconds);
             let mut text = if found.healthy {
@@ -66,20 +69,38 @@ pub(super) async fn check(visit: Visit, path: Path<String>) -> Result<Response, 
                     outcome = if outcome == Outcome::Done { Outcome::Look } else { outcome };
                 }
             }
+            if nobody_asked {
+                text.push(' ');
+                text.push_str(w.api_nobody);
+            }
             back(&visit, id, outcome, text)
         }
     })
 }
 
-/// Keeps what was found about the upload URL for the table.
-async fn note_api(visit: &Visit, id: u64, found: &v1::CheckPoolResponse) {
-    let about: Vec<&v1::Finding> = found.findings.iter().filter(|it| it.check == UPLOAD_API_URL).collect();
-    let pool = visit.admin().get_pool(v1::GetPoolRequest { id }).await;
-    let (false, Ok(pool)) = (about.is_empty(), pool) else { return };
-    let ill = about.into_iter().find(|it| it.status() != v1::finding::Status::Ok);
-    let problem = ill.cloned().map(|it| refused::of_wire(it).text).unwrap_or_default();
-    let url = pool.into_inner().upload_api_url;
-    visit.checks().note(id, ApiCheck { at: jiff::Timestamp::now(), url, problem });
+/// Keeps what was found about pools' upload URLs for the table: of each the worst, with the URL that was tried.
+pub(in crate::pages) async fn note_ways(visit: &Visit, found: &[v1::Finding]) {
+    let mut worst: BTreeMap<u64, &v1::Finding> = BTreeMap::new();
+    for finding in found.iter().filter(|it| it.check == UPLOAD_API_URL && it.pool_id != 0) {
+        let kept = worst.entry(finding.pool_id).or_insert(finding);
+        if finding.status() > kept.status() {
+            *kept = finding;
+        }
+    }
+    if worst.is_empty() {
+        return;
+    }
+    let Ok(pools) = visit.admin().list_pools(v1::ListPoolsRequest {}).await else { return };
+    for pool in pools.into_inner().pools {
+        let Some(finding) = worst.remove(&pool.id) else { continue };
+        note_way(visit, pool.id, pool.upload_api_url, finding);
+    }
+}
+
+pub(super) fn note_way(visit: &Visit, pool: u64, url: String, finding: &v1::Finding) {
+    let is_well = finding.status() == v1::finding::Status::Ok;
+    let problem = if is_well { String::new() } else { refused::of_wire(finding.clone()).text };
+    visit.checks().note(pool, ApiCheck { at: jiff::Timestamp::now(), url, problem });
 }
 
 pub(super) async fn recount(visit: Visit, path: Path<String>) -> Result<Response, Trouble> {

@@ -11,6 +11,7 @@ use pixelfox_proto::v1;
 use tonic::Code;
 
 use super::{
+    actions::{UPLOAD_API_URL, note_way},
     id,
     refused::{Found, Weight, found, of_wire},
     size,
@@ -153,8 +154,15 @@ async fn submit(visit: Visit, id: u64, fields: Fields) -> Result<Response, Troub
 
 /// What saving would meet with; nothing is saved.
 async fn look(visit: &Visit, id: u64, fields: Fields, pool: v1::Pool) -> Result<Response, Trouble> {
+    let url = pool.upload_api_url.clone();
     let (code, found) = match visit.admin().check_pool_draft(v1::CheckPoolDraftRequest { pool: Some(pool) }).await {
-        Ok(found) => (StatusCode::OK, found.into_inner().findings.into_iter().map(of_wire).collect()),
+        Ok(found) => {
+            let found = found.into_inner().findings;
+            if let Some(way) = found.iter().filter(|it| it.check == UPLOAD_API_URL).max_by_key(|it| it.status()) {
+                note_way(&visit, id, url, way);
+            }
+            (StatusCode::OK, found.into_iter().map(of_wire).collect())
+        }
         Err(status) if matches!(status.code(), Code::NotFound) && id != 0 => return Err(status.into()),
         Err(status) => (Trouble::from(status.clone()).status, found(&status)),
     };

@@ -139,7 +139,7 @@ fn row(v: &View, checked: Option<ApiCheck>, pool: v1::Pool) -> Row {
 fn api(v: &View, checked: Option<ApiCheck>) -> Api {
     let w = &v.w.storage;
     let Some(checked) = checked else {
-        return Api { class: "idle", icon: "away", word: w.api_unknown, title: w.check.to_owned() };
+        return Api { class: "idle", icon: "away", word: w.api_unknown, title: w.api_how.to_owned() };
     };
     let when = fill(w.checked, &[("when", &v.show.when(checked.at).short)]);
     if checked.problem.is_empty() {

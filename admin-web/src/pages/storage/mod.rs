@@ -13,6 +13,7 @@ use axum::{
     routing::{get, post},
 };
 
+pub(super) use self::actions::note_ways;
 use crate::{
     live,
     trouble::Trouble,

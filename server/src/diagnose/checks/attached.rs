@@ -19,12 +19,17 @@ pub(crate) fn judge(cluster: &Cluster, seen: &NodeSeen) -> Option<Finding> {
             };
             return Some(Finding::ok(subject, Check::Attached, message));
         }
-        Presence::Elsewhere { server, .. } => {
+        Presence::Elsewhere { server, url, .. } => {
             let message = text!(
-                de "mit einem anderen Server verbunden, {server}, den man nach mehr fragen kann",
-                en "attached to another server, {server}, which can be asked for more"
+                de "gehört zu Server {server}: was er sieht, ist hier nicht geprüft",
+                en "attached to server {server}: what it sees was not tried here"
             );
-            return Some(Finding::ok(subject, Check::Attached, message));
+            let place = if url.is_empty() { server } else { url };
+            let advice = text!(
+                de "Auch auf {place} die Diagnose starten",
+                en "Start the diagnosis at {place} too"
+            );
+            return Some(Finding::warning(subject, Check::Attached, message, advice));
         }
         Presence::Away { last_seen, address } => (*last_seen, address),
     };
@@ -102,8 +107,10 @@ mod tests {
     #[test]
     fn where_a_node_is() {
         let lost = NodeSeen { pools: Vec::new(), ..away("s01") };
+        let presence = Presence::Elsewhere { version: "1.0.0".into(), server: "b".into(), url: "http://b".into() };
         for (why, node, status, words) in [
             ("attached", here("s01"), Status::Ok, &["10.0.0.1"][..]),
+            ("another server's", NodeSeen { presence, ..here("s01") }, Status::Warning, &["server b", "at http://b"]),
             ("gone with its pools", away("s01"), Status::Failed, &["60 s ago", "COORDINATOR_URL", "pool of s01"]),
             ("gone, and nothing is missing", lost, Status::Warning, &["no pool"]),
         ] {

@@ -2,7 +2,7 @@
 
 use pixelfox_proto::{Text, text};
 
-use crate::catalog::Pool;
+use crate::catalog::{NodeElsewhere, Pool};
 use crate::diagnose::finding::{Check, Finding};
 use crate::diagnose::seen::pool_subject;
 use crate::sessions::{PoolHealth, Trouble};
@@ -72,6 +72,29 @@ pub(crate) fn not_tried(pool: &Pool, why: &Text) -> Finding {
     );
     let message = text!(de "nicht geprüft: {why}", en "not tried: {why}", with why);
     Finding::warning(pool_subject(pool), Check::BasePath, message, advice)
+}
+
+/// Of a pool whose node another server has: only that one can ask it. What it said there is no news of now.
+#[must_use]
+pub(crate) fn elsewhere(pool: &Pool, node: &NodeElsewhere, told: Option<&PoolHealth>) -> Finding {
+    let (name, server) = (&node.node, &node.server);
+    let place = if node.server_url.is_empty() { server } else { &node.server_url };
+    let ask_there = text!(
+        de "Die Diagnose auf {place} starten, der Knoten {name} fragen kann",
+        en "Start the diagnosis at {place}, which can ask node {name}"
+    );
+    if let Some(problem) = told.and_then(|health| health.problem.as_ref()) {
+        let message = text!(
+            de "Knoten {name} hat Server {server} zuletzt gemeldet: {problem}",
+            en "node {name} has last told server {server}: {problem}"
+        );
+        return Finding::failed(pool_subject(pool), Check::BasePath, message, ask_there);
+    }
+    let message = text!(
+        de "nicht geprüft: Knoten {name} gehört zu Server {server}, nur der kann ihn fragen",
+        en "not tried: node {name} is attached to server {server}, and only that one can ask it"
+    );
+    Finding::warning(pool_subject(pool), Check::BasePath, message, ask_there)
 }
 
 #[cfg(test)]

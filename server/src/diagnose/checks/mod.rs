@@ -4,6 +4,7 @@ pub(crate) mod attached;
 pub(crate) mod base_path;
 pub(crate) mod clock;
 pub(crate) mod environment;
+pub(crate) mod mixed_content;
 pub(crate) mod node_id;
 pub(crate) mod public_base_url;
 pub(crate) mod same_directory;

@@ -72,7 +72,7 @@ pub(crate) fn pool(name: &str, node: &str) -> Pool {
 }
 
 pub(crate) fn cluster(nodes: Vec<NodeSeen>, pools: Vec<Pool>) -> Cluster {
-    Cluster { nodes, pools, turned_away: Vec::new(), version: "1.0.0".into(), now: NOW }
+    Cluster { nodes, pools, turned_away: Vec::new(), version: "1.0.0".into(), page: None, now: NOW }
 }
 
 pub(crate) fn refused(who: &str, grounds: Grounds, told: &str) -> TurnedAway {

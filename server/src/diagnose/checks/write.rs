@@ -47,14 +47,65 @@ pub(crate) fn judge(pool: &Pool, health: &PoolHealth) -> Finding {
     }
 }
 
-/// Of a pool whose node does not come back from its disk.
+/// Who keeps an answer back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Culprit {
+    /// The node goes on saying that it lives: it does not come back from the disk.
+    Disk,
+    /// Nothing at all is heard of it.
+    Process,
+}
+
+/// Of a pool whose node does not answer.
 #[must_use]
-pub(crate) fn hangs(pool: &Pool, why: Text) -> Finding {
-    let advice = text!(
-        de "Im Systemlog von Knoten {} nach Fehlern der Platte von {} sehen; ein Netzlaufwerk kann seinen Server verloren haben",
-        en "Look into the system log of node {} for errors of the disk of {}; a network file system may have lost its server",
-        pool.node,
-        pool.base_path
-    );
-    Finding::failed(pool_subject(pool), Check::Write, why, advice)
+pub(crate) fn hangs(pool: &Pool, culprit: Culprit, why: Text) -> Finding {
+    let (node, path) = (&pool.node, &pool.base_path);
+    let (message, advice) = match culprit {
+        Culprit::Disk => (
+            text!(
+                de "{why}, lebt aber: die Platte von {path} hängt",
+                en "{why}, but lives: the disk of {path} hangs",
+                with why
+            ),
+            text!(
+                de "Im Systemlog von Knoten {node} nach Fehlern der Platte von {path} sehen; ein Netzlaufwerk kann seinen Server \
+                 verloren haben",
+                en "Look into the system log of node {node} for errors of the disk of {path}; a network file system may have \
+                 lost its server"
+            ),
+        ),
+        Culprit::Process => (
+            text!(
+                de "{why} und gibt kein Lebenszeichen",
+                en "{why} and gives no sign of life",
+                with why
+            ),
+            text!(
+                de "Auf Knoten {node} nachsehen, ob node-agent steht oder die Maschine überlastet oder vom Netz ist, und ihn neu \
+                 starten",
+                en "Look on node {node} whether node-agent stands still or the machine is overloaded or cut off, and start it \
+                 again"
+            ),
+        ),
+    };
+    Finding::failed(pool_subject(pool), Check::Write, message, advice)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnose::checks::tests::{assert_stands, pool};
+    use crate::diagnose::finding::Status;
+
+    #[test]
+    fn a_disk_that_hangs_is_told_from_a_process_that_stands_still() {
+        let why = || text!(de "Knoten s01 antwortet nicht", en "node s01 did not answer");
+        for (culprit, words) in [
+            (Culprit::Disk, &["the disk of /app/uploads_s01 hangs", "system log of node s01"][..]),
+            (Culprit::Process, &["no sign of life", "on node s01", "start it again"]),
+        ] {
+            let line = hangs(&pool("img1", "s01"), culprit, why());
+            assert_stands(&line, Status::Failed, words, &format!("{culprit:?}"));
+        }
+    }
 }

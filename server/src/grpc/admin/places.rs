@@ -7,6 +7,7 @@ use tonic::Status;
 
 use super::AdminService;
 use crate::catalog::{NodeElsewhere, Pool, PoolDraft, PoolSpec};
+use crate::diagnose::Extent;
 use crate::grpc::wire;
 use crate::sessions::Command;
 
@@ -42,7 +43,10 @@ impl AdminService {
             Some(id) => Some(self.rooms.store.get_pool(id).await?),
             None => self.already_there(&draft).await?,
         };
-        Ok(wire::finding::findings(self.rooms.diagnose.draft(&draft, before.as_ref()).await?, self.language))
+        Ok(wire::finding::findings(
+            self.rooms.diagnose.draft(&draft, before.as_ref(), Extent::All).await?,
+            self.language,
+        ))
     }
 
     pub(super) async fn diagnosis(

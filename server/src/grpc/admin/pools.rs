@@ -6,6 +6,7 @@ use tonic::{Response, Status, metadata::MetadataValue};
 use super::AdminService;
 use crate::catalog::{Pool, PoolPatch, PoolSaved};
 use crate::clock;
+use crate::diagnose::Extent;
 use crate::events::{Event, Subject};
 use crate::grpc::{trailer, wire};
 
@@ -23,7 +24,11 @@ impl AdminService {
     pub(super) async fn make_pool(&self, request: v1::CreatePoolRequest) -> Result<Response<v1::Pool>, Status> {
         let (draft, rule) = (wire::pool::draft(request.pool)?, wire::pool::save_rule(request.save_anyway));
         let before = self.already_there(&draft).await?;
-        wire::finding::may_save(self.rooms.diagnose.draft(&draft, before.as_ref()).await?, rule, self.language)?;
+        wire::finding::may_save(
+            self.rooms.diagnose.draft(&draft, before.as_ref(), Extent::Changed).await?,
+            rule,
+            self.language,
+        )?;
         let saved = self.rooms.store.create_pool(draft, rule, clock::now()).await.map_err(Fault::from)?;
         let updated = matches!(saved, PoolSaved::Updated(_));
         let pool = saved.into_pool();
@@ -63,7 +68,11 @@ impl AdminService {
         let patch = PoolPatch::masked(draft, &mask).map_err(unknown)?;
         let before = self.rooms.store.get_pool(id).await.map_err(Fault::from)?;
         let after = patch.clone().apply(before.draft());
-        wire::finding::may_save(self.rooms.diagnose.draft(&after, Some(&before)).await?, rule, self.language)?;
+        wire::finding::may_save(
+            self.rooms.diagnose.draft(&after, Some(&before), Extent::Changed).await?,
+            rule,
+            self.language,
+        )?;
         let saved = self.rooms.store.update_pool(id, patch, request.expected_revision, rule, clock::now()).await;
         let pool = saved.map_err(Fault::from)?;
         self.pool_changed(&pool, "updated");

@@ -1,7 +1,7 @@
 //! Findings on the wire: lines of a diagnosis, and why a pool can't be saved.
 
 use pixelfox_proto::v1::{self, finding::Status as Wire};
-use pixelfox_proto::{Fault, FaultKind, Language};
+use pixelfox_proto::{Fault, FaultKind, Language, PoolId};
 use prost::Message as _;
 use tonic::Status;
 
@@ -37,6 +37,9 @@ pub(crate) fn finding(finding: Finding, language: Language) -> v1::Finding {
         advice: finding.advice.to(language).to_owned(),
         seconds: finding.took.as_secs_f64(),
         field: finding.field.to_owned(),
+        measured_at: (finding.at.0 > 0).then(|| super::timestamp(finding.at)),
+        measured_by: finding.by,
+        pool_id: finding.pool.map_or(0, PoolId::get),
     }
 }
 

@@ -1,9 +1,36 @@
 //! What a fake node answers at once: a directory is as its path says, all else is well.
 
-use pixelfox_proto::v1::{self, node_command};
-use tokio::{net::TcpListener, task::JoinSet};
+use futures_util::StreamExt as _;
+use pixelfox_proto::v1::{self, node_command, node_event};
+use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
+use tonic::{Status, Streaming};
 
-pub(super) fn answered_at_once(command: &v1::NodeCommand) -> Option<v1::CommandResult> {
+/// What a fake node answers at once, and to what: most do as the directory's path says, else that all is well.
+pub(crate) type Manners = fn(&v1::NodeCommand) -> Option<v1::CommandResult>;
+
+/// Hands a node's commands on, but for those that it answers at once.
+pub(super) async fn read(
+    mut incoming: Streaming<v1::NodeCommand>,
+    heard: mpsc::Sender<Result<v1::NodeCommand, Status>>,
+    say: mpsc::WeakSender<v1::NodeEvent>,
+    manners: Manners,
+) {
+    while let Some(command) = incoming.next().await {
+        match (command.as_ref().ok().and_then(manners), say.upgrade()) {
+            (Some(result), Some(say)) => {
+                drop(say.send(v1::NodeEvent { event: Some(node_event::Event::Result(result)) }).await);
+            }
+            _ => {
+                if heard.send(command).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// As most do.
+pub(crate) fn answered_at_once(command: &v1::NodeCommand) -> Option<v1::CommandResult> {
     let result = v1::CommandResult { command_id: command.command_id, ..v1::CommandResult::default() };
     match command.command.as_ref()? {
         node_command::Command::ProbePool(v1::ProbePool { place: Some(place), .. }) => {
