@@ -7,14 +7,14 @@ use axum::{
     middleware::{self, Next},
     response::{Html, IntoResponse as _, Response},
 };
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
 use pixelfox_proto::Language;
 use tower_http::compression::CompressionLayer;
 
 use crate::{
     trouble::Trouble,
     view::{LANGUAGE_COOKIE, View, cookie},
-    visit::{Note, Site},
+    visit::{Note, Site, secure},
 };
 
 /// What a page may load and do: its own files and nothing inline. `img_and_connect`: origins of the pools.
@@ -45,9 +45,10 @@ pub(crate) fn around(routes: Router<Site>) -> Router<Site> {
 
 async fn finish(request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
-    if let Some(response) = switched(&parts.uri) {
+    if let Some(response) = switched(&parts) {
         return response;
     }
+    let secure = secure(&parts);
     let mut view = View::of(&parts);
     let asked_without_page = parts.headers.get("sec-fetch-dest").is_some_and(|dest| dest == "empty");
     let said = !asked_without_page && cookie(&parts.headers, Note::COOKIE).is_some();
@@ -65,7 +66,7 @@ async fn finish(request: Request, next: Next) -> Response {
         response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
     let headers = response.headers_mut();
     if said && is_page {
-        forget_note(headers);
+        forget_note(headers, secure);
     }
     harden(headers);
     response
@@ -73,10 +74,11 @@ async fn finish(request: Request, next: Next) -> Response {
 
 /// The layer around the pages for everyone.
 pub(crate) async fn for_everyone(request: Request, next: Next) -> Response {
-    if let Some(response) = switched(request.uri()) {
+    let (parts, body) = request.into_parts();
+    if let Some(response) = switched(&parts) {
         return response;
     }
-    let mut response = next.run(request).await;
+    let mut response = next.run(Request::from_parts(parts, body)).await;
     let is_page =
         response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
     if is_page {
@@ -103,21 +105,26 @@ fn trouble_page(view: &View, trouble: &Trouble) -> Response {
     }
 }
 
-/// `?lang=en` on any page: the choice is kept in a cookie, and the page comes again without it.
-fn switched(uri: &http::Uri) -> Option<Response> {
+/// `?lang=en` on any page: the choice is kept in a cookie, and the page comes again without it. A form that is sent there
+/// is no choice, and is not lost over it.
+fn switched(parts: &Parts) -> Option<Response> {
+    let (uri, secure) = (&parts.uri, secure(parts));
+    if !parts.method.is_safe() {
+        return None;
+    }
     let query = uri.query()?;
     let language = query.split('&').find_map(|pair| Language::of_tag(pair.strip_prefix("lang=")?))?;
     let rest: Vec<&str> = query.split('&').filter(|pair| !pair.starts_with("lang=") && !pair.is_empty()).collect();
     let path = uri.path();
     let location = if rest.is_empty() { path.to_owned() } else { format!("{path}?{}", rest.join("&")) };
-    let cookie = format!("{LANGUAGE_COOKIE}={}; Path=/; Max-Age=31536000; SameSite=Lax", language.tag());
+    let cookie = format!("{LANGUAGE_COOKIE}={}; Path=/; Max-Age=31536000; SameSite=Lax{secure}", language.tag());
     let (location, cookie) = (HeaderValue::from_str(&location).ok()?, HeaderValue::from_str(&cookie).ok()?);
     let headers = [(header::LOCATION, location), (header::SET_COOKIE, cookie)];
     Some((StatusCode::SEE_OTHER, headers).into_response())
 }
 
-fn forget_note(headers: &mut HeaderMap) {
-    let gone = format!("{}=; Path=/admin; Max-Age=0; HttpOnly; SameSite=Strict", Note::COOKIE);
+fn forget_note(headers: &mut HeaderMap, secure: &str) {
+    let gone = format!("{}=; Path=/admin; Max-Age=0; HttpOnly; SameSite=Strict{secure}", Note::COOKIE);
     if let Ok(gone) = HeaderValue::from_str(&gone) {
         headers.append(header::SET_COOKIE, gone);
     }

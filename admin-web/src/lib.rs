@@ -41,7 +41,7 @@ pub use pixelfox_proto::Language;
 
 pub use self::admin::{ACCOUNT, Admin, Calls, in_process};
 pub use self::frame::content_security_policy;
-pub use self::gate::{Caller, session_secret};
+pub use self::gate::{Caller, is_foreign, session_secret};
 pub use self::show::{Exact, Show};
 pub use self::trouble::Trouble;
 pub use self::view::{Person, View};

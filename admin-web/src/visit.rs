@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     admin::{self, Admin, Calls},
     checks::Checks,
-    gate::Sources,
+    gate::{Sources, Strangers, is_over_tls},
     trouble::Trouble,
     view::View,
 };
@@ -23,16 +23,22 @@ pub(crate) struct Site {
     calls: Calls,
     sources: Sources,
     checks: Checks,
+    strangers: Strangers,
 }
 
 impl Site {
     pub(crate) fn new(calls: Calls) -> Self {
-        Self { calls, sources: Sources::default(), checks: Checks::default() }
+        Self { calls, sources: Sources::default(), checks: Checks::default(), strangers: Strangers::default() }
     }
 
     /// The Admin service in the name of this account, or in that of nobody; it speaks in this language.
     pub(crate) fn admin(&self, account: Option<&str>, language: Language) -> Admin {
         admin::client(&self.calls, account, language)
+    }
+
+    /// Seats for forms of those who are not signed in.
+    pub(crate) const fn strangers(&self) -> &Strangers {
+        &self.strangers
     }
 
     /// Where pictures may come from.
@@ -48,6 +54,7 @@ pub struct Visit {
     pub view: View,
     site: Site,
     wants_events: bool,
+    secure: &'static str,
 }
 
 impl FromRequestParts<Site> for Visit {
@@ -56,7 +63,7 @@ impl FromRequestParts<Site> for Visit {
     async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Self, Self::Rejection> {
         let accept = parts.headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let wants_events = accept.contains("text/event-stream");
-        Ok(Self { view: View::of(parts), site: site.clone(), wants_events })
+        Ok(Self { view: View::of(parts), site: site.clone(), wants_events, secure: secure(parts) })
     }
 }
 
@@ -85,12 +92,18 @@ impl Visit {
     /// The end of an action: to `path` (with `#element`), where `note` is shown once.
     #[must_use]
     pub fn back(&self, path: &str, note: &Note) -> Response {
-        let cookie = format!("{}={}; Path=/admin; Max-Age=60; HttpOnly; SameSite=Strict", Note::COOKIE, note.written());
+        let (name, note, secure) = (Note::COOKIE, note.written(), self.secure);
+        let cookie = format!("{name}={note}; Path=/admin; Max-Age=60; HttpOnly; SameSite=Strict{secure}");
         let (Ok(location), Ok(cookie)) = (HeaderValue::from_str(path), HeaderValue::from_str(&cookie)) else {
             return Trouble { status: StatusCode::BAD_REQUEST, message: String::new() }.into_response();
         };
         (StatusCode::SEE_OTHER, [(header::LOCATION, location), (header::SET_COOKIE, cookie)]).into_response()
     }
+}
+
+/// What a cookie's attributes end with: over TLS it goes over TLS alone.
+pub(crate) fn secure(parts: &Parts) -> &'static str {
+    if is_over_tls(parts) { "; Secure" } else { "" }
 }
 
 /// How an action ended.
@@ -117,8 +130,10 @@ pub struct Note {
 
 impl Note {
     pub(crate) const COOKIE: &str = "pixelfox_note";
-    /// Characters of a text: a cookie holds 4 kB.
+    /// Characters of a text.
     const MAX: usize = 800;
+    /// Bytes of the cookie's value: browsers keep none above 4,096 with its name and its attributes.
+    const MAX_COOKIE: usize = 3800;
 
     /// About the element with the id `at`.
     pub fn new(at: impl Into<String>, outcome: Outcome, text: impl Into<String>) -> Self {
@@ -130,7 +145,15 @@ impl Note {
     }
 
     fn written(&self) -> String {
-        BASE64_URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).unwrap_or_default())
+        let mut note = self.clone();
+        loop {
+            let written = BASE64_URL_SAFE_NO_PAD.encode(serde_json::to_vec(&note).unwrap_or_default());
+            let characters = note.text.chars().count();
+            if written.len() <= Self::MAX_COOKIE || characters == 0 {
+                return written;
+            }
+            note.text = note.text.chars().take(characters / 4 * 3).collect();
+        }
     }
 
     /// The word of the stylesheet.
@@ -175,5 +198,22 @@ impl Fields {
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(key, _)| key == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_fits_a_cookie_whatever_is_in_it() {
+        // Signs that take four bytes, and those that JSON writes with six.
+        for text in ["x", "🦊", "\u{1}", "\""] {
+            let note = Note::new("pool-1", Outcome::Refused, text.repeat(100_000));
+            let written = note.written();
+            assert!(written.len() <= Note::MAX_COOKIE, "{text}: {}", written.len());
+            let read = Note::read(&written).unwrap();
+            assert!(read.text.starts_with(text) && read.text.len() > 300, "{text}: {read:?}");
+        }
     }
 }

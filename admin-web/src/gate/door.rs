@@ -13,7 +13,7 @@ use tonic::Code;
 
 use super::{
     Caller, Key, cookies,
-    form::{self, Refused},
+    form::{self, Refused, Sender},
     is_over_tls, own_path, session, stream, tokens,
 };
 use crate::{
@@ -90,7 +90,8 @@ pub(super) async fn show(State(site): State<Site>, Query(Next { next }): Query<N
 pub(super) async fn enter(State(site): State<Site>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let words = &View::of(&parts).w.gate;
-    let taken = form::take(&parts, body, cookies::read(&parts.headers, cookies::DOOR)).await;
+    let secret = cookies::read(&parts.headers, cookies::DOOR);
+    let taken = form::take(&parts, body, secret, Sender::Stranger(site.strangers())).await;
     let (fields, fresh) = match taken {
         Ok(fields) => (fields, true),
         Err(Refused::Stale(fields)) => (fields, false),
@@ -157,10 +158,10 @@ pub(super) async fn leave(State(site): State<Site>, Extension(Key(key)): Extensi
 }
 
 /// Whoever is not signed in: to the door, and back after it. What was filled in is kept over it.
-pub(super) async fn closed(parts: &Parts, body: Body) -> Response {
+pub(super) async fn closed(site: &Site, parts: &Parts, body: Body) -> Response {
     let wants = |name: &str, value: &str| parts.headers.get(name).is_some_and(|it| it.as_bytes() == value.as_bytes());
     if !parts.method.is_safe() {
-        return match form::take(parts, body, None).await {
+        return match form::take(parts, body, None, Sender::Stranger(site.strangers())).await {
             Ok(fields) | Err(Refused::Stale(fields)) => {
                 let (words, kept) = (&View::of(parts).w.gate, form::written(&fields));
                 let next = below_admin(own_path(parts));

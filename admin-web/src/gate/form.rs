@@ -1,10 +1,11 @@
 //! A form on its way in. Before anything else is looked at: where it was sent from, and its token.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
+use futures_util::StreamExt as _;
 use http::{StatusCode, header, request::Parts};
-use tokio::time::timeout;
+use tokio::{sync::Semaphore, time::timeout};
 
 use super::{origin::Origin, tokens};
 use crate::{trouble::Trouble, view::View, visit::Fields};
@@ -13,6 +14,10 @@ use crate::{trouble::Trouble, view::View, visit::Fields};
 pub(crate) const MAX_BYTES: usize = 1 << 20;
 /// Fields of a form at most.
 const MAX_FIELDS: usize = 12_000;
+/// Bytes that a stranger's form may have without a seat: a sign-in is smaller.
+const SMALL_BYTES: usize = 8 << 10;
+/// Larger forms of strangers that are held at once.
+const STRANGERS_AT_ONCE: usize = 16;
 /// How long a form may take to arrive.
 const WITHIN: Duration = Duration::from_secs(30);
 /// The field that every form has.
@@ -27,8 +32,59 @@ pub(crate) enum Refused {
     Stale(Fields),
 }
 
+/// Whose form it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Sender<'a> {
+    /// Somebody's who is signed in.
+    Known,
+    /// Anybody's.
+    Stranger(&'a Strangers),
+}
+
+/// Seats for the larger forms of those who are not signed in, so that they can't fill the memory. A small one needs
+/// none: however many large ones come slowly, who wants to sign in gets in. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Strangers(Arc<Semaphore>);
+
+impl Default for Strangers {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(STRANGERS_AT_ONCE)))
+    }
+}
+
+/// Why a body was not read.
+enum Unread {
+    Cut,
+    TooLarge,
+    TooMany,
+}
+
+async fn read(body: Body, sender: Sender<'_>) -> Result<Vec<u8>, Unread> {
+    let (mut pieces, mut bytes, mut seat) = (body.into_data_stream(), Vec::new(), None);
+    while let Some(piece) = pieces.next().await {
+        let piece = piece.map_err(|_| Unread::Cut)?;
+        let length = bytes.len().saturating_add(piece.len());
+        if length > MAX_BYTES {
+            return Err(Unread::TooLarge);
+        }
+        if let Sender::Stranger(Strangers(seats)) = sender
+            && seat.is_none()
+            && length > SMALL_BYTES
+        {
+            seat = Some(seats.try_acquire().map_err(|_| Unread::TooMany)?);
+        }
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(bytes)
+}
+
 /// What a browser with `secret` sent.
-pub(crate) async fn take(parts: &Parts, body: Body, secret: Option<&str>) -> Result<Fields, Refused> {
+pub(crate) async fn take(
+    parts: &Parts,
+    body: Body,
+    secret: Option<&str>,
+    sender: Sender<'_>,
+) -> Result<Fields, Refused> {
     let words = &View::of(parts).w.gate;
     let refuse = |status, message: &str| Refused::Trouble(Trouble { status, message: message.to_owned() });
     let origin = Origin::of(parts);
@@ -40,10 +96,12 @@ pub(crate) async fn take(parts: &Parts, body: Body, secret: Option<&str>) -> Res
     if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
         return Err(refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, words.no_form));
     }
-    let bytes = match timeout(WITHIN, to_bytes(body, MAX_BYTES)).await {
+    let bytes = match timeout(WITHIN, read(body, sender)).await {
         Ok(Ok(bytes)) => bytes,
-        Ok(Err(_)) => return Err(refuse(StatusCode::PAYLOAD_TOO_LARGE, words.too_large)),
-        Err(_) => return Err(refuse(StatusCode::REQUEST_TIMEOUT, words.no_form)),
+        Ok(Err(Unread::Cut)) => return Err(refuse(StatusCode::BAD_REQUEST, words.cut)),
+        Ok(Err(Unread::TooLarge)) => return Err(refuse(StatusCode::PAYLOAD_TOO_LARGE, words.too_large)),
+        Ok(Err(Unread::TooMany)) => return Err(refuse(StatusCode::SERVICE_UNAVAILABLE, words.too_many)),
+        Err(_) => return Err(refuse(StatusCode::REQUEST_TIMEOUT, words.cut)),
     };
     let mut fields = parsed(&bytes).ok_or_else(|| refuse(StatusCode::PAYLOAD_TOO_LARGE, words.too_large))?;
     let valid = match (secret, fields.all(TOKEN).collect::<Vec<_>>().as_slice()) {

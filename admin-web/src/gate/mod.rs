@@ -33,6 +33,7 @@ use http::{HeaderValue, Method, header, request::Parts};
 use pixelfox_proto::{Language, v1};
 use tonic::Code;
 
+pub(crate) use self::form::Strangers;
 pub(crate) use self::sources::{Sources, origins};
 
 /// The secret of the session that a request's cookie names, for pages that are not behind the gate.
@@ -41,7 +42,16 @@ pub fn session_secret(headers: &http::HeaderMap) -> Option<&str> {
     cookies::read(headers, cookies::SESSION)
 }
 
-use self::{form::Refused, origin::Origin};
+/// Whether a request was sent by a page of another site, or by one that hides, for what is not behind the gate.
+#[must_use]
+pub fn is_foreign(parts: &Parts) -> bool {
+    Origin::of(parts) == Origin::Foreign
+}
+
+use self::{
+    form::{Refused, Sender},
+    origin::Origin,
+};
 use crate::{
     frame::content_security_policy,
     trouble::Trouble,
@@ -80,7 +90,7 @@ async fn guard(State(site): State<Site>, request: Request, next: Next) -> Respon
         },
         None => None,
     };
-    let (Some(key), Some(session)) = (key, session) else { return door::closed(&parts, body).await };
+    let (Some(key), Some(session)) = (key, session) else { return door::closed(&site, &parts, body).await };
     let person = Person { name: session.account, csrf_token: tokens::mint(&key) };
     parts.extensions.insert(person.clone());
     parts.extensions.insert(Key(key.clone()));
@@ -95,7 +105,7 @@ async fn inside(site: &Site, key: String, mut parts: Parts, body: Body, next: Ne
     let body = if parts.method.is_safe() {
         body
     } else {
-        match form::take(&parts, body, Some(&key)).await {
+        match form::take(&parts, body, Some(&key), Sender::Known).await {
             Ok(fields) => parts.extensions.insert(fields),
             Err(Refused::Trouble(trouble)) => return trouble.into_response(),
             Err(Refused::Stale(fields)) => return door::again(&View::of(&parts), own_path(&parts), &fields),
@@ -118,7 +128,7 @@ async fn session(site: &Site, key: &str, language: Language) -> Result<Option<v1
 }
 
 /// Whether the browser came over TLS: it says so itself in the origin of a form, or a trusted proxy does.
-fn is_over_tls(parts: &Parts) -> bool {
+pub(crate) fn is_over_tls(parts: &Parts) -> bool {
     Origin::of(parts).is_https() || parts.extensions.get::<Caller>().is_some_and(|caller| caller.secure)
 }
 

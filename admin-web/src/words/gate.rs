@@ -29,6 +29,10 @@ words! {
         stale: "Das Formular hatte kein gültiges csrf_token. Bitte die Seite neu laden und noch einmal versuchen.",
             "The form had no valid csrf_token. Please reload the page and try again.";
         no_form: "Das ist kein Formular, wie die Seiten eines senden.", "This is no form as the pages send one.";
+        cut: "Das Formular kam nicht ganz an. Bitte noch einmal senden.",
+            "The form did not arrive whole. Please send it again.";
+        too_many: "Gerade kommen zu viele große Formulare auf einmal. Bitte anmelden und dann noch einmal senden.",
+            "Too many large forms come at once at the moment. Please sign in, then send it again.";
         too_large: "Das Formular ist zu groß.", "The form is too large.";
         here: "Weiter", "Continue";
     }

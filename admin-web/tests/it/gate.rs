@@ -303,3 +303,50 @@ async fn an_earlier_session_of_the_browser_ends_when_another_begins() {
     let there = get(&pages, "/admin/login?next=/admin/audit", &[]).await;
     assert_eq!(there.header(header::LOCATION), "/admin/audit", "who is signed in needs no door");
 }
+
+#[tokio::test]
+async fn strangers_who_send_large_forms_slowly_hold_nobody_up() {
+    // Sixteen forms that stop in the middle. A further large one hears so at once; who signs in does not notice.
+    let pages = pages(&with_account());
+    let (cookie, _) = door(&pages).await;
+    let large = || {
+        let first = futures_util::stream::iter([Ok::<_, std::io::Error>(bytes::Bytes::from(vec![b'x'; 20_000]))]);
+        let request = Request::post("/admin/login").header("host", HOST).header("origin", "http://img.example");
+        let request = request.header("cookie", &cookie).header("content-type", FORM);
+        let request = request.body(Body::from_stream(first.chain(futures_util::stream::pending()))).unwrap();
+        let pages = pages.clone();
+        Box::pin(async move { answer(&pages, request).await })
+    };
+    let mut held: Vec<_> = (0..16).map(|_| large()).collect();
+    for one in &mut held {
+        assert!(futures_util::poll!(one.as_mut()).is_pending());
+    }
+    let refused = large().await;
+    assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(refused.html.contains("Too many large forms") || refused.html.contains("zu viele"), "{}", refused.html);
+    let entered = sign_in(&pages, "http://img.example", "username=admin&password=right").await;
+    assert_eq!(entered.status, StatusCode::SEE_OTHER, "{}", entered.html);
+    let inside = post(&pages, "/admin/nowhere", &format!("kept={}", "x".repeat(100_000))).await;
+    assert_eq!(inside.status, StatusCode::NOT_FOUND, "who is signed in needs no seat");
+    held.pop();
+    assert!(futures_util::poll!(large().as_mut()).is_pending(), "a seat that was left is free");
+}
+
+#[tokio::test]
+async fn over_tls_every_cookie_goes_over_tls_alone_and_a_form_outlives_the_language_switch() {
+    let pages = pages(&with_account());
+    let headers = [("origin", "https://img.example")];
+    let switched = send(&pages, "GET", "/admin/login?lang=de", &headers, "").await;
+    assert_eq!((switched.status, switched.header(header::LOCATION)), (StatusCode::SEE_OTHER, "/admin/login"));
+    let (cookie, token) = door(&pages).await;
+    let headers = [("cookie", cookie.as_str()), ("origin", "https://img.example"), ("content-type", FORM)];
+    let form = format!("csrf_token={token}&username=admin&password=right");
+    let entered = send(&pages, "POST", "/admin/login?lang=de", &headers, &form).await;
+    assert_eq!((entered.status, entered.header(header::LOCATION)), (StatusCode::SEE_OTHER, "/admin"), "let in");
+    for page in [&switched, &entered] {
+        assert!(!cookies(page).is_empty());
+        for cookie in cookies(page) {
+            assert!(cookie.ends_with("; Secure"), "{cookie}");
+        }
+    }
+}
