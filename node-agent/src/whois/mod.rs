@@ -86,7 +86,11 @@ impl Whois {
     /// Who answers at the origin of `url`, within seconds.
     pub async fn at(&self, url: &str) -> Found {
         let Ok(url) = Url::parse(url) else { return judge::nobody(&AskError::Url(url.to_owned())) };
-        let nonce = format!("{:032x}", fastrand::u128(..));
+        let mut random = [0; 16];
+        if let Err(error) = getrandom::fill(&mut random) {
+            return Found::Nobody(Silence::NoAnswer, format!("the system gives no random bytes: {error}"));
+        }
+        let nonce: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
         let mut question = url.clone();
         question.set_path("/api/internal/identity");
         question.set_query(Some(&format!("nonce={nonce}")));
