@@ -1,5 +1,6 @@
 //! Tries to sign in, counted by account and by address: after a few, each further one has to wait longer. A try counts
-//! when it begins, so that many at once are no way around it, and is given back when it was right.
+//! when it begins, so that many at once are no way around it, and is given back when it was right. Where somebody signed
+//! in of late, an account is open whatever others try elsewhere: nobody can lock its owner out.
 
 use std::{collections::HashMap, hash::Hash, net::IpAddr};
 
@@ -13,6 +14,8 @@ const ACCOUNT_WAIT_MILLIS: u64 = 30 * 1000;
 const ADDRESS_WAIT_MILLIS: u64 = 15 * 60 * 1000;
 /// Without a try for so long, what was is forgotten.
 const FORGOTTEN_MILLIS: u64 = 30 * 60 * 1000;
+/// An account is known at an address for so long after a sign-in there.
+const KNOWN_MILLIS: u64 = 30 * 24 * 3600 * 1000;
 /// Accounts, and addresses, that are remembered at most.
 const REMEMBERED: usize = 10_000;
 
@@ -49,6 +52,8 @@ fn split(bits: u128) -> [u64; 2] {
 pub struct Tries {
     accounts: Counts<Box<str>>,
     addresses: Counts<Seat>,
+    /// When somebody last signed in there.
+    known: HashMap<(Box<str>, Seat), u64>,
 }
 
 impl Tries {
@@ -58,7 +63,8 @@ impl Tries {
     /// # Errors
     /// Milliseconds to wait. Then the try did not count, and is not to be made.
     pub fn begin(&mut self, account: &str, address: Option<Seat>, now: u64) -> Result<(), u64> {
-        let by_account = self.accounts.wait(account, ACCOUNT_WAIT_MILLIS, now);
+        let is_known = address.is_some_and(|seat| self.is_known(account, seat, now));
+        let by_account = if is_known { 0 } else { self.accounts.wait(account, ACCOUNT_WAIT_MILLIS, now) };
         let by_address = address.map_or(0, |seat| self.addresses.wait(&seat, ADDRESS_WAIT_MILLIS, now));
         match by_account.max(by_address) {
             0 => {
@@ -73,9 +79,30 @@ impl Tries {
     }
 
     /// The password was right: the account starts anew, its try does not count for the address.
-    pub fn was_right(&mut self, account: &str, address: Option<Seat>) {
+    pub fn was_right(&mut self, account: &str, address: Option<Seat>, now: u64) {
+        if let Some(seat) = address {
+            self.know(account, seat, now);
+        }
         self.accounts.forget(account);
         self.did_not_count(account, address);
+    }
+
+    fn is_known(&self, account: &str, seat: Seat, now: u64) -> bool {
+        let place: (Box<str>, Seat) = (account.into(), seat);
+        let since = self.known.get(&place).map(|last| now.saturating_sub(*last));
+        since.is_some_and(|since| since < KNOWN_MILLIS)
+    }
+
+    fn know(&mut self, account: &str, seat: Seat, now: u64) {
+        if self.known.len() >= REMEMBERED {
+            self.known.retain(|_, last| now.saturating_sub(*last) < KNOWN_MILLIS);
+            if self.known.len() >= REMEMBERED
+                && let Some(oldest) = self.known.iter().min_by_key(|(_, last)| **last).map(|(key, _)| key.clone())
+            {
+                self.known.remove(&oldest);
+            }
+        }
+        self.known.insert((account.into(), seat), now);
     }
 
     /// Nothing came of the try, through no fault of who made it.
@@ -229,11 +256,36 @@ mod tests {
         }
         for _ in 0..20 {
             assert_eq!(tries.begin("admin", seat("10.0.0.1"), 0), Ok(()));
-            tries.was_right("admin", seat("10.0.0.1"));
+            tries.was_right("admin", seat("10.0.0.1"), 0);
         }
         // The address keeps what it had: an account of one's own is no way to try that of others without end.
         tries.begin("root", seat("10.0.0.1"), 0).unwrap();
         assert!(tries.begin("root", seat("10.0.0.1"), 0).is_err());
+    }
+
+    #[test]
+    fn nobody_locks_the_owner_out_of_where_they_sign_in() {
+        // Others try the account from everywhere, all the time; only where its owner was let in before it stays open,
+        // and there too an address that fails waits.
+        let mut tries = Tries::default();
+        tries.begin("admin", seat("10.0.0.1"), 0).unwrap();
+        tries.was_right("admin", seat("10.0.0.1"), 0);
+        for n in 0..5 {
+            tries.begin("admin", seat(&format!("10.0.1.{n}")), 1).unwrap();
+        }
+        assert_eq!(tries.begin("admin", seat("10.0.2.1"), 1), Err(1000), "where nobody knows it");
+        assert_eq!(tries.begin("admin", None, 1), Err(1000));
+        for n in 0..5 {
+            assert_eq!(tries.begin("admin", seat("10.0.0.1"), 1), Ok(()), "try {n}");
+        }
+        assert_eq!(tries.begin("admin", seat("10.0.0.1"), 1), Err(1000), "its own failures count");
+        tries.was_right("root", seat("10.0.3.1"), 1);
+        assert!(tries.begin("admin", seat("10.0.3.1"), 1).is_err(), "another account's place is not its own");
+        let much_later = KNOWN_MILLIS;
+        for n in 0..5 {
+            tries.begin("admin", seat(&format!("10.0.4.{n}")), much_later).unwrap();
+        }
+        assert!(tries.begin("admin", seat("10.0.0.1"), much_later).is_err(), "forgotten");
     }
 
     #[test]
@@ -248,5 +300,10 @@ mod tests {
         }
         assert_eq!((tries.accounts.0.len(), tries.addresses.0.len()), (REMEMBERED, REMEMBERED));
         assert!(tries.begin("admin", None, 1).is_err(), "still known");
+        for n in 0..u64::try_from(REMEMBERED).unwrap() + 50 {
+            let address: IpAddr = std::net::Ipv6Addr::from(u128::from(n) << 64).into();
+            tries.was_right("admin", Some(address.into()), n);
+        }
+        assert_eq!(tries.known.len(), REMEMBERED);
     }
 }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 pub use self::passwords::{MIN_PASSWORD_CHARS, PasswordError};
 
 use self::passwords::Passwords;
-use crate::access::{Seat, Tries};
+use crate::access::{FailureRows, Seat, Tries};
 use crate::catalog::{Account, AccountName, AccountRule, NewSession, Session};
 use crate::clock;
 use crate::config::{FirstAccount, LaterStarts, MAX_PASSWORD_BYTES};
@@ -110,6 +110,7 @@ pub struct Accounts {
     store: Store,
     passwords: Passwords,
     tries: Arc<Mutex<Tries>>,
+    rows: Arc<Mutex<FailureRows>>,
     began: Instant,
 }
 
@@ -117,7 +118,13 @@ impl Accounts {
     /// Over these books.
     #[must_use]
     pub fn new(store: Store) -> Self {
-        Self { store, passwords: Passwords::default(), tries: Arc::default(), began: Instant::now() }
+        Self {
+            store,
+            passwords: Passwords::default(),
+            tries: Arc::default(),
+            rows: Arc::default(),
+            began: Instant::now(),
+        }
     }
 
     /// Lets in who knows the password. `from`: the browser's address, where it is known.
@@ -144,14 +151,23 @@ impl Accounts {
         }
         let outcome = self.try_password(name.as_ref(), password, from).await;
         match &outcome {
-            Ok(_) => self.tries.lock().was_right(tried, seat),
-            Err(AccountError::Invalid) => {
-                let from = from.map_or_else(|| "-".to_owned(), |from| from.to_canonical().to_string());
-                tracing::warn!(client = %from, "[Admin] Failed sign-in from {from}");
-            }
+            Ok(_) => self.tries.lock().was_right(tried, seat, self.millis()),
+            Err(AccountError::Invalid) => self.note_failure(name, from).await,
             Err(_) => self.tries.lock().did_not_count(tried, seat),
         }
         outcome
+    }
+
+    /// In the log always, in the audit as often as it may be. The name that was typed is shown where there is such an
+    /// account only: it may be a password in the wrong field.
+    async fn note_failure(&self, name: Option<AccountName>, from: Option<IpAddr>) {
+        let from = from.map_or_else(|| "an unknown address".to_owned(), |from| from.to_canonical().to_string());
+        tracing::warn!(client = %from, "[Admin] Failed sign-in from {from}");
+        let Some(unsaid) = self.rows.lock().next(self.millis()) else { return };
+        let more = if unsaid == 0 { String::new() } else { format!(", after {unsaid} more without an entry") };
+        if let Err(error) = self.store.note_failed_sign_in(name, format!("from {from}{more}"), clock::now()).await {
+            tracing::warn!("a failed sign-in could not be noted: {error}");
+        }
     }
 
     async fn try_password(

@@ -88,6 +88,29 @@ impl Store {
             .await
     }
 
+    /// Notes that somebody was not let in. `name` is shown where there is an account of that name.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn note_failed_sign_in(
+        &self,
+        name: Option<AccountName>,
+        detail: String,
+        now: UnixMillis,
+    ) -> Result<(), StoreError> {
+        const THERE: &str = "SELECT name FROM accounts WHERE name = $1";
+        self.write("note a failed sign-in", move |conn| {
+            Box::pin(async move {
+                let typed = name.as_ref().map_or("", AccountName::as_str);
+                let there: Option<(String,)> =
+                    statement::query_as(THERE).bind(typed).fetch_optional(&mut *conn).await?;
+                let subject = there.map_or_else(String::new, |(name,)| name);
+                audit::note(conn, now, "sign_in_failed", &subject, &detail).await
+            })
+        })
+        .await
+    }
+
     /// The session with this digest, where it is not over.
     ///
     /// # Errors

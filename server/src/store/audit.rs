@@ -9,6 +9,11 @@ use super::{
 };
 use crate::catalog::{AuditEntry, AuditFilter, Page, PageAsk, PageToken, UnixMillis};
 
+/// Rows that are kept: the oldest ones go.
+const KEPT: i64 = 200_000;
+/// Characters of a subject, a detail or one field at most.
+const MAX_CHARS: usize = 1000;
+
 /// One change, beside who made it and when.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Change<'a> {
@@ -27,11 +32,33 @@ pub(super) struct Change<'a> {
 /// Notes a change by whom the connection works for.
 pub(super) async fn change(conn: &mut Conn, now: UnixMillis, change: Change<'_>) -> Result<(), Trouble> {
     const SQL: &str = "INSERT INTO audit (at, actor, action, subject, detail, was, became)
-        VALUES ($1, $2, $3, $4, $5, $6, $7)";
+        VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id";
     let actor = conn.by().as_str().to_owned();
-    let insert = statement::query(SQL).bind(now.0).bind(actor).bind(change.action).bind(change.subject);
-    insert.bind(change.detail).bind(change.was).bind(change.became).execute(conn).await?;
+    let insert = statement::query_scalar::<i64>(SQL).bind(now.0).bind(actor).bind(change.action);
+    let insert = insert.bind(short(change.subject)).bind(short(change.detail)).bind(change.was).bind(change.became);
+    let id = insert.fetch_one(&mut *conn).await?;
+    statement::query(TRIM).bind(id.saturating_sub(KEPT)).execute(conn).await?;
     Ok(())
+}
+
+const TRIM: &str = "DELETE FROM audit WHERE id <= $1";
+
+/// As much of a text as a row keeps.
+fn short(text: &str) -> String {
+    match text.char_indices().nth(MAX_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// The same for what is in a field.
+fn shorten(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::String(text) => *text = short(text),
+        serde_json::Value::Array(values) => values.iter_mut().for_each(shorten),
+        serde_json::Value::Object(fields) => fields.values_mut().for_each(shorten),
+        _ => {}
+    }
 }
 
 /// Notes a change of which there is no field to show.
@@ -59,7 +86,8 @@ pub(super) fn difference<T: serde::Serialize>(was: Option<&T>, became: Option<&T
         before.remove(&name);
         after.remove(&name);
     }
-    let shown = |fields: serde_json::Map<_, _>| {
+    let shown = |mut fields: serde_json::Map<_, _>| {
+        fields.values_mut().for_each(shorten);
         if fields.is_empty() { String::new() } else { serde_json::Value::Object(fields).to_string() }
     };
     (shown(before), shown(after))
@@ -149,5 +177,9 @@ mod tests {
         assert_eq!(difference(Some(&old), Some(&new)), shown(r#"{"priority":"1"}"#, r#"{"priority":"5"}"#));
         assert_eq!(difference(Some(&old), Some(&old)), shown("", ""));
         assert_eq!(difference(None, Some(&old)), shown("", r#"{"name":"img1","priority":"1"}"#));
+        let (_, long) = difference(Some(&old), Some(&pool("1", &"ä".repeat(100_000))));
+        let long: BTreeMap<String, String> = serde_json::from_str(&long).unwrap();
+        assert_eq!(long["name"].chars().count(), MAX_CHARS + 1, "cut, and JSON still");
+        assert_eq!(short("short"), "short");
     }
 }

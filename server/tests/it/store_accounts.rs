@@ -9,7 +9,7 @@ use pixelfox_server::{
     store::{Store, StoreError},
 };
 
-use crate::store_books::{Books, ask, at, draft, pool, suite};
+use crate::store_books::{Books, Home, ask, at, draft, pool, suite};
 
 suite! {
     a_session_ends_with_its_time_by_sign_out_and_by_another_password,
@@ -20,6 +20,7 @@ suite! {
     what_did_not_happen_has_no_row,
     a_recount_that_corrects_the_books_has_a_row,
     the_audit_is_paged_and_filtered,
+    the_oldest_rows_of_the_audit_go,
     a_command_beside_the_server_changes_what_it_sees,
 }
 
@@ -197,6 +198,28 @@ async fn a_recount_that_corrects_the_books_has_a_row(books: Books) {
     let row = &found[0];
     assert_eq!((row.actor.as_str(), row.action.as_str(), row.subject.as_str()), ("token", "recalculate_usage", "2"));
     assert_eq!((row.was.as_str(), row.became.as_str()), (r#"{"used_bytes":7}"#, r#"{"used_bytes":0}"#));
+}
+
+async fn the_oldest_rows_of_the_audit_go(books: Books) {
+    // As if there had been 300,000 rows: with the next one everything beyond the newest 200,000 is gone.
+    let change = async |hours| {
+        let hours = SettingsPatch { trash_hours: Some(hours), ..SettingsPatch::default() };
+        books.store.by(Actor::Token).update_settings(hours, at(1)).await.unwrap();
+    };
+    change(101).await;
+    let first = audit(&books.store).await[0].id;
+    let far = match &books.home {
+        Home::Sqlite(_) => "INSERT INTO audit (id, at, action, subject, detail) VALUES (299999, 1, 'x', 'x', 'x')",
+        Home::Postgres(_) => "ALTER TABLE audit ALTER COLUMN id RESTART WITH 300000",
+    };
+    books.home.execute(far).await;
+    change(102).await;
+    let rows = audit(&books.store).await;
+    assert!(rows[0].id >= 300_000 && first < 100_000, "{rows:?}");
+    assert!(rows.iter().all(|row| row.id > 100_000), "{rows:?}");
+    let long = "ä".repeat(5000);
+    books.store.note_failed_sign_in(None, long, at(1)).await.unwrap();
+    assert_eq!(audit(&books.store).await[0].detail.chars().count(), 1001, "a thousand and the sign that it goes on");
 }
 
 async fn the_audit_is_paged_and_filtered(books: Books) {
