@@ -97,6 +97,11 @@ impl Store {
         Self { by: actor, ..self.clone() }
     }
 
+    /// Whose intents those of this handle are.
+    pub(crate) const fn actor(&self) -> &Actor {
+        &self.by
+    }
+
     pub(super) fn life(&self) -> &AtomicI64 {
         &self.inner.life
     }

@@ -11,14 +11,12 @@ mod moves;
 mod nodes;
 mod places;
 mod pools;
+mod seats;
 mod service;
 mod settings;
 mod watch;
 
-use std::sync::Arc;
-
 use pixelfox_proto::Language;
-use tokio::sync::Semaphore;
 
 use super::Rooms;
 use super::auth::OperatorsOnly;
@@ -29,7 +27,7 @@ use super::auth::OperatorsOnly;
 pub struct AdminService {
     rooms: Rooms,
     operators_only: OperatorsOnly,
-    watchers: Arc<Semaphore>,
+    watchers: seats::Seats,
     counts: counts::Counts,
     /// Of who asks.
     language: Language,
@@ -40,7 +38,7 @@ impl AdminService {
         Self {
             rooms,
             operators_only,
-            watchers: Arc::new(Semaphore::new(watch::WATCHERS)),
+            watchers: seats::Seats::default(),
             counts: counts::Counts::default(),
             language: Language::En,
         }

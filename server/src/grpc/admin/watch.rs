@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use futures_util::{Stream, stream};
 use pixelfox_proto::{Fault, FaultKind, ImageId, text, v1};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tonic::Status;
 
@@ -16,8 +15,6 @@ use crate::clock;
 use crate::events::{Batch, Event, Subject, Watcher};
 use crate::grpc::wire::{self, watch::Topics};
 
-/// Watchers at once, over all connections.
-pub(super) const WATCHERS: usize = 64;
 /// Between two reads for one watcher: what happens meanwhile is told together.
 const GATHER: Duration = Duration::from_millis(100);
 
@@ -31,7 +28,7 @@ struct Feed {
     /// The state is to be told.
     anew: bool,
     read: Option<Instant>,
-    _seat: OwnedSemaphorePermit,
+    _seat: super::seats::Seat,
 }
 
 impl AdminService {
@@ -39,12 +36,19 @@ impl AdminService {
         &self,
         request: &v1::WatchRequest,
     ) -> Result<impl Stream<Item = Result<v1::Event, Status>> + Send + use<>, Fault> {
+        use super::seats::Full;
         let topics = wire::watch::topics(&request.topics)?;
-        let seat = self.watchers.clone().try_acquire_owned().map_err(|_| {
-            let message = text!(
-                de "es sehen schon {WATCHERS} zu; eine der offenen Seiten schließen",
-                en "{WATCHERS} watchers are there already; close one of them"
-            );
+        let seat = self.watchers.take(self.rooms.store.actor()).map_err(|full| {
+            let message = match full {
+                Full::All(most) => text!(
+                    de "es sehen schon {most} zu; eine der offenen Seiten schließen",
+                    en "{most} watchers are there already; close one of them"
+                ),
+                Full::Own(most) => text!(
+                    de "dieses Konto sieht schon auf {most} Seiten zu; eine davon schließen",
+                    en "this account watches {most} times already; close one of them"
+                ),
+            };
             Fault::new(FaultKind::TooManyRequests, message)
         })?;
         let watcher = self.rooms.events.watch_only(topics.wanted());
