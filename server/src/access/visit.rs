@@ -7,14 +7,16 @@ use pixelfox_proto::{Sha256, VisitorId};
 
 /// The name of the cookie. It ends with the browser's session.
 pub const VISIT_COOKIE: &str = "pixelfox_visit";
+/// Over TLS it has the prefix that browsers take from this host over TLS alone. Source: RFC 6265bis, section 4.1.3.2.
+const OVER_TLS: &str = "__Host-";
 /// Length of its value: 16 bytes in base64.
 const VALUE_BYTES: usize = 22;
 
 /// `Set-Cookie` of a new visit. `secure`: the browser came by https.
 #[must_use]
 pub fn visit_cookie(random: [u8; 16], secure: bool) -> String {
-    let secure = if secure { "; Secure" } else { "" };
-    format!("{VISIT_COOKIE}={}; Path=/; HttpOnly; SameSite=Strict{secure}", URL_SAFE_NO_PAD.encode(random))
+    let (prefix, secure) = if secure { (OVER_TLS, "; Secure") } else { ("", "") };
+    format!("{prefix}{VISIT_COOKIE}={}; Path=/; HttpOnly; SameSite=Strict{secure}", URL_SAFE_NO_PAD.encode(random))
 }
 
 /// Whose visit the cookies name. The number tells nothing of the cookie, so that no log and no book can be used to
@@ -22,8 +24,12 @@ pub fn visit_cookie(random: [u8; 16], secure: bool) -> String {
 #[must_use]
 pub fn visitor_of(headers: &HeaderMap) -> Option<VisitorId> {
     let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-    let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let (_, value) = pairs.find(|(name, value)| *name == VISIT_COOKIE && value.len() == VALUE_BYTES)?;
+    let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    let ours = pairs.filter(|(_, value)| value.len() == VALUE_BYTES).filter_map(|(name, value)| {
+        let (bare, over_tls) = name.strip_prefix(OVER_TLS).map_or((name, false), |bare| (bare, true));
+        (bare == VISIT_COOKIE).then_some((over_tls, value))
+    });
+    let (_, value) = ours.reduce(|best, next| if next.0 && !best.0 { next } else { best })?;
     let digest = Sha256::of(format!("visit {value}").as_bytes());
     let (first, _) = digest.as_bytes().split_at(8);
     let number = u64::from_be_bytes(first.try_into().ok()?);
@@ -48,6 +54,10 @@ mod tests {
         {
             assert_eq!(visitor(none), None, "{none}");
         }
-        assert!(visit_cookie([1; 16], true).ends_with("; Secure"));
+        let over_tls = visit_cookie([3; 16], true);
+        assert!(over_tls.starts_with("__Host-pixelfox_visit=") && over_tls.ends_with("; Secure"), "{over_tls}");
+        let bound = over_tls.split_once(';').unwrap().0;
+        assert_eq!(visitor(&format!("{one}; {bound}; {other}")), visitor(bound), "the one that nobody else can set");
+        assert!(visitor(bound).is_some_and(|visitor| visitor != first));
     }
 }

@@ -12,11 +12,12 @@ use pixelfox_proto::Fault;
 use super::Parts;
 use crate::access;
 
-/// The route's handler. A visit begins here.
+/// The route's handler. A visit begins here, where visitors may upload: else there is nothing to know them again for.
 pub(super) async fn home(State(parts): State<Parts>, request: Request) -> Response {
     let (head, _) = request.into_parts();
     let mut response = page(&parts, &head, None).await;
     if access::visitor_of(&head.headers).is_none()
+        && parts.uploads.settings().await.is_ok_and(|settings| settings.public_uploads)
         && let Some(cookie) = new_visit(client_of(&head.extensions).secure)
     {
         response.headers_mut().append(header::SET_COOKIE, cookie);

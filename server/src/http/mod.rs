@@ -13,16 +13,17 @@ use axum::{
     middleware,
     routing::{any, get, post},
 };
-use http::HeaderMap;
+use http::{HeaderMap, header, request::Parts as Head};
 use pixelfox_admin_web::Caller;
 use pixelfox_node::proxies::Client;
 use pixelfox_proto::{Fault, FaultKind};
 
 use crate::{
+    access,
     accounts::{Accounts, SessionSecret},
     catalog::AccountName,
     store::Store,
-    uploads::Uploads,
+    uploads::{Owner, Uploads},
 };
 
 /// Routes of the contract that this version does not have, and what to use meanwhile.
@@ -51,6 +52,28 @@ impl Parts {
             None => Ok(None),
         }
     }
+
+    /// Whose an upload is. A cookie of ours counts only from a page of ours: a browser sends it along whoever asks it to.
+    async fn owner(&self, head: &Head) -> Result<Owner, Fault> {
+        let headers = &head.headers;
+        let by_cookie = pixelfox_admin_web::session_secret(headers).is_some() || access::visitor_of(headers).is_some();
+        if by_cookie
+            && !Uploads::is_by_key(headers)
+            && pixelfox_admin_web::is_foreign(head)
+            && !self.is_own_domain(headers)
+        {
+            return Err(Fault::new(FaultKind::Forbidden, "this was not sent by a page of this server").with_hint(
+                "a proxy in between must pass on the browser's Host header; programs send an API key as X-API-Key",
+            ));
+        }
+        self.uploads.owner(headers, self.signed_in(headers).await?).await
+    }
+
+    /// Whether the browser says `PUBLIC_DOMAIN`, whatever a proxy made of the host.
+    fn is_own_domain(&self, headers: &HeaderMap) -> bool {
+        let origin = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
+        origin == Some(self.public_domain.trim_end_matches('/'))
+    }
 }
 
 /// The routes, to be merged with the embedded node's.
@@ -58,6 +81,7 @@ pub fn router(parts: Parts) -> Router {
     let pages = pixelfox_admin_web::pages(parts.admin.clone()).layer(middleware::map_request(say_who));
     let for_everyone = Router::new().route("/", get(home::home)).route("/i/{share}", get(images::share));
     let api = pixelfox_admin_web::public::around(for_everyone)
+        .layer(middleware::map_request(say_who))
         .route("/upload", post(upload::upload))
         .route("/api/openapi.json", get(openapi::openapi))
         .route("/api/internal/upload/sessions", post(upload_sessions::of_the_page))

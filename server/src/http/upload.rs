@@ -18,7 +18,7 @@ pub(super) async fn upload(State(parts): State<Parts>, request: Request) -> Resp
     let body = RequestBody::new(body, &head.headers);
     let address = client_of(&head.extensions).address;
     let taken = async {
-        let owner = parts.uploads.owner(&head.headers, parts.signed_in(&head.headers).await?).await?;
+        let owner = parts.owner(&head).await?;
         parts.uploads.through(owner, &head.headers, address, &body).await
     };
     match taken.await {

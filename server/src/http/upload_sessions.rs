@@ -5,7 +5,7 @@ use axum::{
     extract::{Request, State},
     response::{IntoResponse as _, Response},
 };
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderValue, header, request::Parts as Head};
 use http_body_util::{BodyExt as _, Limited};
 use pixelfox_proto::{Fault, FaultKind};
 use serde::Deserialize;
@@ -26,8 +26,8 @@ struct Question {
 
 /// `POST /api/internal/upload/sessions`: for the page, where it may send to storage nodes itself.
 pub(super) async fn of_the_page(State(parts): State<Parts>, request: Request) -> Result<Response, Fault> {
-    let (headers, size) = question(request).await;
-    let owner = parts.uploads.owner(&headers, parts.signed_in(&headers).await?).await?;
+    let (head, size) = question(request).await;
+    let owner = parts.owner(&head).await?;
     if !parts.uploads.settings().await?.direct_upload_enabled {
         return Err(Fault::new(FaultKind::Forbidden, "direct uploads are switched off")
             .with_hint("send the file to /upload, or switch direct_upload_enabled on"));
@@ -37,20 +37,20 @@ pub(super) async fn of_the_page(State(parts): State<Parts>, request: Request) ->
 
 /// `POST /api/v1/upload/sessions`: for programs with an API key, whatever the setting.
 pub(super) async fn by_key(State(parts): State<Parts>, request: Request) -> Result<Response, Fault> {
-    let (headers, size) = question(request).await;
-    let key = parts.uploads.key(&headers).await?;
+    let (head, size) = question(request).await;
+    let key = parts.uploads.key(&head.headers).await?;
     Ok(shown(&parts.uploads.offer(Owner::User(key.user_id), size?).await?))
 }
 
-/// The headers, and the size that is asked about. The body is read in any case, so that the answer is seen.
-async fn question(request: Request) -> (HeaderMap, Result<u64, Fault>) {
+/// The head, and the size that is asked about. The body is read in any case, so that the answer is seen.
+async fn question(request: Request) -> (Head, Result<u64, Fault>) {
     let (head, body) = request.into_parts();
     let refused = || Fault::bad_request("file_size must be > 0").with_hint("send JSON: {\"file_size\": 12345}");
     let body = tokio::time::timeout(QUESTION_WAIT, Limited::new(body, QUESTION_BYTES).collect()).await;
     let bytes = body.ok().and_then(Result::ok).map(http_body_util::Collected::to_bytes);
     let question = bytes.and_then(|bytes| serde_json::from_slice::<Question>(&bytes).ok());
     let size = question.map(|question| question.file_size).filter(|size| *size > 0).ok_or_else(refused);
-    (head.headers, size)
+    (head, size)
 }
 
 fn shown(offer: &Offer) -> Response {

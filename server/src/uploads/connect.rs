@@ -71,3 +71,40 @@ async fn shake(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> 
 fn spawn(task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
     tokio::spawn(task)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpListener;
+    use tokio_rustls::{
+        TlsAcceptor,
+        rustls::{ServerConfig, crypto::ring, pki_types::PrivateKeyDer},
+    };
+
+    #[tokio::test]
+    async fn an_https_node_is_dialed_where_tls_ca_file_vouches_for_it() {
+        // A node whose certificate vouches for itself: once with it in the file, once with another one of that name.
+        let made = || rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
+        let (mine, other) = (made(), made());
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
+        let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+        let key = PrivateKeyDer::Pkcs8(mine.signing_key.serialize_der().into());
+        let acceptor =
+            TlsAcceptor::from(Arc::new(config.with_single_cert(vec![mine.cert.der().clone()], key).unwrap()));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let url: Url = format!("https://localhost:{port}/api/internal/upload").parse().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        for (name, certificate, trusted) in [("mine", mine.cert.pem(), true), ("other", other.cert.pem(), false)] {
+            let file = folder.path().join(name);
+            std::fs::write(&file, certificate).unwrap();
+            let dialer = Dialer::new(Some(file));
+            let node = async {
+                let (stream, _) = listener.accept().await.unwrap();
+                acceptor.accept(stream).await.is_ok()
+            };
+            let (dialed, shaken) = tokio::join!(dialer.dial(&url), node);
+            assert_eq!((dialed.is_ok(), shaken), (trusted, trusted), "{name}: {:?}", dialed.err());
+        }
+    }
+}

@@ -180,14 +180,30 @@ async fn refusal(node: &NodeId, answered: hyper::Result<Response<Incoming>>) -> 
             tracing::error!(%node, "{node} does not know this server's UPLOAD_TOKEN_SECRET: set the same one on both");
             away(node, &"it refuses this server's token")
         }
-        (Some(kind), Some(message)) => {
+        (Some(kind), Some(message)) if is_the_senders(kind) => {
             let fault = Fault::new(kind, message);
             let fault = word("hint").into_iter().fold(fault, Fault::with_hint);
             let again = headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
             again.into_iter().fold(fault, Fault::retry_after)
         }
-        _ => away(node, &format_args!("it answers {status}")),
+        (_, message) => away(node, &format_args!("it answers {status} {}", message.unwrap_or_default())),
     }
+}
+
+/// Whether an answer says something of the file or of room: what else a node says is between it and its operator.
+const fn is_the_senders(kind: FaultKind) -> bool {
+    use FaultKind as Kind;
+    matches!(
+        kind,
+        Kind::BadRequest
+            | Kind::TimedOut
+            | Kind::Conflict
+            | Kind::PayloadTooLarge
+            | Kind::UnsupportedMediaType
+            | Kind::ChecksumMismatch
+            | Kind::TooManyRequests
+            | Kind::InsufficientStorage
+    )
 }
 
 /// The head and the JSON of an answer.
@@ -198,6 +214,8 @@ async fn read(response: Response<Incoming>) -> (HeaderMap, Option<Value>) {
     (head.headers, bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
 }
 
+/// Which node it was, and what was the matter, is for the log: the sender may be anybody.
 fn away(node: &NodeId, why: &dyn std::fmt::Display) -> Fault {
-    Fault::unavailable(format!("storage node {node} could not take the file: {why}")).retry_after(AGAIN_SECONDS)
+    tracing::warn!(%node, "[Upload] Storage node {node} could not take a file: {why}");
+    Fault::unavailable("the storage node could not take the file; send it again").retry_after(AGAIN_SECONDS)
 }

@@ -5,6 +5,7 @@
 mod connect;
 mod forward;
 mod places;
+mod silent;
 mod through;
 
 use std::{net::IpAddr, path::PathBuf, sync::Arc};
@@ -16,7 +17,7 @@ use pixelfox_node::{
     rate::{Payer, RateLimits},
     secret::SecretPair,
 };
-use pixelfox_proto::{Claims, Fault, NodeId, VisitorId};
+use pixelfox_proto::{Claims, Fault, FaultKind, NodeId, VisitorId};
 use serde_json::Value;
 
 use crate::{
@@ -28,6 +29,7 @@ use crate::{
 };
 
 use connect::Dialer;
+use silent::Silent;
 use through::Reception;
 
 /// How long the token of a session is valid. Source: docs/http.md, "The upload token".
@@ -54,6 +56,7 @@ pub struct Parts {
 pub struct Uploads {
     parts: Arc<Parts>,
     dialer: Arc<Dialer>,
+    silent: Arc<Silent>,
 }
 
 /// Whose an upload is.
@@ -106,7 +109,7 @@ impl Uploads {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let dialer = Arc::new(Dialer::new(parts.tls_ca_file.clone()));
-        Self { parts: Arc::new(parts), dialer }
+        Self { parts: Arc::new(parts), dialer, silent: Arc::default() }
     }
 
     /// The key that a request must have.
@@ -157,8 +160,8 @@ impl Uploads {
         let secret = self.parts.secret.as_ref().ok_or_else(no_secret)?;
         let settings = self.settings().await?;
         let max_bytes = settings.upload_max_bytes;
-        let places = places::best_first(&self.parts, &settings, size.min(max_bytes)).await?;
-        let place = places.first().ok_or_else(|| Fault::unavailable("no pool has room for this file now"))?;
+        let places = places::best_first(&self.parts, &settings, size.min(max_bytes)).await.map_err(not_now)?;
+        let place = places.first().ok_or_else(|| Fault::unavailable("no pool has room for this file"))?;
         let expires_at = pixelfox_node::clock::unix_seconds().saturating_add(TOKEN_SECONDS);
         let claims = Claims { pool_id: place.pool.get(), max_bytes, exp: expires_at, ..owner.claims() };
         Ok(Offer {
@@ -188,8 +191,15 @@ impl Uploads {
         let door = &self.parts.door;
         door.limiter.count(Payer::of(owner.user_id(), address), limits)?;
         let (parts, dialer) = (Arc::clone(&self.parts), Arc::clone(&self.dialer));
-        let reception = Reception { parts, dialer, owner, settings, body: body.clone() };
+        let silent = Arc::clone(&self.silent);
+        let reception = Reception { parts, dialer, silent, owner, settings, body: body.clone() };
         door.plane.run(Box::pin(reception.take_in(headers.clone()))).await
+    }
+
+    /// Whether a request with these headers comes by a key, which no browser adds by itself.
+    #[must_use]
+    pub fn is_by_key(headers: &HeaderMap) -> bool {
+        access::key_in(headers).is_some()
     }
 
     async fn offered_key(&self, headers: &HeaderMap) -> Result<Option<ApiKey>, Fault> {
@@ -201,5 +211,13 @@ impl Uploads {
             store.api_key_used(key.id, now).await?;
         }
         Ok(Some(key))
+    }
+}
+
+/// A session that finds no room can be asked for again, as one that finds no pool; the contract has one answer to both.
+fn not_now(fault: Fault) -> Fault {
+    match fault.kind() {
+        FaultKind::InsufficientStorage => Fault::unavailable(fault.message()).retry_after(through::AGAIN_SECONDS),
+        _ => fault,
     }
 }

@@ -18,6 +18,7 @@ use super::{
     connect::Dialer,
     forward::{Forward, Target},
     places::{self, Place},
+    silent::Silent,
 };
 use crate::catalog::Settings;
 
@@ -28,6 +29,7 @@ pub(super) const AGAIN_SECONDS: u32 = 5;
 pub(super) struct Reception {
     pub(super) parts: Arc<Parts>,
     pub(super) dialer: Arc<Dialer>,
+    pub(super) silent: Arc<Silent>,
     pub(super) owner: Owner,
     pub(super) settings: Settings,
     pub(super) body: RequestBody,
@@ -81,12 +83,19 @@ impl Reception {
     /// The best pool that takes it: the next one where one refuses before it was sent anything.
     async fn open(&self, name: &str, announced: u64) -> Result<Sink, Fault> {
         let mut last = None;
-        for place in places::best_first(&self.parts, &self.settings, announced).await? {
+        let places = places::best_first(&self.parts, &self.settings, announced).await?;
+        for place in self.silent.last(places) {
             match self.open_at(&place, name, announced).await {
-                Ok(sink) => return Ok(sink),
+                Ok(sink) => {
+                    self.silent.forget(place.pool);
+                    return Ok(sink);
+                }
                 Err(fault) if is_the_places_own(&fault) => {
                     let (pool, id, node) = (&place.name, place.pool, &place.node);
                     tracing::warn!(pool_id = %id, %node, "[Upload] Pool {pool} ({id}) on {node} took none: {fault}");
+                    if fault.kind() == FaultKind::Unavailable {
+                        self.silent.note(place.pool);
+                    }
                     last = Some(fault);
                 }
                 Err(fault) => return Err(fault),

@@ -29,13 +29,13 @@ pub(crate) async fn through_app(cluster: &TestCluster, form: Form) -> (u16, Valu
 }
 
 /// Everything in the pools but what is theirs from the start.
-fn all_files(cluster: &TestCluster) -> Vec<String> {
+pub(crate) fn all_files(cluster: &TestCluster) -> Vec<String> {
     let own = [".pixelfox/pool.json", ".pixelfox/lock"];
     let of = |pool| files_below(&cluster.pool_dir(pool)).into_iter().map(move |file| format!("{pool}: {file}"));
     (1..=3).flat_map(of).filter(|file| !own.iter().any(|own| file.ends_with(own))).collect()
 }
 
-async fn images(cluster: &TestCluster) -> u64 {
+pub(crate) async fn images(cluster: &TestCluster) -> u64 {
     cluster.admin().list_images(ListImagesRequest::default()).await.unwrap().into_inner().total
 }
 
@@ -168,7 +168,7 @@ async fn a_node_that_goes_away_in_the_middle_stores_nothing_and_the_sender_hears
     leads_to(&cluster, 2, &address).await;
     let (status, answer) = through_app(&cluster, file(png(1, 5_000_000))).await;
     assert_eq!((status, answer["error"].as_str()), (503, Some("service_unavailable")), "{answer}");
-    assert!(answer["message"].as_str().unwrap().contains("s01"), "{answer}");
+    assert!(!answer.to_string().contains("s01") && !answer.to_string().contains("127.0.0.1"), "no internals: {answer}");
     assert!(life.await.unwrap() > 0);
     nothing_came_of_it(&cluster, "the node went away").await;
     cluster.shutdown().await;

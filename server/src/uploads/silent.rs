@@ -1,0 +1,70 @@
+//! Storage nodes that did not take an upload of late, because they could not be reached or did not answer. They are asked
+//! after all others, so that not every upload waits for the same silence.
+
+use std::{collections::HashMap, time::Duration};
+
+use parking_lot::Mutex;
+use pixelfox_proto::PoolId;
+use tokio::time::Instant;
+
+use super::places::Place;
+
+/// For so long a pool comes last.
+const AFTER: Duration = Duration::from_secs(30);
+
+/// Which, until when. Bounded by the pools that there are.
+#[derive(Debug, Default)]
+pub(super) struct Silent(Mutex<HashMap<PoolId, Instant>>);
+
+impl Silent {
+    /// It did not answer just now.
+    pub(super) fn note(&self, pool: PoolId) {
+        let now = Instant::now();
+        let mut silent = self.0.lock();
+        silent.retain(|_, until| *until > now);
+        silent.insert(pool, now + AFTER);
+    }
+
+    /// It took one.
+    pub(super) fn forget(&self, pool: PoolId) {
+        self.0.lock().remove(&pool);
+    }
+
+    /// The same places, those that were silent last; otherwise in their order.
+    pub(super) fn last(&self, mut places: Vec<Place>) -> Vec<Place> {
+        let (now, silent) = (Instant::now(), self.0.lock());
+        places.sort_by_key(|place| silent.get(&place.pool).is_some_and(|until| *until > now));
+        places
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places() -> Vec<Place> {
+        let place = |id: u64| Place {
+            pool: id.try_into().unwrap(),
+            name: format!("img{id}"),
+            node: format!("s0{id}").parse().unwrap(),
+            upload_api_url: String::new(),
+            public_base_url: String::new(),
+        };
+        (1..=3).map(place).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_was_silent_comes_last_for_a_while() {
+        let silent = Silent::default();
+        let order = || silent.last(places()).iter().map(|place| place.pool.get()).collect::<Vec<_>>();
+        let first: PoolId = 1.try_into().unwrap();
+        assert_eq!(order(), [1, 2, 3]);
+        silent.note(first);
+        assert_eq!(order(), [2, 3, 1], "asked still, after the others");
+        tokio::time::advance(AFTER).await;
+        assert_eq!(order(), [1, 2, 3], "forgotten");
+        silent.note(first);
+        silent.forget(first);
+        assert_eq!(order(), [1, 2, 3], "it took one meanwhile");
+    }
+}
