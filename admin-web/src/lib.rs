@@ -21,6 +21,7 @@
 mod admin;
 mod assets;
 mod checks;
+mod disks;
 mod fill;
 mod form;
 mod frame;

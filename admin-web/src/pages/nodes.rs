@@ -1,11 +1,13 @@
 //! `/admin/nodes`: who is there, what each does, and what to do about who is not.
 
-use std::collections::HashMap;
+use std::collections::BTreeSet;
 
 use askama::Template;
 use pixelfox_proto::v1;
 
 use crate::{
+    disks::{Disk, disks},
+    fill::Level,
     show::{Exact, permille},
     trouble::Trouble,
     view::View,
@@ -15,8 +17,6 @@ use crate::{
 
 /// Seconds that clocks may be apart: signed requests and timestamps bear that much.
 const CLOCK_BEARS: f64 = 30.0;
-/// Of the disks, left free (thousandths): below it they are worth a look.
-const TIGHT: u64 = 50;
 /// The service counts a node's waiting jobs so far.
 const COUNTED: u64 = 10_000;
 
@@ -61,9 +61,12 @@ struct Pool {
 struct Space {
     free: Exact,
     total: Exact,
-    /// Parts of a hundred.
-    used: u64,
-    tight: bool,
+    /// What is free, in parts of a hundred.
+    left: u64,
+    /// Of the fullest of its disks.
+    level: Level,
+    /// Other nodes that are on one of its disks.
+    shared_with: Option<String>,
 }
 
 pub(crate) async fn page(visit: Visit) -> Result<String, Trouble> {
@@ -73,10 +76,11 @@ pub(crate) async fn page(visit: Visit) -> Result<String, Trouble> {
         pools.list_pools(v1::ListPoolsRequest {}),
         overview.get_overview(v1::GetOverviewRequest {}),
     )?;
-    let pools: HashMap<u64, v1::Pool> = pools.into_inner().pools.into_iter().map(|pool| (pool.id, pool)).collect();
+    let pools = pools.into_inner().pools;
     let server = overview.into_inner().version;
     let v = &visit.view;
-    let mut rows: Vec<Row> = nodes.into_inner().nodes.into_iter().map(|node| row(v, node, &pools, &server)).collect();
+    let here = Here { pools: &pools, server: &server };
+    let mut rows: Vec<Row> = nodes.into_inner().nodes.into_iter().map(|node| row(v, node, &here)).collect();
     // What needs somebody comes first; the rest stays in the service's order.
     rows.sort_by_key(|row| (row.node.online, row.warnings.is_empty()));
     Ok(Page { v, w: &v.w.nodes, verdict: verdict(v, &rows), rows }.render()?)
@@ -97,23 +101,35 @@ fn verdict(v: &View, rows: &[Row]) -> Option<Verdict> {
     })
 }
 
-fn row(v: &View, node: v1::Node, pools: &HashMap<u64, v1::Pool>, server: &str) -> Row {
+/// What a node is seen beside.
+struct Here<'a> {
+    pools: &'a [v1::Pool],
+    /// Version of the server.
+    server: &'a str,
+}
+
+fn row(v: &View, node: v1::Node, here: &Here<'_>) -> Row {
     let w = &v.w.nodes;
     let since = if node.online { &node.attached_since } else { &node.offline_since };
     let waiting = (node.jobs_waiting > 0).then(|| {
         let count = v.show.count(node.jobs_waiting);
         if node.jobs_waiting >= COUNTED { fill(w.many, &[("n", &count)]) } else { count }
     });
+    let space = (node.filesystem_total > 0).then(|| space(v, &node, here.pools));
     Row {
         since: v.show.since(since.as_ref()),
-        pools: node.pool_ids.iter().filter_map(|id| Some(pool(w, pools.get(id)?))).collect(),
+        pools: node.pool_ids.iter().filter_map(|id| named(w, here.pools, *id)).collect(),
         slots: fill(w.slots, &[("n", &node.running.to_string()), ("m", &node.slots.to_string())]),
         rate: (node.online && node.bytes_per_second >= 1.0).then(|| v.show.rate(node.bytes_per_second)),
-        space: (node.filesystem_total > 0).then(|| space(v, &node)),
-        warnings: warnings(v, &node, server),
+        warnings: warnings(v, &node, space.as_ref(), here.server),
+        space,
         waiting,
         node,
     }
+}
+
+fn named(w: &Nodes, pools: &[v1::Pool], id: u64) -> Option<Pool> {
+    Some(pool(w, pools.iter().find(|pool| pool.id == id)?))
 }
 
 fn pool(w: &Nodes, pool: &v1::Pool) -> Pool {
@@ -126,17 +142,26 @@ fn pool(w: &Nodes, pool: &v1::Pool) -> Pool {
     Pool { id: pool.id, name: pool.name.clone(), icon, class, state }
 }
 
-fn space(v: &View, node: &v1::Node) -> Space {
+fn space(v: &View, node: &v1::Node, pools: &[v1::Pool]) -> Space {
     let (free, total) = (node.filesystem_free, node.filesystem_total);
+    let all = disks(pools);
+    let own = || all.iter().filter(|disk| disk.pools.iter().any(|pool| pool.node_id == node.node_id));
+    let others: BTreeSet<&str> = own()
+        .flat_map(|disk| &disk.pools)
+        .map(|pool| pool.node_id.as_str())
+        .filter(|name| *name != node.node_id)
+        .collect();
+    let named = others.iter().copied().collect::<Vec<_>>().join(", ");
     Space {
         free: v.show.bytes(free),
         total: v.show.bytes(total),
-        used: permille(total.saturating_sub(free), total) / 10,
-        tight: permille(free, total) < TIGHT,
+        left: permille(free, total) / 10,
+        level: own().map(Disk::level).fold(Level::of(total.saturating_sub(free), total), Level::max),
+        shared_with: (!others.is_empty()).then(|| fill(v.w.nodes.same_disk, &[("nodes", &named)])),
     }
 }
 
-fn warnings(v: &View, node: &v1::Node, server: &str) -> Vec<String> {
+fn warnings(v: &View, node: &v1::Node, space: Option<&Space>, server: &str) -> Vec<String> {
     let w = &v.w.nodes;
     let mut said = Vec::new();
     if !node.online {
@@ -150,7 +175,7 @@ fn warnings(v: &View, node: &v1::Node, server: &str) -> Vec<String> {
         let text = if offset > 0.0 { w.clock_ahead } else { w.clock_behind };
         said.push(fill(text, &[("time", &v.show.duration(offset.abs()))]));
     }
-    if node.filesystem_total > 0 && permille(node.filesystem_free, node.filesystem_total) < TIGHT {
+    if space.is_some_and(|space| space.level > Level::Roomy) {
         said.push(w.tight.to_owned());
     }
     said

@@ -58,6 +58,11 @@ words! {
         pool_full: "Speicherpool {pool} ist zu {percent} voll.", "Storage pool {pool} is {percent} full.";
         disk_full: "Auf der Platte von Speicherpool {pool} sind nur noch {free} frei.",
             "Only {free} are left on the disk of storage pool {pool}.";
+        shared_disk_full: "Auf der gleichen Platte der Speicherpools {pool} sind nur noch {free} frei.",
+            "Only {free} are left on the disk that storage pools {pool} share.";
+        free: "{free} frei", "{free} free";
+        same_disk: "gleiche Platte: {pools}", "same disk: {pools}";
+        percent_full: "{percent} voll", "{percent} full";
         no_pool_takes: "Kein Speicherpool ist aktiv, gesund und hat Platz: Hochladen geht gerade nicht.",
             "No storage pool is active, healthy and has room: uploading is not possible now.";
         queue_paused: "Die Warteschlange ist pausiert: Es wird nichts verschoben oder gelöscht, bis sie fortgesetzt wird.",

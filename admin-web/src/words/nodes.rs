@@ -32,6 +32,7 @@ words! {
         slots: "{n} von {m}", "{n} of {m}";
         no_slots: "nimmt keine Aufträge an (DISABLE_JOB_WORKERS=1)", "takes no jobs (DISABLE_JOB_WORKERS=1)";
         free: "Freier Speicher", "Free space";
+        same_disk: "gleiche Platte wie {nodes}", "same disk as {nodes}";
         free_of: "von", "of";
         tight: "Wird knapp: etwas verschieben oder die Platte vergrößern.", "Gets tight: move something away or enlarge the disk.";
         waiting: "Wartende Aufträge", "Waiting jobs";

@@ -7,7 +7,13 @@ words! {
         new_pool: "Neuer Speicherpool", "New storage pool";
         none: "Es gibt noch keinen Speicherpool. Ohne einen kann nichts hochgeladen werden.",
             "There is no storage pool yet. Without one nothing can be uploaded.";
-        summary: "{pools} Speicherpools auf {nodes} Knoten, {used} belegt", "{pools} storage pools on {nodes} nodes, {used} used";
+        summary: "{pools} auf {nodes} Knoten, {used} belegt, {free} frei auf {disks}",
+            "{pools} on {nodes} nodes, {used} used, {free} free on {disks}";
+        pools: "Speicherpools", "storage pools";
+        one_pool: "Speicherpool", "storage pool";
+        disks: "Platten", "disks";
+        one_disk: "Platte", "disk";
+        same_disk: "gleiche Platte wie {pools}", "same disk as {pools}";
         name: "Name", "Name";
         status: "Status", "Status";
         kind: "Typ", "Type";

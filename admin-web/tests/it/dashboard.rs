@@ -83,6 +83,34 @@ async fn fifty_nodes_are_one_page_of_bearable_size_and_all_is_well() {
 }
 
 #[tokio::test]
+async fn a_disk_that_two_pools_share_is_counted_once_and_a_tight_pool_is_told_by_words() {
+    // Both pools are on disk 7 with 400 GB free; the second is at 93 % of its limit.
+    let fake = cluster(2);
+    fake.on("list_pools", |_: v1::ListPoolsRequest| {
+        let pool = |id: u64, used_size| v1::Pool {
+            id,
+            name: format!("img{id}"),
+            node_id: "s1".into(),
+            online: true,
+            healthy: true,
+            is_active: true,
+            used_size,
+            max_size: 100_000_000_000,
+            filesystem_id: 7,
+            filesystem_free: 400_000_000_000,
+            filesystem_total: 1_000_000_000_000,
+            ..v1::Pool::default()
+        };
+        Ok(v1::ListPoolsResponse { pools: vec![pool(1, 1_000_000_000), pool(2, 93_000_000_000)] })
+    });
+    let html = get(&pages(&fake), "/admin", &[]).await.html.replace('\u{a0}', " ");
+    for part in ["400 GB frei", "gleiche Platte: img1, img2", "93 % voll", "Speicherpool img2 ist zu 93 % voll."] {
+        assert!(html.contains(part), "{part}: {html}");
+    }
+    assert!(!html.contains("800 GB"), "{html}");
+}
+
+#[tokio::test]
 async fn a_node_that_is_away_is_the_first_thing_that_is_said() {
     let fake = cluster(2);
     fake.on("list_nodes", |_: v1::ListNodesRequest| {

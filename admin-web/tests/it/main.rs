@@ -5,6 +5,7 @@ mod api_keys;
 mod audit;
 mod dashboard;
 mod diagnose;
+mod disks;
 mod fake;
 mod frame;
 mod gate;

@@ -131,6 +131,29 @@ async fn clock_version_and_disk_are_warned_of_with_the_cure() {
 }
 
 #[tokio::test]
+async fn the_bar_shows_what_is_free_and_a_disk_of_two_nodes_is_said_to_be_one() {
+    // Both nodes are on disk 7, of which 70 GB of 1 TB are left: the bar is short, a word says so beside its colour.
+    let fake = with_nodes(["s01", "s02"].map(|id| v1::Node { filesystem_free: 70_000_000_000, ..node(id, 2) }).into());
+    fake.on("list_pools", |_: v1::ListPoolsRequest| {
+        let pool = |id, node: &str| v1::Pool {
+            id,
+            node_id: node.into(),
+            filesystem_id: 7,
+            filesystem_free: 70_000_000_000,
+            filesystem_total: 1_000_000_000_000,
+            ..v1::Pool::default()
+        };
+        Ok(v1::ListPoolsResponse { pools: vec![pool(2, "s01"), pool(3, "s02")] })
+    });
+    let page = get(&pages(&fake), "/admin/nodes", &[]).await;
+    assert!(page.html.contains("class=\"bar tight\"") && page.html.contains("class=\"p1\" width=\"7\""), "{}", page.html);
+    let text = text(&page.html);
+    for want in ["70,0 GB von 1,00 TB", "wird knapp", "gleiche Platte wie s02", "gleiche Platte wie s01"] {
+        assert!(text.contains(want), "{want}: {text}");
+    }
+}
+
+#[tokio::test]
 async fn without_any_node_the_page_says_how_one_comes() {
     // An empty cluster.
     let page = get(&pages(&with_nodes(Vec::new())), "/admin/nodes", &[]).await;

@@ -13,7 +13,7 @@ use crate::{
     reader::{Page, get, pages, post},
 };
 
-fn pool(id: u64) -> v1::Pool {
+pub(crate) fn pool(id: u64) -> v1::Pool {
     v1::Pool {
         id,
         name: format!("img{id}"),
@@ -34,7 +34,7 @@ fn pool(id: u64) -> v1::Pool {
     }
 }
 
-fn cluster(pools: Vec<v1::Pool>) -> Fake {
+pub(crate) fn cluster(pools: Vec<v1::Pool>) -> Fake {
     let fake = Fake::empty_cluster();
     let (all, one) = (pools.clone(), pools);
     fake.on("list_pools", move |_: v1::ListPoolsRequest| Ok(v1::ListPoolsResponse { pools: all.clone() }));

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use pixelfox_proto::v1;
 
 use crate::{
-    fill::{Fill, Level, disk_is_tight},
+    disks::disks,
+    fill::{Fill, Level, has_room},
     show::Show,
     words::{Words, fill},
 };
@@ -77,13 +78,18 @@ fn pools(seen: &Seen<'_>, words: &Words, show: Show) -> Vec<Attention> {
             say("bad", pool, fill(w.pool_problem, &values));
         } else if level > Level::Roomy {
             let percent = show.percent(pool.used_size, Fill::of(pool).capacity);
-            say("warn", pool, fill(w.pool_full, &[("pool", &pool.name), ("percent", &percent)]));
-        } else if pool.online && disk_is_tight(pool) {
-            let free = show.bytes(pool.filesystem_free).short;
-            say("warn", pool, fill(w.disk_full, &[("pool", &pool.name), ("free", &free)]));
+            say(level.class(), pool, fill(w.pool_full, &[("pool", &pool.name), ("percent", &percent)]));
         }
     }
-    let takes = |pool: &v1::Pool| pool.is_active && pool.healthy && Fill::of(pool).level() < Level::Full;
+    for disk in disks(seen.pools).iter().filter(|disk| disk.level() > Level::Roomy) {
+        // Where the pools say themselves that they are full, or ill, the disk need not.
+        let quiet = |pool: &&v1::Pool| pool.online && pool.healthy && Fill::of(pool).level() < disk.level();
+        let Some(first) = disk.pools.iter().find(|pool| quiet(pool)) else { continue };
+        let free = show.bytes(disk.free()).short;
+        let text = if disk.pools.len() == 1 { w.disk_full } else { w.shared_disk_full };
+        say(disk.level().class(), first, fill(text, &[("pool", &disk.names()), ("free", &free)]));
+    }
+    let takes = |pool: &v1::Pool| pool.is_active && pool.healthy && has_room(pool);
     if !seen.pools.iter().any(takes) {
         let (link, label) =
             if seen.pools.is_empty() { ("/admin/storage/new", w.make_pool) } else { ("/admin/storage", w.to_pool) };
@@ -174,12 +180,26 @@ mod tests {
                 vec![node(1), v1::Node { online: false, ..node(2) }],
             ),
             (
-                "warn Storage pool img2 is 95",
+                "warn Storage pool img2 is 93",
+                well.clone(),
+                vec![pool(1), v1::Pool { used_size: 930, ..pool(2) }],
+                nodes.to_vec(),
+            ),
+            (
+                "bad Storage pool img2 is 95",
                 well.clone(),
                 vec![pool(1), v1::Pool { used_size: 950, ..pool(2) }],
                 nodes.to_vec(),
             ),
-            ("warn Only 4", well.clone(), vec![pool(1), v1::Pool { filesystem_free: 4, ..pool(2) }], nodes.to_vec()),
+            ("bad Only 4", well.clone(), vec![pool(1), v1::Pool { filesystem_free: 4, ..pool(2) }], nodes.to_vec()),
+            (
+                "warn Only 70\u{a0}B are left on the disk that storage pools img1, img2 share",
+                well.clone(),
+                [pool(1), pool(2)]
+                    .map(|pool| v1::Pool { filesystem_id: 7, filesystem_free: 70, ..pool })
+                    .to_vec(),
+                nodes.to_vec(),
+            ),
             (
                 "warn The nodes run different versions: 1.0, 1.1",
                 well.clone(),

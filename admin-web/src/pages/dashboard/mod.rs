@@ -12,6 +12,7 @@ use self::{
     picture::{BAR, CARD, Picture, picture},
 };
 use crate::{
+    disks::{self, disks},
     show::{self, Exact},
     trouble::Trouble,
     view::View,
@@ -37,6 +38,8 @@ struct Dashboard<'a> {
     overview: v1::Overview,
     attention: Vec<Attention>,
     well: String,
+    /// On all disks, each counted once.
+    free: Option<String>,
     pictures: Vec<Picture>,
     jobs: [JobCount; 4],
     under_way: u64,
@@ -95,9 +98,12 @@ pub(crate) async fn page(visit: Visit) -> Result<String, Trouble> {
     let jobs = [("pending", w.pending), ("processing", w.processing), ("paused", w.paused), ("failed", w.failed)];
     let draw = |class, columns| picture(class, columns, &nodes, &pools, &overview.flows, v.w, v.show);
     let well = if overview.nodes_online == 1 { w.one_well_more } else { w.all_well_more };
+    let disks = disks(&pools);
+    let free = v.show.bytes(disks::free(&disks)).short;
     let page = Dashboard {
         v,
         attention,
+        free: (!disks.is_empty()).then(|| fill(w.free, &[("free", &free)])),
         well: fill(well, &[("nodes", &v.show.count(u64::from(overview.nodes_online)))]),
         pictures: vec![draw("wide", COLUMNS), draw("narrow", 1)],
         jobs: jobs.map(|(state, word)| {

@@ -26,6 +26,8 @@ const POOL: u32 = 44;
 const POOLS: usize = 4;
 /// Characters of a name that fit.
 const NAME: usize = 18;
+/// Of a line below the pools.
+const LINE: usize = 34;
 
 /// One layout of it.
 #[derive(Clone, Debug)]
@@ -47,8 +49,8 @@ pub(super) struct Card {
     pub(super) y: u32,
     pub(super) height: u32,
     pub(super) pools: Vec<PoolBar>,
-    /// Of pools that are not shown.
-    pub(super) more: String,
+    /// Below them, with their baselines: pools that are not shown, and which share a disk.
+    pub(super) lines: Vec<(String, u32)>,
 }
 
 /// A pool in its node's card.
@@ -58,6 +60,8 @@ pub(super) struct PoolBar {
     pub(super) name: String,
     pub(super) full_name: String,
     pub(super) amount: String,
+    /// Used and all, on hover.
+    pub(super) exact: String,
     /// `roomy`, `tight`, `full`, `away`.
     pub(super) class: &'static str,
     /// Baseline of its text; the bar is below it.
@@ -121,33 +125,50 @@ fn card(node: &v1::Node, pools: &[v1::Pool], (x, y): (u32, u32), words: &Words, 
     };
     let mut below = y + HEADER;
     let mut bars = Vec::new();
+    let shared = shared(&mine, words);
     for pool in mine.into_iter().take(POOLS) {
-        bars.push(bar(pool, below + 14, show));
+        bars.push(bar(pool, below + 14, words, show));
         below += POOL;
     }
-    if !more.is_empty() {
+    let mut lines = Vec::new();
+    for text in [more, shared].into_iter().filter(|text| !text.is_empty()) {
+        lines.push((short(&text, LINE), below + 18));
         below += 24;
     }
     let height = below + 8 - y;
     let (node, online) = (node.node_id.clone(), node.online);
-    Card { shown: short(&node, NAME), node, online, x, y, height, pools: bars, more }
+    Card { shown: short(&node, NAME), node, online, x, y, height, pools: bars, lines }
 }
 
-fn bar(pool: &v1::Pool, y: u32, show: Show) -> PoolBar {
+/// `gleiche Platte: img1, img2`: pools of one node that share a disk; empty where none do.
+fn shared(mine: &[&v1::Pool], words: &Words) -> String {
+    let mut of_disk: BTreeMap<u64, Vec<&str>> = BTreeMap::new();
+    for pool in mine.iter().filter(|pool| pool.filesystem_id != 0) {
+        of_disk.entry(pool.filesystem_id).or_default().push(&pool.name);
+    }
+    let named = of_disk.values().filter(|names| names.len() > 1).map(|names| names.join(", "));
+    let named = named.collect::<Vec<_>>().join("; ");
+    if named.is_empty() { named } else { fill(words.dashboard.same_disk, &[("pools", &named)]) }
+}
+
+fn bar(pool: &v1::Pool, y: u32, words: &Words, show: Show) -> PoolBar {
     let room = Fill::of(pool);
-    let class = match room.level() {
-        _ if !pool.healthy => "away",
-        Level::Roomy => "roomy",
-        Level::Tight => "tight",
-        Level::Full => "full",
-    };
+    let class = if pool.healthy { room.level().bar() } else { "away" };
     let used = show.bytes(room.used).short;
-    let amount = if room.capacity == 0 { used } else { format!("{used} / {}", show.bytes(room.capacity).short) };
+    let exact = if room.capacity == 0 { used } else { format!("{used} / {}", show.bytes(room.capacity).short) };
+    let amount = match room.level() {
+        Level::Roomy => exact.clone(),
+        // Told by a word, and not by the bar's colour alone.
+        Level::Tight | Level::Full => {
+            fill(words.dashboard.percent_full, &[("percent", &show.percent(room.used, room.capacity))])
+        }
+    };
     PoolBar {
         id: pool.id,
         name: short(&pool.name, NAME - 4),
         full_name: pool.name.clone(),
         amount,
+        exact,
         class,
         y,
         parts: room.parts(BAR),

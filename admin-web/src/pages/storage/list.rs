@@ -7,6 +7,7 @@ use pixelfox_proto::v1;
 
 use crate::{
     checks::ApiCheck,
+    disks::{self, beside, disks},
     fill::{Fill, Level},
     show::Exact,
     trouble::Trouble,
@@ -43,7 +44,11 @@ struct Row {
     percent: Option<String>,
     bar: &'static str,
     parts: [(u64, u64); 3],
-    disk: Option<String>,
+    /// How full it is in a word, where that is worth one: class and word.
+    level: Option<(&'static str, &'static str)>,
+    disk: Option<Line>,
+    /// Pools that share its disk.
+    same_disk: Option<String>,
     beside: Vec<Beside>,
     curl: String,
     api: Api,
@@ -55,6 +60,13 @@ struct Api {
     icon: &'static str,
     word: &'static str,
     title: String,
+}
+
+/// What is said of its disk.
+struct Line {
+    /// `warn` or `bad`, or none.
+    class: &'static str,
+    text: String,
 }
 
 /// An amount beside the fill.
@@ -70,18 +82,26 @@ pub(crate) async fn page(visit: Visit) -> Result<String, Trouble> {
     let pools = visit.admin().list_pools(v1::ListPoolsRequest {}).await?.into_inner().pools;
     let nodes: BTreeSet<&str> = pools.iter().map(|pool| pool.node_id.as_str()).collect();
     let used: u64 = pools.iter().map(|pool| pool.used_size).sum();
-    let count = |n: usize| v.show.count(u64::try_from(n).unwrap_or(u64::MAX));
+    let disks = disks(&pools);
+    let as_u64 = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+    let count = |n: usize| v.show.count(as_u64(n));
     let summary = fill(
         v.w.storage.summary,
-        &[("pools", &count(pools.len())), ("nodes", &count(nodes.len())), ("used", &v.show.bytes(used).short)],
+        &[
+            ("pools", &v.show.counted(as_u64(pools.len()), v.w.storage.one_pool, v.w.storage.pools)),
+            ("nodes", &count(nodes.len())),
+            ("used", &v.show.bytes(used).short),
+            ("free", &v.show.bytes(disks::free(&disks)).short),
+            ("disks", &v.show.counted(as_u64(disks.len()), v.w.storage.one_disk, v.w.storage.disks)),
+        ],
     );
-    let rows: Vec<Row> =
-        pools.into_iter().map(|pool| row(v, visit.checks().of(pool.id, &pool.upload_api_url), pool)).collect();
+    let checked = |pool: &v1::Pool| visit.checks().of(pool.id, &pool.upload_api_url);
+    let rows: Vec<Row> = pools.iter().map(|pool| row(v, checked(pool), pool.clone(), &pools)).collect();
     let homeless = v.note.as_ref().filter(|note| !rows.iter().any(|row| row.key == note.at));
     Ok(StoragePage { v, summary, rows, homeless }.render()?)
 }
 
-fn row(v: &View, checked: Option<ApiCheck>, pool: v1::Pool) -> Row {
+fn row(v: &View, checked: Option<ApiCheck>, pool: v1::Pool, all: &[v1::Pool]) -> Row {
     let (w, show) = (&v.w.storage, v.show);
     let (class, icon, state) = match () {
         () if !pool.online => ("bad", "away", w.offline),
@@ -95,19 +115,14 @@ fn row(v: &View, checked: Option<ApiCheck>, pool: v1::Pool) -> Row {
         0 => fill(w.no_limit, &[("used", &used.short)]),
         max => fill(w.of, &[("used", &used.short), ("max", &show.limit(max).short)]),
     };
-    let disk = match (pool.filesystem_free, pool.filesystem_total) {
-        (0, 0) => None,
-        (free, 0) => Some(fill(w.disk, &[("free", &show.bytes(free).short)])),
-        (free, total) => {
-            Some(fill(w.disk_of, &[("free", &show.bytes(free).short), ("total", &show.bytes(total).short)]))
-        }
-    };
-    let beside = [
+    let shared = beside(&pool, all).join(", ");
+    let rest = [
         ("rest-1", w.trash, w.trash_help, pool.trash_size),
         ("rest-2", w.unowned, w.unowned_help, pool.unowned_size),
         ("", w.incoming, "", pool.reserved_size),
     ];
-    let beside = beside.into_iter().filter(|(_, _, _, bytes)| *bytes > 0);
+    let rest = rest.into_iter().filter(|(_, _, _, bytes)| *bytes > 0);
+    let level = room.level();
     Row {
         key: format!("pool-{}", pool.id),
         class,
@@ -119,20 +134,29 @@ fn row(v: &View, checked: Option<ApiCheck>, pool: v1::Pool) -> Row {
         usage,
         exact: used.exact().to_owned(),
         percent: (room.capacity > 0).then(|| show.percent(pool.used_size, room.capacity)),
-        bar: match room.level() {
-            _ if !pool.healthy => "away",
-            Level::Roomy => "roomy",
-            Level::Tight => "tight",
-            Level::Full => "full",
-        },
+        bar: if pool.healthy { level.bar() } else { "away" },
+        level: (level > Level::Roomy).then(|| (level.class(), level.word(&v.w.units))),
         parts: room.parts(BAR),
-        disk,
-        beside: beside
+        disk: disk(v, &pool),
+        same_disk: (!shared.is_empty()).then(|| fill(w.same_disk, &[("pools", &shared)])),
+        beside: rest
             .map(|(class, word, help, bytes)| Beside { class, word, help, bytes: show.bytes(bytes) })
             .collect(),
         curl: curl(v, &pool),
         api: api(v, checked),
         pool,
+    }
+}
+
+fn disk(v: &View, pool: &v1::Pool) -> Option<Line> {
+    let (w, free) = (&v.w.storage, v.show.bytes(pool.filesystem_free).short);
+    match (pool.filesystem_free, pool.filesystem_total) {
+        (0, 0) => None,
+        (_, 0) => Some(Line { class: "", text: fill(w.disk, &[("free", &free)]) }),
+        (left, total) => {
+            let text = fill(w.disk_of, &[("free", &free), ("total", &v.show.bytes(total).short)]);
+            Some(Line { class: Level::of(total.saturating_sub(left), total).class(), text })
+        }
     }
 }
 

@@ -58,6 +58,7 @@ pub(crate) fn pool(pool: Pool, seat: Option<&Seat>) -> v1::Pool {
         problem,
         filesystem_free: health.as_ref().map_or(0, |health| health.free_bytes),
         filesystem_total: health.as_ref().map_or(0, |health| health.total_bytes),
+        filesystem_id: health.as_ref().map_or(0, |health| health.file_system),
         images: pool.usage.images,
         reserved_size: pool.usage.reserved_bytes,
         used_size: pool.usage.used_bytes,
