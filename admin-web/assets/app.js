@@ -20,7 +20,7 @@ function morph(old, fresh) {
 }
 
 // What is said once about an action is not in what comes later, and stays.
-const stays = node => node.nodeType === Node.ELEMENT_NODE && node.classList.contains("note");
+const stays = node => node.nodeType === Node.ELEMENT_NODE && node.hasAttribute("data-once");
 const past = node => { while (node && stays(node)) node = node.nextSibling; return node; };
 
 const keyOf = node => node.nodeType === Node.ELEMENT_NODE ? node.id || node.dataset?.key || "" : "";
@@ -69,10 +69,12 @@ function goLive() {
     source = new EventSource(location.pathname + location.search);
     source.addEventListener("hello", event => {
       isLive();
+      document.getElementById("slow").hidden = true;
       if (version && version !== event.data) document.getElementById("newer").hidden = false;
       version = event.data;
     });
     source.addEventListener("patch", event => { isLive(); patch(JSON.parse(event.data)); });
+    source.addEventListener("slow", event => { document.getElementById("slow").hidden = event.data !== "1"; });
     // The page can't be rendered any more: its own answer says why.
     source.addEventListener("trouble", event => { if (event.data === "404" || event.data === "401") location.reload(); else isLost(); });
     // All has come: nothing changes any more.

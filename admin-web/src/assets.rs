@@ -44,7 +44,20 @@ pub(crate) fn address(name: &str) -> &'static str {
 }
 
 pub(crate) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    Router::new().route("/assets/{name}", get(asset)).layer(CompressionLayer::new())
+    Router::new().route("/assets/{name}", get(asset)).route("/favicon.ico", get(favicon)).layer(CompressionLayer::new())
+}
+
+/// What browsers and programs ask for unasked, also where no page has named the icon.
+async fn favicon() -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "image/svg+xml"),
+        (header::CACHE_CONTROL, "public, max-age=86400"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    match Files::get("fox.svg") {
+        Some(file) => (headers, file.data.into_owned()).into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
 }
 
 async fn asset(Path(asked): Path<String>) -> Response {

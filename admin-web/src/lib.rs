@@ -30,6 +30,7 @@ mod live;
 mod pages;
 pub mod public;
 mod query;
+mod said;
 mod show;
 mod trouble;
 mod view;

@@ -12,7 +12,7 @@ use axum::response::{
 use futures_util::{FutureExt as _, Stream, StreamExt as _, stream};
 use pixelfox_proto::v1;
 use tokio::time::{Instant, sleep_until, timeout_at};
-use tonic::Streaming;
+use tonic::{Code, Status, Streaming};
 
 use crate::{assets, trouble::Trouble, visit::Visit};
 
@@ -32,9 +32,9 @@ where
     if !visit.wants_events() {
         return Ok(Html(read(visit).await?).into_response());
     }
-    let topics = topics.iter().map(|topic| (*topic).to_owned()).collect();
-    let news = visit.admin().watch(v1::WatchRequest { topics }).await?.into_inner();
-    let open = Open { visit, read, news, shown: HashMap::new(), rendered: None, greeted: false };
+    let topics: Vec<String> = topics.iter().map(|topic| (*topic).to_owned()).collect();
+    let news = News::ask(&visit, topics).await?;
+    let open = Open { visit, read, news, shown: HashMap::new(), rendered: None, greeted: false, slow: false };
     Ok(Sse::new(events(open)).into_response())
 }
 
@@ -42,12 +42,55 @@ where
 struct Open<R> {
     visit: Visit,
     read: R,
-    news: Streaming<v1::Event>,
+    news: News,
     /// Region → what the browser has.
     shown: HashMap<String, String>,
     /// When it was rendered last and how long that took.
     rendered: Option<(Instant, Duration)>,
     greeted: bool,
+    /// The browser was told that nothing is told for lack of a seat.
+    slow: bool,
+}
+
+/// What is told of changes. The service has seats for so many watchers; without one a page is rendered at its times, and
+/// takes the next seat that is free.
+struct News {
+    topics: Vec<String>,
+    told: Option<Streaming<v1::Event>>,
+}
+
+impl News {
+    async fn ask(visit: &Visit, topics: Vec<String>) -> Result<Self, Status> {
+        match visit.admin().watch(v1::WatchRequest { topics: topics.clone() }).await {
+            Ok(told) => Ok(Self { topics, told: Some(told.into_inner()) }),
+            Err(status) if status.code() == Code::ResourceExhausted => Ok(Self { topics, told: None }),
+            Err(status) => Err(status),
+        }
+    }
+
+    /// Until something is told, or `until`.
+    async fn next(&mut self, visit: &Visit, until: Instant) -> Result<(), Ended> {
+        let Some(told) = &mut self.told else {
+            sleep_until(until).await;
+            let again = Self::ask(visit, self.topics.clone()).await;
+            self.told = again.map_err(|_| Ended)?.told;
+            return Ok(());
+        };
+        match timeout_at(until, told.next()).await {
+            Ok(Some(Ok(_))) | Err(_) => Ok(()),
+            Ok(Some(Err(_)) | None) => Err(Ended),
+        }
+    }
+
+    /// What was told meanwhile needs no rendering of its own.
+    fn pass(&mut self) -> Result<(), Ended> {
+        while let Some(told) = self.told.as_mut().and_then(|told| told.next().now_or_never()) {
+            if !matches!(told, Some(Ok(_))) {
+                return Err(Ended);
+            }
+        }
+        Ok(())
+    }
 }
 
 fn events<R, F>(open: Open<R>) -> impl Stream<Item = Result<Event, Infallible>> + Send + 'static
@@ -65,6 +108,11 @@ where
         if open.wait().await.is_err() {
             return None;
         }
+        if open.slow == open.news.told.is_some() {
+            open.slow = !open.slow;
+            let slow = Event::default().event("slow").data(if open.slow { "1" } else { "0" });
+            return Some((Ok(slow), Some(open)));
+        }
         let event = open.render().await;
         Some((Ok(event), Some(open)))
     })
@@ -81,17 +129,9 @@ where
     /// Until there is a reason to render; what is told meanwhile is one reason.
     async fn wait(&mut self) -> Result<(), Ended> {
         let Some((at, took)) = self.rendered else { return Ok(()) };
-        match timeout_at(at + AT_LEAST, self.news.next()).await {
-            Ok(Some(Ok(_))) | Err(_) => {}
-            Ok(Some(Err(_)) | None) => return Err(Ended),
-        }
+        self.news.next(&self.visit, at + AT_LEAST).await?;
         sleep_until(at + GATHER.max(took * REST)).await;
-        while let Some(told) = self.news.next().now_or_never() {
-            if !matches!(told, Some(Ok(_))) {
-                return Err(Ended);
-            }
-        }
-        Ok(())
+        self.news.pass()
     }
 
     async fn render(&mut self) -> Event {

@@ -7,7 +7,10 @@ use askama::filters::HtmlSafe;
 use jiff::{Timestamp, tz::TimeZone};
 use pixelfox_proto::Language;
 
-use crate::words::{Units, fill};
+use crate::{
+    said,
+    words::{Units, fill},
+};
 
 /// What a page shows of a value: a short form, and the exact one on hover.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +63,12 @@ impl Show {
     #[must_use]
     pub const fn new(language: Language, now: Timestamp) -> Self {
         Self { language, now }
+    }
+
+    /// What the books or a node say in English, in the reader's language where it is known.
+    #[must_use]
+    pub(crate) fn said(&self, english: &str) -> String {
+        said::to(self.language, english)
     }
 
     /// `1.234.567`

@@ -73,6 +73,7 @@ async fn measure(name: &str, url: &str, count: i64, forms: Forms) {
     println!("{name}: {count} images and {count} jobs");
     let store = Store::open(url).await.unwrap();
     let spec = BooksSpec {
+        public_domain: "http://pixelfox.test".into(),
         node: "local".parse().expect("a NODE_ID"),
         store: store.clone(),
         replication_secret: None,

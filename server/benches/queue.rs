@@ -197,6 +197,7 @@ fn word(order: TrashOrder) -> TrashResult {
 async fn plan(database: &str) {
     let store = Store::open(database).await.unwrap();
     let spec = BooksSpec {
+        public_domain: "http://pixelfox.test".into(),
         node: "local".parse().expect("a NODE_ID"),
         store: store.clone(),
         replication_secret: None,

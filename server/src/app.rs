@@ -80,6 +80,7 @@ impl App {
         let books = Books::start(BooksSpec {
             store: store.clone(),
             node: config.node.node_id.clone(),
+            public_domain: config.node.public_domain.clone(),
             replication_secret: config.node.secrets.replication.clone(),
             tls_ca_file: config.node.tls_ca_file.clone(),
             admin_token: config.admin_token.clone(),

@@ -1,7 +1,7 @@
 //! The coordinator's rooms put together, with an owner for each of their tasks.
 //!
 //! ```text
-//! let spec = BooksSpec { store, node, replication_secret, tls_ca_file, admin_token, auto_pools, sweep };
+//! let spec = BooksSpec { store, node, public_domain, replication_secret, tls_ca_file, admin_token, auto_pools, sweep };
 //! let books = Books::start(spec).await?;
 //! routes.grpc(books.coordinator()).grpc(books.admin());   // on the port; `admin_in_process` for the pages
 //! books.shut_down(grace).await;                           // before the listener and the store close
@@ -38,6 +38,8 @@ pub struct BooksSpec {
     pub store: Store,
     /// `NODE_ID`: the name of this server to others on the same books.
     pub node: NodeId,
+    /// PUBLIC_DOMAIN, for links to this server's own pages.
+    pub public_domain: String,
     /// `REPLICATION_SECRET`; `None`: no node can attach.
     pub replication_secret: Option<SecretPair>,
     /// `TLS_CA_FILE`: whom to trust where a pool's public URL is tried.
@@ -66,7 +68,9 @@ impl Books {
     /// # Errors
     /// The books can't be written.
     pub async fn start(spec: BooksSpec) -> Result<Self, StoreError> {
-        let BooksSpec { store, node, replication_secret, tls_ca_file, admin_token, auto_pools, sweep } = spec;
+        let BooksSpec { store, node, public_domain, replication_secret, tls_ca_file, admin_token, auto_pools, sweep } =
+            spec;
+        let public_domain = public_domain.into();
         let (events, wake) = (Events::default(), Arc::new(Notify::new()));
         let sessions = Sessions::new(store.clone(), auto_pools);
         let settle = Settle::start(store.clone(), Arc::clone(&sessions), events.clone(), Arc::clone(&wake));
@@ -77,7 +81,7 @@ impl Books {
         let whois = Whois::new(replication_secret.clone(), tls_ca_file);
         let diagnose = Diagnose::new(store.clone(), Arc::clone(&sessions), whois, node);
         let readers = TaskTracker::new();
-        let rooms = Rooms { store, accounts, sessions, settle, events, diagnose, wake, readers };
+        let rooms = Rooms { store, accounts, sessions, settle, events, diagnose, wake, readers, public_domain };
         Ok(Self { rooms, dispatch, upkeep, replication_secret, admin_token })
     }
 

@@ -25,6 +25,10 @@ struct ImagePage<'a> {
     v: &'a View,
     image: &'a v1::Image,
     preview: Option<&'a str>,
+    /// Why there is none.
+    no_preview: &'static str,
+    /// Its page for everyone, absolute.
+    share: &'a str,
     kind: String,
     sha256: String,
     size: Exact,
@@ -88,6 +92,8 @@ pub(crate) async fn page(visit: Visit, uuid: String) -> Result<String, Trouble> 
     let page = ImagePage {
         v,
         preview: (is_there && is_shown(&image)).then_some(image.url.as_str()),
+        no_preview: if is_there { v.w.images.no_preview_type } else { v.w.images.no_preview_lost },
+        share: &image.share_url,
         kind: image_shown::kind(&image.content_type),
         sha256: hex(&image.sha256),
         size: v.show.bytes(image.size),

@@ -31,8 +31,10 @@ impl Condition {
 pub(crate) struct Thumbnail {
     pub(crate) uuid: String,
     pub(crate) name: String,
-    /// Of the picture; `None`: too large, or not there.
-    pub(crate) url: Option<String>,
+    /// Of the picture; or why there is none.
+    pub(crate) picture: Result<String, &'static str>,
+    /// Its page for everyone, absolute.
+    pub(crate) share: String,
     /// `JPEG`
     pub(crate) kind: String,
     pub(crate) size: Exact,
@@ -58,7 +60,8 @@ impl Shower<'_> {
         Thumbnail {
             uuid: image.uuid.clone(),
             name: image.original_name.clone(),
-            url: (is_there && image.size <= THUMBNAIL_BYTES && is_shown(image)).then(|| image.url.clone()),
+            picture: picture(image, is_there, self.words),
+            share: image.share_url.clone(),
             kind: kind(&image.content_type),
             size: self.show.bytes(image.size),
             dimensions: format!("{} × {}", image.width, image.height),
@@ -91,6 +94,16 @@ impl Shower<'_> {
             _ => return None,
         };
         Some(fill(text, &[("pool", pool)]))
+    }
+}
+
+/// The address of a small picture of it; or why there is none.
+pub(crate) fn picture(image: &v1::Image, is_there: bool, words: &'static Images) -> Result<String, &'static str> {
+    match () {
+        () if !is_there => Err(words.no_preview_lost),
+        () if !is_shown(image) => Err(words.no_preview_type),
+        () if image.size > THUMBNAIL_BYTES => Err(words.no_preview_large),
+        () => Ok(image.url.clone()),
     }
 }
 

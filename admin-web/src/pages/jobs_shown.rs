@@ -108,7 +108,7 @@ impl Shower<'_> {
         let next = show.at(job.not_before.as_ref()).filter(|_| job.waiting_for.starts_with("next try"));
         let waits = match next {
             Some(next) => fill(words.next_try, &[("when", &next.short)]),
-            None => waits(words, &job.waiting_for),
+            None => waits(words, show, &job.waiting_for),
         };
         let attempt = (!parent && job.attempt > 0 && (busy || job.attempt > 1))
             .then(|| fill(words.attempt, &[("n", &job.attempt.to_string()), ("m", &job.max_attempts.to_string())]));
@@ -130,8 +130,8 @@ impl Shower<'_> {
             percent,
             progress,
             waits,
-            error: if job.state == "completed" { String::new() } else { job.last_error },
-            note: job.note,
+            error: if job.state == "completed" { String::new() } else { show.said(&job.last_error) },
+            note: show.said(&job.note),
             parent: job.parent_id,
             created: show.at(job.created.as_ref()),
             started: show.at(job.started.as_ref()),
@@ -219,7 +219,7 @@ pub(crate) fn kind(words: &'static Jobs, kind: &str) -> &'static str {
 }
 
 /// The service's reason in the reader's words; as it is where it is a new one.
-fn waits(words: &'static Jobs, reason: &str) -> String {
+fn waits(words: &'static Jobs, show: Show, reason: &str) -> String {
     if reason == "queue paused" {
         return words.waits_paused.to_owned();
     }
@@ -235,7 +235,7 @@ fn waits(words: &'static Jobs, reason: &str) -> String {
         }
     }
     let busy = reason.strip_suffix(" are busy").and_then(|rest| rest.split_once(" slots of node "));
-    busy.map_or_else(|| reason.to_owned(), |(_, name)| fill(words.waits_slots, &[("name", name)]))
+    busy.map_or_else(|| show.said(reason), |(_, name)| fill(words.waits_slots, &[("name", name)]))
 }
 
 #[cfg(test)]
@@ -246,14 +246,16 @@ mod tests {
     #[test]
     fn a_reason_is_told_in_the_readers_language_and_a_new_one_as_it_is() {
         let words = &crate::words::of(Language::De).jobs;
+        let show = Show::new(Language::De, jiff::Timestamp::UNIX_EPOCH);
         for (reason, want) in [
             ("node s09 is not attached", "Knoten s09 ist nicht verbunden"),
             ("all 4 slots of node s01 are busy", "Knoten s01 ist ausgelastet"),
             ("pool img {name} is full", "Pool img {name} ist voll"),
+            ("pool img2 is not healthy", "Pool img2 ist nicht in Ordnung"),
             ("the moon is wrong", "the moon is wrong"),
             ("", ""),
         ] {
-            assert_eq!(waits(words, reason), want);
+            assert_eq!(waits(words, show, reason), want);
         }
     }
 

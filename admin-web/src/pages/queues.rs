@@ -284,14 +284,14 @@ fn undone(visit: &Visit, batch: Result<v1::JobBatch, Status>, at: &str) -> Note 
         Ok(batch) => batch,
         Err(status) => return Note::new(at, Outcome::Refused, status.message()),
     };
-    let first = batch.skipped.first().map_or(w.no_trash, String::as_str);
+    let first = batch.skipped.first().map_or_else(|| w.no_trash.to_owned(), |why| v.show.said(why));
     if batch.images == 0 {
-        return Note::new(at, Outcome::Look, fill(w.undone_none, &[("why", first)]));
+        return Note::new(at, Outcome::Look, fill(w.undone_none, &[("why", &first)]));
     }
     let images = v.show.counted_in(batch.images, w.one_image, w.images);
     let mut text = fill(w.did_undo, &[("id", &batch.job_id.to_string()), ("n", &images)]);
     if batch.skipped_total > 0 {
-        let left = fill(w.skipped, &[("n", &v.show.count(batch.skipped_total)), ("why", first)]);
+        let left = fill(w.skipped, &[("n", &v.show.count(batch.skipped_total)), ("why", &first)]);
         text = format!("{text} {left}");
     }
     Note::new(at, Outcome::Done, text)

@@ -184,7 +184,7 @@ impl Preview {
             },
             room,
             stays: v.fill(w.stays, show.count(batch.skipped_total)),
-            skipped: batch.skipped.into_iter().take(NAMED).collect(),
+            skipped: batch.skipped.iter().take(NAMED).map(|why| show.said(why)).collect(),
         }
     }
 }

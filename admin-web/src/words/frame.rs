@@ -17,6 +17,8 @@ words! {
         live: "Live", "Live";
         lost: "Verbindung verloren. Die Seite zeigt den Stand von {time} und holt selbst auf, sobald der Server wieder antwortet.",
             "Connection lost. This page shows the state of {time} and catches up by itself as soon as the server answers.";
+        slow: "Zu viele Seiten sind offen: Diese erneuert sich nur alle 10 Sekunden, bis ein Platz frei wird.",
+            "Too many pages are open: this one is renewed every 10 seconds only, until there is a seat.";
         newer: "Der Server läuft in einer neuen Version.", "The server runs a new version.";
         reload: "Neu laden", "Reload";
         back: "Zum Dashboard", "To the dashboard";

@@ -59,6 +59,10 @@ words! {
             "The bytes in pool {pool} are not those that were uploaded. Replace them from a backup and use “Check checksum”.";
         not_chosen: "Kein Bild ausgewählt.", "No image is selected.";
         no_preview: "Keine Vorschau", "No preview";
+        no_preview_large: "größer als 3 MiB", "larger than 3 MiB";
+        no_preview_type: "diese Art zeigt kein Browser", "no browser shows this kind";
+        no_preview_lost: "die Datei fehlt", "the file is missing";
+        copy_link: "Share-Link kopieren", "Copy share link";
         data: "Daten", "Data";
         files: "Dateien", "Files";
         history: "Verlauf", "History";

@@ -14,7 +14,7 @@ words! {
         public_uploads: "Hochladen ohne Anmeldung erlauben", "Allow uploads without a login";
         public_uploads_help: "Aus: Hochladen geht nur mit Anmeldung oder API-Schlüssel.", "Off: uploads need a login or an API key.";
         upload_max_bytes: "Größte Datei", "Largest file";
-        upload_max_bytes_help: "Höchstens 1 TiB. Größere Dateien werden abgewiesen.", "At most 1 TiB. Larger files are refused.";
+        upload_max_bytes_help: "Größere Dateien werden abgewiesen.", "Larger files are refused.";
         upload_rate_limit_per_ip: "Uploads pro Minute und IP-Adresse", "Uploads per minute and IP address";
         upload_rate_limit_per_user: "Uploads pro Minute und Benutzer", "Uploads per minute and user";
         per_ip_help: "Gilt für Uploads ohne Anmeldung. 0: keine Grenze.", "For uploads without a login. 0: no limit.";
@@ -26,7 +26,7 @@ words! {
         move_bandwidth_per_node: "Bandbreite fürs Verschieben, je Knoten", "Bandwidth for moves, per node";
         move_bandwidth_per_node_help: "So viel sendet ein Knoten dafür höchstens. 0: keine Grenze.", "A node sends no more than that for them. 0: no limit.";
         move_slots_per_node: "Gleichzeitige Übertragungen, je Knoten", "Transfers at once, per node";
-        move_slots_per_node_help: "1 bis 64.", "1 to 64.";
+        move_slots_per_node_help: "", "";
         at_a_time: "gleichzeitig", "at once";
         trash_hours: "Alte Kopien aufbewahren (Stunden)", "Keep old copies (hours)";
         trash_hours_help: "So lange lässt sich ein Verschieben rückgängig machen. 0: keine wird aufbewahrt. Wird eine Platte voll, gehen die ältesten früher.",
@@ -49,6 +49,8 @@ words! {
         no_size: "Hier muss eine Zahl stehen, mit höchstens zwei Nachkommastellen und ohne Tausenderpunkte.",
             "This must be a number with two decimals at most and no thousands separators.";
         no_unit: "Diese Einheit gibt es nicht.", "There is no such unit.";
+        range: "{low} bis {high}.", "{low} to {high}.";
+        not_in_range: "Dieser Wert ist außerhalb dessen, was erlaubt ist.", "This value is outside of what is allowed.";
         outside: "Erlaubt ist {low} bis {high}.", "Allowed is {low} to {high}.";
         stale: "Inzwischen hat jemand das auf „{now}“ geändert. Noch einmal speichern ersetzt es durch diesen Wert.",
             "Meanwhile somebody changed this to “{now}”. Saving once more replaces it by this value.";

@@ -7,6 +7,10 @@ words! {
         new_pool: "Neuer Speicherpool", "New storage pool";
         none: "Es gibt noch keinen Speicherpool. Ohne einen kann nichts hochgeladen werden.",
             "There is no storage pool yet. Without one nothing can be uploaded.";
+        all_well: "Alle Speicherpools sind in Ordnung.", "All storage pools are fine.";
+        some_bad: "Hier stimmt etwas nicht, Grund und Abhilfe stehen beim Pool:", "Something is wrong, cause and cure stand with the pool:";
+        some_tight: "Der Platz wird knapp, Bilder verschieben oder die Platte vergrößern:",
+            "Room is getting tight, move images away or enlarge the disk:";
         summary: "{pools} auf {nodes} Knoten, {used} belegt, {free} frei auf {disks}",
             "{pools} on {nodes} nodes, {used} used, {free} free on {disks}";
         pools: "Speicherpools", "storage pools";
@@ -73,8 +77,6 @@ words! {
         created: "Speicherpool {name} ist angelegt.", "Storage pool {name} has been made.";
         deleted: "Speicherpool {name} ist gelöscht. Sein Verzeichnis {path} auf {node} ist unverändert.",
             "Storage pool {name} has been deleted. Its directory {path} on {node} is unchanged.";
-        node_not_attached: "Knoten {node} ist nicht verbunden", "node {node} is not attached";
-        node_not_reported: "Knoten {node} hat sich zu diesem Pool noch nicht gemeldet", "node {node} has not reported on it yet";
 
         edit_title: "Speicherpool {name} bearbeiten", "Edit storage pool {name}";
         place: "Ort", "Place";

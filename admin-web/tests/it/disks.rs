@@ -22,6 +22,8 @@ async fn pools_on_one_disk_say_so_and_its_free_bytes_are_counted_once() {
     let html = page.html.replace('\u{a0}', " ");
     for part in [
         "3 Speicherpools auf 3 Knoten, 239 GB belegt, 400 GB frei auf 2 Platten",
+        "Hier stimmt etwas nicht",
+        "<a href=\"#pool-2\">img2</a>",
         "gleiche Platte wie img2",
         "gleiche Platte wie img1",
         "class=\"bar tight\"",

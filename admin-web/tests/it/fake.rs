@@ -1,6 +1,14 @@
 //! The Admin service as a test wants it: answers by method name, made from the generated trait.
 
-use std::{any::Any, collections::HashMap, pin::Pin, sync::Arc};
+use std::{
+    any::Any,
+    collections::HashMap,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use futures_util::{Stream, StreamExt as _};
 use parking_lot::Mutex;
@@ -26,12 +34,14 @@ pub(crate) struct Fake {
     /// Method and account of each call that named one.
     accounts: Arc<Mutex<Vec<(String, String)>>>,
     events: broadcast::Sender<v1::Event>,
+    /// Seats of watchers that are free.
+    seats: Arc<AtomicUsize>,
 }
 
 impl Fake {
     /// Whoever comes with [`crate::reader::KEY`] is signed in as `admin`; there are no pools.
     pub(crate) fn new() -> Self {
-        let fake = Self { answers: Arc::default(), accounts: Arc::default(), events: broadcast::channel(64).0 };
+        let fake = Self { answers: Arc::default(), accounts: Arc::default(), events: broadcast::channel(64).0, seats: Arc::new(AtomicUsize::new(64)) };
         fake.on("get_session", |asked: v1::GetSessionRequest| {
             let session = v1::Session { account: "admin".into(), expires: None };
             (asked.secret == KEY).then_some(session).ok_or_else(|| Status::unauthenticated("no such session"))
@@ -68,6 +78,11 @@ impl Fake {
     pub(crate) fn tell(&self, topic: &str) {
         let event = v1::Event { topic: topic.to_owned(), ..v1::Event::default() };
         self.events.send(event).unwrap();
+    }
+
+    /// From now on so many may begin to watch.
+    pub(crate) fn seats(&self, free: usize) {
+        self.seats.store(free, Ordering::Relaxed);
     }
 
     /// How many watch now.
@@ -115,6 +130,10 @@ macro_rules! fake {
             type WatchStream = Answers<v1::Event>;
 
             async fn watch(&self, request: Request<v1::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
+                let taken = |free: usize| free.checked_sub(1);
+                if self.seats.fetch_update(Ordering::Relaxed, Ordering::Relaxed, taken).is_err() {
+                    return Err(Status::resource_exhausted("no seat"));
+                }
                 let topics = request.into_inner().topics;
                 let events = BroadcastStream::new(self.events.subscribe()).filter_map(move |event| {
                     let wanted = event.ok().filter(|event| topics.contains(&event.topic));

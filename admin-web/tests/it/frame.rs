@@ -77,3 +77,10 @@ async fn nothing_inline_and_nothing_foreign_runs_in_a_page() {
         assert!(!page.html.contains(inline), "{inline}");
     }
 }
+
+#[tokio::test]
+async fn the_icon_is_there_for_who_asks_without_having_read_a_page() {
+    let icon = get(&pages(&Fake::empty_cluster()), "/favicon.ico", &[]).await;
+    assert_eq!((icon.status, icon.header(header::CONTENT_TYPE)), (StatusCode::OK, "image/svg+xml"));
+    assert!(icon.html.starts_with("<svg"), "{}", icon.html);
+}

@@ -12,6 +12,7 @@ use crate::{
     reader::{get, pages, post},
 };
 
+const SHARE: &str = "https://pixelfox.example/i/AAAAAAAAAAAA";
 const UUID: &str = "0190a6f2-3b5c-4d7e-8f90-a1b2c3d4e5f6";
 
 fn pool(id: u64, name: &str, node: &str) -> v1::Pool {
@@ -22,6 +23,7 @@ fn image() -> v1::Image {
     v1::Image {
         uuid: UUID.into(),
         share_token: "AAAAAAAAAAAA".into(),
+        share_url: "https://pixelfox.example/i/AAAAAAAAAAAA".into(),
         original_name: "<b>Sommer</b> & \"Meer\".jpg".into(),
         content_type: "image/jpeg".into(),
         size: 1_234_567,
@@ -279,4 +281,28 @@ async fn a_jobs_page_shows_how_far_it_is_and_its_images() {
     }
     assert_eq!(get(&pages, "/admin/queues/11", &[]).await.status, StatusCode::NOT_FOUND);
     assert_eq!(get(&pages, "/admin/queues/x", &[]).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn an_image_has_its_share_link_to_copy_and_says_why_it_has_no_small_picture() {
+    // On its own page, in the grid and in the table; one that is too large, one of a kind that browsers don't show.
+    let fake = with_everything();
+    let there = |file: v1::ImageFile| v1::ImageFile { state: "live".into(), ..file };
+    let web = v1::Image { url: "http://s01.example/uploads/a.jpg".into(), ..image() };
+    let web = v1::Image { files: web.files.clone().into_iter().map(there).collect(), ..web };
+    let large = v1::Image { size: 40 << 20, ..web.clone() };
+    let other = v1::Image { content_type: "image/tiff".into(), ..web };
+    fake.on("list_images", move |_: v1::ListImagesRequest| {
+        let images = vec![image(), large.clone(), other.clone()];
+        Ok(v1::ListImagesResponse { images, total: 3, ..v1::ListImagesResponse::default() })
+    });
+    let pages = pages(&fake);
+    for path in ["/admin/images", "/admin/images?view=table", &format!("/admin/images/{UUID}")] {
+        let html = get(&pages, path, &[]).await.html;
+        assert!(html.contains(&format!("href=\"{SHARE}\"")) && html.contains(&format!("data-copy=\"{SHARE}\"")), "{html}");
+    }
+    let html = get(&pages, "/admin/images", &[]).await.html;
+    for why in ["Keine Vorschau: die Datei fehlt", "Keine Vorschau: größer als 3 MiB", "Keine Vorschau: diese Art"] {
+        assert!(html.contains(why), "{why}: {html}");
+    }
 }

@@ -99,3 +99,21 @@ async fn a_page_that_was_closed_watches_no_more() {
     };
     tokio::time::timeout(Duration::from_secs(5), gone).await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_page_without_a_seat_says_so_is_renewed_all_the_same_and_takes_the_next_seat() {
+    // No seat: a greeting, the word that it is slow, the state, and changes at the page's own times although nothing is
+    // told. Then there is a seat: it says so, and what is told counts again.
+    let fake = with_images(7);
+    fake.seats(0);
+    let mut events = Events::open(&pages(&fake), "/admin").await;
+    assert!(events.next().await.starts_with("event: hello"));
+    assert_eq!(events.next().await, "event: slow\ndata: 1");
+    assert!(events.next().await.contains("<dd>7</dd>"));
+    fake.on("get_overview", |_: v1::GetOverviewRequest| Ok(v1::Overview { images: 8, ..v1::Overview::default() }));
+    assert!(events.next().await.contains("<dd>8</dd>"));
+    assert_eq!(fake.watchers(), 0);
+    fake.seats(1);
+    assert_eq!(events.next().await, "event: slow\ndata: 0");
+    assert_eq!(fake.watchers(), 1);
+}

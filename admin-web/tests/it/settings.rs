@@ -65,7 +65,7 @@ fn typed(changes: &[(&str, &str)]) -> String {
         ("trash_hours", "24"),
         ("was.reserve_bytes", ""),
         ("reserve_bytes", ""),
-        ("unit.reserve_bytes", "GB"),
+        ("unit.reserve_bytes", "GiB"),
     ];
     for (name, value) in changes {
         fields.retain(|(known, _)| known != name);
@@ -117,9 +117,11 @@ async fn only_what_was_changed_is_sent_and_said() {
         ("upload_max_bytes", "1,5"),
         ("unit.upload_max_bytes", "GB"),
         ("reserve_bytes", "2"),
+        ("unit.reserve_bytes", "GB"),
     ];
     let saved = post(&pages, "/admin/settings", &typed(&changes)).await;
-    assert_eq!((saved.status, saved.header(header::LOCATION)), (StatusCode::SEE_OTHER, "/admin/settings#save"));
+    let next = "/admin/settings?units=upload_max_bytes.GB~move_bandwidth_per_node.MB~reserve_bytes.GB#save";
+    assert_eq!((saved.status, saved.header(header::LOCATION)), (StatusCode::SEE_OTHER, next));
     let said = noted(&saved);
     assert!(said.contains("Größte Datei: 1,50\u{a0}GB") && said.contains("erzwingen: aus"), "{said}");
     let want = v1::Settings {
@@ -132,6 +134,25 @@ async fn only_what_was_changed_is_sent_and_said() {
     assert_eq!(sent.lock().pop().unwrap(), v1::UpdateSettingsRequest { settings: Some(want) });
     let same = post(&pages, "/admin/settings", &typed(&[])).await;
     assert!(noted(&same).contains("Nichts geändert") && sent.lock().is_empty());
+}
+
+#[tokio::test]
+async fn the_unit_that_was_chosen_stays_and_a_range_is_said_once() {
+    // 1.500 MB were saved: the page that follows has 1500 and MB, where it would say 1,5 GB by itself. A unit that can't
+    // say the value exactly, and one that there is not, change nothing. Ranges stand in the help, not in the fault too.
+    let fake = with_settings().0;
+    fake.on("get_settings", |_: v1::GetSettingsRequest| {
+        Ok(v1::Settings { upload_max_bytes: Some(1_500_000_000), ..settings() })
+    });
+    let pages = pages(&fake);
+    let shown = async |units: &str| get(&pages, &format!("/admin/settings?units={units}"), &[]).await.html;
+    for (unit, value, selected) in [("MB", "1500", "MB"), ("GB", "1.5", "GB"), ("MiB", "1500", "MB"), ("x", "1500", "MB")] {
+        let html = shown(&format!("upload_max_bytes.{unit}")).await;
+        assert!(html.contains(&format!("name=\"upload_max_bytes\" value=\"{value}\"")), "{unit}: {html}");
+        assert!(html.contains(&format!("<option value=\"{selected}\" selected>{selected}</option>")), "{unit}");
+    }
+    let html = post(&pages, "/admin/settings", &typed(&[("move_slots_per_node", "65")])).await.html;
+    assert_eq!((html.matches("1 bis 64").count(), html.matches("außerhalb").count()), (1, 1), "{html}");
 }
 
 #[tokio::test]
@@ -163,12 +184,15 @@ async fn what_is_typed_badly_is_kept_marked_and_not_sent() {
         "reserve_bytes",
     ];
     for field in numbers {
+        // Where the help says what may be typed, the fault does not say it again.
+        let said_by_help = matches!(field, "upload_max_bytes" | "move_slots_per_node" | "trash_hours");
+        let too_much = if said_by_help { "Dieser Wert ist außerhalb" } else { "Erlaubt ist" };
         for (bad, fault) in [
             ("", "Hier fehlt eine Zahl."),
             ("-1", "Hier muss eine"),
             ("1.000", "Hier muss eine"),
             ("<b>\"x\"</b>", "Hier muss eine"),
-            (&long, "Erlaubt ist"),
+            (&long, too_much),
         ] {
             if bad.is_empty() && field == "reserve_bytes" {
                 continue;

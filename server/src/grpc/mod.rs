@@ -58,6 +58,8 @@ pub struct Rooms {
     pub wake: Arc<Notify>,
     /// Owns the readers of the sessions.
     pub readers: TaskTracker,
+    /// PUBLIC_DOMAIN, for links to this server's own pages.
+    pub public_domain: Arc<str>,
 }
 
 /// The service that nodes dial. `secret`: `REPLICATION_SECRET`; without one everybody is refused.

@@ -77,6 +77,7 @@ impl Office {
         let pair = |word: &str| SecretPair::new(word, None);
         let spec = BooksSpec {
             store: store.clone(),
+            public_domain: "http://pixelfox.test".into(),
             node: name.parse().unwrap(),
             replication_secret: secret.map(pair),
             admin_token: token.map(pair),

@@ -72,6 +72,10 @@ async fn a_pool_is_tried_by_its_own_node() {
     let well = check(&mut admin, 2).await.unwrap().into_inner();
     assert!(well.healthy && well.problem.is_empty() && well.round_trip_seconds > 0.0, "{well:?}");
     assert!(well.filesystem_free > 0 && well.filesystem_total >= well.filesystem_free);
+    // Every pool of this cluster is in one temp folder: one disk, under the same number for pools of different nodes.
+    let pools = admin.list_pools(v1::ListPoolsRequest {}).await.unwrap().into_inner().pools;
+    let disks: std::collections::BTreeSet<u64> = pools.iter().map(|pool| pool.filesystem_id).collect();
+    assert!(disks.len() == 1 && !disks.contains(&0), "{disks:?}");
     assert!(files_below(&cluster.pool_dir(2)).iter().all(|name| !name.contains("incoming/")), "nothing is left behind");
     std::fs::remove_file(cluster.pool_dir(2).join(".pixelfox/pool.json")).unwrap();
     let ill = check(&mut admin, 2).await.unwrap().into_inner();

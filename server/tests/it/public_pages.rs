@@ -134,3 +134,15 @@ async fn a_refused_form_comes_back_with_the_reason() {
     assert!(answer.text().await.unwrap().contains("Zu viele Bilder in kurzer Zeit."));
     cluster.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_icon_and_the_share_link_are_where_programs_look_for_them() {
+    // `/favicon.ico` without a page; the Admin service's `share_url` is the page that the upload's answer names.
+    let cluster = TestCluster::start().await;
+    let icon = http_client().get(format!("http://{}/favicon.ico", cluster.app())).send().await.unwrap();
+    assert_eq!((icon.status().as_u16(), &icon.headers()["content-type"]), (200, &"image/svg+xml".parse().unwrap()));
+    let answer = cluster.upload(1, png(1, 10)).await;
+    let image = cluster.image(answer["image_uuid"].as_str().unwrap()).await;
+    assert!(image.share_url.starts_with("http") && image.share_url.ends_with(answer["view_url"].as_str().unwrap()), "{}", image.share_url);
+    cluster.shutdown().await;
+}

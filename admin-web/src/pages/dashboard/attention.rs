@@ -74,7 +74,7 @@ fn pools(seen: &Seen<'_>, words: &Words, show: Show) -> Vec<Attention> {
         let level = Fill::of(pool).level();
         // A node that is away is told once, not again for each of its pools.
         if pool.online && !pool.healthy {
-            let values = [("pool", pool.name.as_str()), ("node", &pool.node_id), ("problem", &pool.problem)];
+            let values = [("pool", pool.name.as_str()), ("node", &pool.node_id), ("problem", &show.said(&pool.problem))];
             say("bad", pool, fill(w.pool_problem, &values));
         } else if level > Level::Roomy {
             let percent = show.percent(pool.used_size, Fill::of(pool).capacity);

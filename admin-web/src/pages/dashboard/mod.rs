@@ -11,6 +11,7 @@ use self::{
     attention::{Attention, Seen, attention},
     picture::{BAR, CARD, Picture, picture},
 };
+use super::image_shown;
 use crate::{
     disks::{self, disks},
     show::{self, Exact},
@@ -22,8 +23,6 @@ use crate::{
 
 /// Images of the newest that are shown.
 const NEWEST: u32 = 8;
-/// A larger original is not loaded for a small picture of it.
-const THUMBNAIL_BYTES: u64 = 3 << 20;
 /// Cards in a row of the wide picture.
 const COLUMNS: usize = 4;
 /// Minutes of the chart.
@@ -76,7 +75,7 @@ struct Bar {
 struct Thumbnail {
     uuid: String,
     name: String,
-    url: Option<String>,
+    picture: Result<String, &'static str>,
     kind: String,
     size: Exact,
     when: Option<Exact>,
@@ -155,9 +154,8 @@ fn chart(v: &View, minutes: &[v1::Minute]) -> Chart {
 
 fn thumbnail(v: &View, image: v1::Image) -> Thumbnail {
     let kind = image.content_type.strip_prefix("image/").unwrap_or(&image.content_type).to_uppercase();
-    let small = image.size <= THUMBNAIL_BYTES && !image.url.is_empty();
     Thumbnail {
-        url: small.then_some(image.url),
+        picture: image_shown::picture(&image, image.files.first().is_none_or(|file| file.state != "lost"), &v.w.images),
         kind,
         size: v.show.bytes(image.size),
         when: v.show.at(image.created.as_ref()),

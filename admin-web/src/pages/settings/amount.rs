@@ -65,6 +65,15 @@ pub(crate) fn typed(bytes: u64) -> (String, &'static str) {
     ((bytes / scale).to_string(), unit)
 }
 
+/// The number by which exactly these bytes are typed in `unit`, where there is one: `1.5` GB of 1,500,000,000.
+pub(crate) fn typed_in(value: u64, unit: &str) -> Option<String> {
+    let (_, scale) = UNITS.iter().find(|(name, _)| *name == unit)?;
+    let hundredths = u128::from(value) * 100 / u128::from(*scale);
+    let (whole, part) = (hundredths / 100, hundredths % 100);
+    let typed = if part == 0 { whole.to_string() } else { format!("{whole}.{part:02}").trim_end_matches('0').to_owned() };
+    (bytes(&typed, unit) == Ok(value)).then_some(typed)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,6 +90,22 @@ mod tests {
         ] {
             assert_eq!(typed(value), (number.to_owned(), unit));
             assert_eq!(bytes(number, unit), Ok(value));
+        }
+    }
+
+    #[test]
+    fn a_unit_that_was_chosen_is_kept_where_the_value_is_a_number_of_it() {
+        for (value, unit, want) in [
+            (1_500_000_000, "GB", Some("1.5")),
+            (1_500_000_000, "MB", Some("1500")),
+            (1_000_000_000_000, "GB", Some("1000")),
+            (10_050_000, "MB", Some("10.05")),
+            (0, "GiB", Some("0")),
+            (512 << 20, "MB", None),
+            (512 << 20, "GiB", Some("0.5")),
+            (1, "parsec", None),
+        ] {
+            assert_eq!(typed_in(value, unit).as_deref(), want, "{value} {unit}");
         }
     }
 

@@ -93,7 +93,8 @@ const fn no_unit(_: &Settings) -> &'static str {
 pub(crate) struct Line {
     pub(crate) setting: &'static Setting,
     pub(crate) label: &'static str,
-    pub(crate) help: &'static str,
+    /// What may be typed stands in it, where that is said at all.
+    pub(crate) help: String,
     pub(crate) unit_label: String,
     /// Number, or text that should have been one.
     pub(crate) typed: String,
@@ -125,11 +126,17 @@ impl Line {
         if matches!(self.setting.kind, Kind::Size { per_second: true, .. }) { "/s" } else { "" }
     }
 
-    fn new(w: &'static Settings, setting: &'static Setting) -> Self {
+    fn new(v: &View, setting: &'static Setting) -> Self {
+        let w = &v.w.settings;
         let [label, help, unit] = (setting.words)(w);
         let unit_label = fill(w.unit, &[("name", label)]);
         let (typed, is_on, was, fault) = (String::new(), false, String::new(), String::new());
-        Self { setting, label, help, unit_label, typed, unit, is_on, was, fault }
+        let mut line = Self { setting, label, help: help.to_owned(), unit_label, typed, unit, is_on, was, fault };
+        if line.has_range() {
+            let [low, high] = line.range(v);
+            line.help = format!("{} {help}", fill(w.range, &[("low", &low), ("high", &high)])).trim_end().to_owned();
+        }
+        line
     }
 
     fn show(&mut self, value: Option<u64>) {
@@ -137,9 +144,34 @@ impl Line {
         match (self.setting.kind, value) {
             (Kind::Switch, _) => self.is_on = value == Some(1),
             (Kind::Count { .. }, _) => self.typed.clone_from(&self.was),
-            (Kind::Size { .. }, None) => self.unit = "GB",
+            (Kind::Size { .. }, None) => self.unit = "GiB",
             (Kind::Size { .. }, Some(value)) => (self.typed, self.unit) = amount::typed(value),
         }
+    }
+
+    /// In the unit that was chosen before, where the value is a number of it.
+    fn keep_unit(&mut self, chosen: &str, value: Option<u64>) {
+        let known = amount::UNITS.iter().map(|(name, _)| *name).find(|name| *name == chosen);
+        let Some(unit) = known.filter(|_| !self.units().is_empty()) else { return };
+        match value.map(|value| amount::typed_in(value, unit)) {
+            Some(Some(typed)) => (self.typed, self.unit) = (typed, unit),
+            Some(None) => {}
+            None => self.unit = unit,
+        }
+    }
+
+    /// Whether the help says what may be typed: then the fault need not say it again.
+    const fn has_range(&self) -> bool {
+        self.setting.high < ANY && !matches!(self.setting.kind, Kind::Switch)
+            || matches!(self.setting.kind, Kind::Size { .. }) && self.setting.high < MOST_BYTES
+    }
+
+    /// What may be typed.
+    fn range(&self, v: &View) -> [String; 2] {
+        let is_size = !self.units().is_empty();
+        [self.setting.low, self.setting.high].map(|value| {
+            if is_size { v.show.limit(value).short + self.per_second() } else { v.show.count(value) }
+        })
     }
 
     /// What came back from the browser, as it was typed.
@@ -171,12 +203,10 @@ impl Line {
             Wrong::Missing => w.missing.to_owned(),
             Wrong::NoNumber => if is_size { w.no_size } else { w.no_count }.to_owned(),
             Wrong::NoUnit => w.no_unit.to_owned(),
+            Wrong::TooMuch if self.has_range() => w.not_in_range.to_owned(),
             Wrong::TooMuch => {
-                let (low, high) = (self.setting.low, self.setting.high);
-                let shown = |value: u64| {
-                    if is_size { v.show.limit(value).short + self.per_second() } else { v.show.count(value) }
-                };
-                fill(w.outside, &[("low", &shown(low)), ("high", &shown(high))])
+                let [low, high] = self.range(v);
+                fill(w.outside, &[("low", &low), ("high", &high)])
             }
         }
     }
@@ -196,19 +226,34 @@ impl Line {
 }
 
 /// The form that shows these settings.
-pub(crate) fn shown(v: &View, settings: &v1::Settings) -> Vec<Section> {
-    sections(&v.w.settings, |line| line.show((line.setting.get)(settings)))
+/// `units`: what was chosen for a size the last time, as [`units`] writes it.
+pub(crate) fn shown(v: &View, settings: &v1::Settings, units: &str) -> Vec<Section> {
+    sections(v, |line| {
+        let value = (line.setting.get)(settings);
+        line.show(value);
+        let mut chosen = units.split('~').filter_map(|one| one.split_once('.'));
+        if let Some((_, unit)) = chosen.find(|(name, _)| *name == line.setting.name) {
+            line.keep_unit(unit, value);
+        }
+    })
+}
+
+/// `upload_max_bytes.MB~reserve_bytes.GiB`: the units that were chosen, for the address of the page that comes next.
+pub(crate) fn units(form: &[Section]) -> String {
+    let lines = form.iter().flat_map(|section| &section.lines).filter(|line| !line.units().is_empty());
+    lines.map(|line| format!("{}.{}", line.setting.name, line.unit)).collect::<Vec<_>>().join("~")
 }
 
 /// The form with what was typed.
 pub(crate) fn typed(v: &View, fields: &Fields) -> Vec<Section> {
-    sections(&v.w.settings, |line| line.take(fields))
+    sections(v, |line| line.take(fields))
 }
 
-fn sections(w: &'static Settings, mut each: impl FnMut(&mut Line)) -> Vec<Section> {
+fn sections(v: &View, mut each: impl FnMut(&mut Line)) -> Vec<Section> {
+    let w = &v.w.settings;
     let parts: [(&'static str, &'static [Setting]); 3] = [(w.uploads, &UPLOADS), (w.moves, &MOVES), (w.space, &SPACE)];
     let mut line = |setting| {
-        let mut line = Line::new(w, setting);
+        let mut line = Line::new(v, setting);
         each(&mut line);
         line
     };

@@ -19,7 +19,7 @@ use self::{
     keys::{Desk, Key},
 };
 use crate::{
-    live,
+    live, query,
     trouble::Trouble,
     view::View,
     visit::{Fields, Note, Outcome, Site, Visit},
@@ -54,8 +54,9 @@ async fn page(visit: Visit) -> Result<String, Trouble> {
 
 /// The settings as they are.
 async fn render(visit: &Visit, desk: Desk) -> Result<String, Trouble> {
+    let chosen = query::fields(&visit.view.uri).text("units").to_owned();
     let settings = visit.admin().get_settings(v1::GetSettingsRequest {}).await?.into_inner();
-    with_form(visit, &form::shown(&visit.view, &settings), "", desk).await
+    with_form(visit, &form::shown(&visit.view, &settings, &chosen), "", desk).await
 }
 
 async fn with_form(visit: &Visit, form: &[Section], why: &str, desk: Desk) -> Result<String, Trouble> {
@@ -72,7 +73,7 @@ async fn save(visit: Visit, fields: Fields) -> Result<Response, Trouble> {
     let why = match outcome {
         Ok(said) if form::faults(&form).is_empty() => {
             let text = if said.is_empty() { w.nothing_new.to_owned() } else { fill(w.saved, &[("what", &said)]) };
-            return Ok(visit.back("/admin/settings#save", &Note::new("save", Outcome::Done, text)));
+            return Ok(visit.back(&format!("/admin/settings?units={}#save", form::units(&form)), &Note::new("save", Outcome::Done, text)));
         }
         Ok(_) => (StatusCode::UNPROCESSABLE_ENTITY, String::new()),
         Err(trouble) => (trouble.status, fill(w.not_saved_because, &[("why", &trouble.message)])),

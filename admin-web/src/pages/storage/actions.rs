@@ -59,7 +59,7 @@ pub(super) async fn check(visit: Visit, path: Path<String>) -> Result<Response, 
             let mut text = if found.healthy {
                 fill(w.check_fine, &[("time", &time), ("free", &free)])
             } else {
-                fill(w.check_ill, &[("problem", &found.problem)])
+                fill(w.check_ill, &[("problem", &show.said(&found.problem))])
             };
             let mut outcome = if found.healthy { Outcome::Done } else { Outcome::Refused };
             for finding in found.findings.into_iter().map(refused::of_wire) {

@@ -23,10 +23,19 @@ const BAR: u64 = 200;
 #[template(path = "storage.html")]
 struct StoragePage<'a> {
     v: &'a View,
+    verdict: Verdict,
     summary: String,
     rows: Vec<Row>,
     /// What is said about no pool, or about one that is gone.
     homeless: Option<&'a Note>,
+}
+
+/// Whether all is well, and what is not.
+struct Verdict {
+    class: &'static str,
+    text: String,
+    /// Names of the pools that need somebody, with their rows.
+    pools: Vec<(String, String)>,
 }
 
 /// A pool in the table.
@@ -97,8 +106,28 @@ pub(crate) async fn page(visit: Visit) -> Result<String, Trouble> {
     );
     let checked = |pool: &v1::Pool| visit.checks().of(pool.id, &pool.upload_api_url);
     let rows: Vec<Row> = pools.iter().map(|pool| row(v, checked(pool), pool.clone(), &pools)).collect();
+    let verdict = verdict(v, &rows);
     let homeless = v.note.as_ref().filter(|note| !rows.iter().any(|row| row.key == note.at));
-    Ok(StoragePage { v, summary, rows, homeless }.render()?)
+    Ok(StoragePage { v, verdict, summary, rows, homeless }.render()?)
+}
+
+/// The worst that is the matter, and with which pools.
+fn verdict(v: &View, rows: &[Row]) -> Verdict {
+    let w = &v.w.storage;
+    let of = |row: &Row| match () {
+        () if row.class == "bad" => "bad",
+        () => row.level.map(|level| level.0).or(row.disk.as_ref().map(|disk| disk.class)).unwrap_or(""),
+    };
+    let named = |class: &str| {
+        let found = rows.iter().filter(|row| of(row) == class);
+        found.map(|row| (row.pool.name.clone(), row.key.clone())).collect::<Vec<_>>()
+    };
+    let (bad, warn) = (named("bad"), named("warn"));
+    match (bad.is_empty(), warn.is_empty()) {
+        (true, true) => Verdict { class: "good", text: w.all_well.to_owned(), pools: warn },
+        (false, _) => Verdict { class: "bad", text: w.some_bad.to_owned(), pools: bad },
+        (true, false) => Verdict { class: "warn", text: w.some_tight.to_owned(), pools: warn },
+    }
 }
 
 fn row(v: &View, checked: Option<ApiCheck>, pool: v1::Pool, all: &[v1::Pool]) -> Row {
@@ -128,7 +157,7 @@ fn row(v: &View, checked: Option<ApiCheck>, pool: v1::Pool, all: &[v1::Pool]) ->
         class,
         icon,
         state,
-        problem: problem(w, &pool),
+        problem: show.said(&pool.problem),
         kind: if pool.storage_type == "nfs" { w.nfs } else { w.local },
         tier: tier(w, &pool.storage_tier),
         usage,
@@ -171,20 +200,6 @@ fn api(v: &View, checked: Option<ApiCheck>) -> Api {
     } else {
         Api { class: "bad", icon: "bad", word: w.api_bad, title: format!("{} ({when})", checked.problem) }
     }
-}
-
-/// Why it does not work, in the reader's words where it is one of the frequent reasons.
-fn problem(w: &Storage, pool: &v1::Pool) -> String {
-    let between = |text: &str, end: &str| {
-        Some(text.strip_prefix("node ")?.strip_suffix(end)?.to_owned()).filter(|node| *node == pool.node_id)
-    };
-    if let Some(node) = between(&pool.problem, " is not attached") {
-        return fill(w.node_not_attached, &[("node", &node)]);
-    }
-    if let Some(node) = between(&pool.problem, " has not reported on it yet") {
-        return fill(w.node_not_reported, &[("node", &node)]);
-    }
-    pool.problem.clone()
 }
 
 fn tier(w: &Storage, tier: &str) -> &'static str {

@@ -113,7 +113,7 @@ pub(super) async fn start(visit: Visit, path: Path<String>, fields: Fields) -> R
             };
             if let Some(first) = batch.skipped.first() {
                 let n = v.show.count(batch.skipped_total);
-                text = format!("{text} {}", fill(w.left_out, &[("n", &n), ("why", first)]));
+                text = format!("{text} {}", fill(w.left_out, &[("n", &n), ("why", &v.show.said(first))]));
             }
             let outcome = if batch.images == 0 { Outcome::Look } else { Outcome::Done };
             let path = format!("/admin/storage/{id}/move#moves");

@@ -9,11 +9,12 @@ use crate::grpc::wire;
 impl AdminService {
     pub(super) async fn images(&self, request: v1::ListImagesRequest) -> Result<v1::ListImagesResponse, Fault> {
         let (filter, ask) = wire::image::ask(request)?;
-        Ok(wire::image::page(self.rooms.store.list_images(filter, ask).await?))
+        Ok(wire::image::page(self.rooms.store.list_images(filter, ask).await?, &self.rooms.public_domain))
     }
 
     pub(super) async fn image(&self, request: &v1::GetImageRequest) -> Result<v1::Image, Fault> {
-        Ok(wire::image::image(self.rooms.store.get_image(wire::image::id(&request.uuid)?).await?))
+        let image = self.rooms.store.get_image(wire::image::id(&request.uuid)?).await?;
+        Ok(wire::image::image(image, &self.rooms.public_domain))
     }
 
     pub(super) async fn verify_these(

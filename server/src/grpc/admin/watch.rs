@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tonic::Status;
 
 use super::AdminService;
-use crate::catalog::{JobFilter, JobKind, JobState, PageAsk};
+use crate::catalog::{Image, JobFilter, JobKind, JobState, PageAsk};
 use crate::clock;
 use crate::events::{Batch, Event, Subject, Watcher};
 use crate::grpc::wire::{self, watch::Topics};
@@ -158,7 +158,8 @@ impl Objects {
         }
         if !images.is_empty() {
             let images = service.rooms.store.get_images(&images).await?;
-            objects.images = images.into_iter().map(|image| (image.id, wire::image::image(image))).collect();
+            let shown = |image: Image| (image.id, wire::image::image(image, &service.rooms.public_domain));
+            objects.images = images.into_iter().map(shown).collect();
         }
         if nodes {
             objects.nodes = service.nodes().await?.nodes;

@@ -84,18 +84,19 @@ pub(crate) fn check_ask(request: &v1::VerifyImagesRequest) -> Result<CheckAsk, F
 }
 
 /// A page of images.
-pub(crate) fn page(page: Listed<Image>) -> v1::ListImagesResponse {
+pub(crate) fn page(page: Listed<Image>, domain: &str) -> v1::ListImagesResponse {
     v1::ListImagesResponse {
-        images: page.items.into_iter().map(image).collect(),
+        images: page.items.into_iter().map(|it| image(it, domain)).collect(),
         next_page_token: page.next_page_token,
         total: page.total.count(),
         total_is_at_least: page.total.is_at_least(),
     }
 }
 
-/// An image with its files.
-pub(crate) fn image(image: Image) -> v1::Image {
+/// An image with its files. `domain`: PUBLIC_DOMAIN.
+pub(crate) fn image(image: Image, domain: &str) -> v1::Image {
     v1::Image {
+        share_url: format!("{domain}/i/{}", image.share),
         url: image.url(),
         uuid: image.id.to_string(),
         share_token: image.share.to_string(),

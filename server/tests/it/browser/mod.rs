@@ -7,6 +7,7 @@ mod looks;
 mod operator;
 mod pictures;
 mod pools;
+mod stories;
 mod uploads;
 
 use driver::{Browser, View};

@@ -107,6 +107,8 @@ async fn a_node_that_stops_is_offline_on_the_pages_and_its_job_waits_until_it_is
     assert!(cluster.cluster().stop_storage_node("s01").await);
     browser.wait_for("Offline").await;
     browser.assert_not_loaded_again().await;
+    // What is said of all nodes is replaced by what holds now, and stands there once.
+    assert_eq!(browser.run("return document.querySelectorAll('#nodes > .note').length").await, 1);
 
     browser.press("Speicherverwaltung").await;
     browser.seen("//tr[contains(., 'img1') and contains(., 'Offline')]").await;
