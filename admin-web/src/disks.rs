@@ -79,10 +79,7 @@ mod tests {
             pool(6, 0, 0, 0),
         ];
         let found = disks(&pools);
-        assert_eq!(
-            found.iter().map(Disk::names).collect::<Vec<_>>(),
-            ["img1, img3", "img2", "img4", "img5"]
-        );
+        assert_eq!(found.iter().map(Disk::names).collect::<Vec<_>>(), ["img1, img3", "img2", "img4", "img5"]);
         assert_eq!(free(&found), 99 + 500 + 5 + 5);
         assert_eq!((found[0].level(), found[1].level()), (Level::Tight, Level::Roomy));
         assert_eq!((beside(&pools[0], &pools), beside(&pools[3], &pools)), (vec!["img3"], vec![]));

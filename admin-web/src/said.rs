@@ -37,7 +37,10 @@ const SAID: [(&str, &str); 45] = [
         "die Datei berichtigen und „Prüfsumme prüfen“, oder das Bild löschen",
     ),
     // what can't be taken back
-    ("the job is {}; only a completed move is taken back", "der Auftrag ist {}; nur was abgeschlossen ist, lässt sich zurückholen"),
+    (
+        "the job is {}; only a completed move is taken back",
+        "der Auftrag ist {}; nur was abgeschlossen ist, lässt sich zurückholen",
+    ),
     ("the job moved nothing", "der Auftrag hat nichts verschoben"),
     ("the image is deleted", "das Bild ist gelöscht"),
     ("it has moved again since", "es wurde seitdem wieder verschoben"),
@@ -148,7 +151,9 @@ fn places<'a>(from: &str, text: &'a str) -> Option<Vec<&'a str>> {
 
 /// The words between the places.
 fn parts(from: &str) -> impl Iterator<Item = &str> {
-    from.split('{').enumerate().map(|(at, part)| if at == 0 { part } else { part.split_once('}').map_or("", |it| it.1) })
+    from.split('{')
+        .enumerate()
+        .map(|(at, part)| if at == 0 { part } else { part.split_once('}').map_or("", |it| it.1) })
 }
 
 #[cfg(test)]
@@ -160,10 +165,7 @@ mod tests {
     #[test]
     fn what_is_known_is_told_in_german_and_the_rest_as_it_is() {
         for (english, want) in [
-            (
-                "image 0190: is in pool img1 (2) already",
-                "Bild 0190: ist schon in Pool img1 (2)",
-            ),
+            ("image 0190: is in pool img1 (2) already", "Bild 0190: ist schon in Pool img1 (2)"),
             (
                 "image 0190: its original is lost; put the file right and have it read (VerifyImages), or delete the image",
                 "Bild 0190: sein Original wird vermisst; die Datei berichtigen und „Prüfsumme prüfen“, oder das Bild löschen",
@@ -173,7 +175,10 @@ mod tests {
                 "Auftrag 7, Bild 0190: Auftrag 9 arbeitet daran; darauf warten oder ihn abbrechen",
             ),
             ("3 of 10 failed", "3 von 10 sind fehlgeschlagen"),
-            ("could not reach http://s02:4000: connection refused", "http://s02:4000 ist nicht erreichbar: connection refused"),
+            (
+                "could not reach http://s02:4000: connection refused",
+                "http://s02:4000 ist nicht erreichbar: connection refused",
+            ),
             ("node s09 is not attached", "Knoten s09 ist nicht verbunden"),
             ("the moon is wrong", "the moon is wrong"),
             ("node  is not attached", "node  is not attached"),
@@ -187,9 +192,7 @@ mod tests {
     #[test]
     fn both_languages_have_the_same_places() {
         for (english, german) in SAID {
-            let places = |text: &str| {
-                text.split('{').skip(1).map(|part| part.starts_with('+')).collect::<Vec<_>>()
-            };
+            let places = |text: &str| text.split('{').skip(1).map(|part| part.starts_with('+')).collect::<Vec<_>>();
             assert_eq!(places(english), places(german), "{english}");
         }
     }

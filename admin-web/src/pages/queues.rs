@@ -27,6 +27,7 @@ const PAGE: u32 = 50;
 struct Queues<'a> {
     v: &'a View,
     paused: bool,
+    verdict: Verdict,
     chips: Vec<Chip>,
     rate: String,
     counted: Option<Exact>,
@@ -41,6 +42,15 @@ struct Queues<'a> {
     first: Option<String>,
     next: Option<String>,
     here: String,
+}
+
+/// Whether somebody has to do something.
+struct Verdict {
+    class: &'static str,
+    icon: &'static str,
+    text: String,
+    /// Where to.
+    link: &'static str,
 }
 
 /// How many jobs are in a state, and the way to them.
@@ -159,6 +169,21 @@ impl Filter {
     }
 }
 
+fn verdict(v: &View, queue: &v1::Queue) -> Verdict {
+    let w = &v.w.queues;
+    let of = |states: &[&str]| states.iter().filter_map(|state| queue.jobs_by_state.get(*state)).sum::<u64>();
+    let (failed, open) = (of(&["failed"]), of(&["pending", "processing", "paused"]));
+    let counted = |count, one, many| v.show.counted_in(count, one, many);
+    match (failed, open) {
+        (0, 0) => Verdict { class: "good", icon: "good", text: w.all_done.to_owned(), link: "" },
+        (0, _) => Verdict { class: "", icon: "clock", text: counted(open, w.one_open, w.open), link: "" },
+        _ => {
+            let text = counted(failed, w.one_failed, w.some_failed);
+            Verdict { class: "warn", icon: "warn", text, link: "/admin/queues?state=failed" }
+        }
+    }
+}
+
 pub(crate) async fn page(visit: Visit) -> Result<String, Trouble> {
     let v = &visit.view;
     let filter = Filter::of(&query::fields(&v.uri));
@@ -191,6 +216,7 @@ pub(crate) async fn page(visit: Visit) -> Result<String, Trouble> {
     let page = Queues {
         v,
         paused: queue.paused,
+        verdict: verdict(v, &queue),
         chips: STATES.iter().map(chip).collect(),
         rate: v.show.rate(queue.bytes_per_second),
         counted: v.show.at(queue.counted.as_ref()),

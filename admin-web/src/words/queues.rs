@@ -6,6 +6,14 @@ words! {
         title: "Warteschlangen", "Queues";
         pause: "Warteschlange pausieren", "Pause queue";
         resume: "Warteschlange fortsetzen", "Resume queue";
+        all_done: "Nichts zu tun: kein Auftrag ist offen, keiner ist fehlgeschlagen.", "Nothing to do: no job is open, none has failed.";
+        open: "{n} Aufträge sind offen. Worauf einer wartet, steht bei ihm.", "{n} jobs are open. What one waits for stands with it.";
+        one_open: "1 Auftrag ist offen. Worauf er wartet, steht bei ihm.", "1 job is open. What it waits for stands with it.";
+        some_failed: "{n} Aufträge sind fehlgeschlagen: den Grund ansehen, beheben und „Erneut versuchen“.",
+            "{n} jobs have failed: look at the cause, put it right and use “Try again”.";
+        one_failed: "1 Auftrag ist fehlgeschlagen: den Grund ansehen, beheben und „Erneut versuchen“.",
+            "1 job has failed: look at the cause, put it right and use “Try again”.";
+        show_failed: "Ansehen", "Look at them";
         is_paused: "Die Warteschlange ist pausiert. Nichts wird kopiert, bis sie fortgesetzt wird.",
             "The queue is paused. Nothing is copied until it is resumed.";
         did_pause: "Die Warteschlange ist pausiert. Laufendes Kopieren hält an und zählt nicht als Versuch.",

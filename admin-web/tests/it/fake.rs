@@ -41,7 +41,12 @@ pub(crate) struct Fake {
 impl Fake {
     /// Whoever comes with [`crate::reader::KEY`] is signed in as `admin`; there are no pools.
     pub(crate) fn new() -> Self {
-        let fake = Self { answers: Arc::default(), accounts: Arc::default(), events: broadcast::channel(64).0, seats: Arc::new(AtomicUsize::new(64)) };
+        let fake = Self {
+            answers: Arc::default(),
+            accounts: Arc::default(),
+            events: broadcast::channel(64).0,
+            seats: Arc::new(AtomicUsize::new(64)),
+        };
         fake.on("get_session", |asked: v1::GetSessionRequest| {
             let session = v1::Session { account: "admin".into(), expires: None };
             (asked.secret == KEY).then_some(session).ok_or_else(|| Status::unauthenticated("no such session"))

@@ -230,7 +230,13 @@ async fn the_queue_says_why_a_job_waits_and_changes_one_or_all_of_a_filter() {
     let pages = pages(&fake);
     let page = get(&pages, "/admin/queues", &[]).await;
     assert!(lists.lock()[0].top_level, "without a filter: what people asked for");
-    for said in ["Pool img1 ist voll", "disk &#60;full&#62;", "Versuch 5 von 5", "1.234", "Warteschlange fortsetzen"] {
+    for said in [
+        "Pool img1 ist voll",
+        "disk &#60;full&#62;",
+        "Versuch 5 von 5",
+        "1.234 Aufträge sind fehlgeschlagen",
+        "Warteschlange fortsetzen",
+    ] {
         assert!(page.html.contains(said), "{said}: {}", page.html);
     }
     get(&pages, "/admin/queues?state=failed&node=s01", &[]).await;
@@ -299,7 +305,10 @@ async fn an_image_has_its_share_link_to_copy_and_says_why_it_has_no_small_pictur
     let pages = pages(&fake);
     for path in ["/admin/images", "/admin/images?view=table", &format!("/admin/images/{UUID}")] {
         let html = get(&pages, path, &[]).await.html;
-        assert!(html.contains(&format!("href=\"{SHARE}\"")) && html.contains(&format!("data-copy=\"{SHARE}\"")), "{html}");
+        assert!(
+            html.contains(&format!("href=\"{SHARE}\"")) && html.contains(&format!("data-copy=\"{SHARE}\"")),
+            "{html}"
+        );
     }
     let html = get(&pages, "/admin/images", &[]).await.html;
     for why in ["Keine Vorschau: die Datei fehlt", "Keine Vorschau: größer als 3 MiB", "Keine Vorschau: diese Art"] {

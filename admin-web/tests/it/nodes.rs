@@ -146,7 +146,11 @@ async fn the_bar_shows_what_is_free_and_a_disk_of_two_nodes_is_said_to_be_one() 
         Ok(v1::ListPoolsResponse { pools: vec![pool(2, "s01"), pool(3, "s02")] })
     });
     let page = get(&pages(&fake), "/admin/nodes", &[]).await;
-    assert!(page.html.contains("class=\"bar tight\"") && page.html.contains("class=\"p1\" width=\"7\""), "{}", page.html);
+    assert!(
+        page.html.contains("class=\"bar tight\"") && page.html.contains("class=\"p1\" width=\"7\""),
+        "{}",
+        page.html
+    );
     let text = text(&page.html);
     for want in ["70,0 GB von 1,00 TB", "wird knapp", "gleiche Platte wie s02", "gleiche Platte wie s01"] {
         assert!(text.contains(want), "{want}: {text}");

@@ -146,7 +146,9 @@ async fn the_unit_that_was_chosen_stays_and_a_range_is_said_once() {
     });
     let pages = pages(&fake);
     let shown = async |units: &str| get(&pages, &format!("/admin/settings?units={units}"), &[]).await.html;
-    for (unit, value, selected) in [("MB", "1500", "MB"), ("GB", "1.5", "GB"), ("MiB", "1500", "MB"), ("x", "1500", "MB")] {
+    for (unit, value, selected) in
+        [("MB", "1500", "MB"), ("GB", "1.5", "GB"), ("MiB", "1500", "MB"), ("x", "1500", "MB")]
+    {
         let html = shown(&format!("upload_max_bytes.{unit}")).await;
         assert!(html.contains(&format!("name=\"upload_max_bytes\" value=\"{value}\"")), "{unit}: {html}");
         assert!(html.contains(&format!("<option value=\"{selected}\" selected>{selected}</option>")), "{unit}");

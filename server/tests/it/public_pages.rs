@@ -143,6 +143,10 @@ async fn the_icon_and_the_share_link_are_where_programs_look_for_them() {
     assert_eq!((icon.status().as_u16(), &icon.headers()["content-type"]), (200, &"image/svg+xml".parse().unwrap()));
     let answer = cluster.upload(1, png(1, 10)).await;
     let image = cluster.image(answer["image_uuid"].as_str().unwrap()).await;
-    assert!(image.share_url.starts_with("http") && image.share_url.ends_with(answer["view_url"].as_str().unwrap()), "{}", image.share_url);
+    assert!(
+        image.share_url.starts_with("http") && image.share_url.ends_with(answer["view_url"].as_str().unwrap()),
+        "{}",
+        image.share_url
+    );
     cluster.shutdown().await;
 }

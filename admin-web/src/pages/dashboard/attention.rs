@@ -74,7 +74,8 @@ fn pools(seen: &Seen<'_>, words: &Words, show: Show) -> Vec<Attention> {
         let level = Fill::of(pool).level();
         // A node that is away is told once, not again for each of its pools.
         if pool.online && !pool.healthy {
-            let values = [("pool", pool.name.as_str()), ("node", &pool.node_id), ("problem", &show.said(&pool.problem))];
+            let values =
+                [("pool", pool.name.as_str()), ("node", &pool.node_id), ("problem", &show.said(&pool.problem))];
             say("bad", pool, fill(w.pool_problem, &values));
         } else if level > Level::Roomy {
             let percent = show.percent(pool.used_size, Fill::of(pool).capacity);
@@ -195,9 +196,7 @@ mod tests {
             (
                 "warn Only 70\u{a0}B are left on the disk that storage pools img1, img2 share",
                 well.clone(),
-                [pool(1), pool(2)]
-                    .map(|pool| v1::Pool { filesystem_id: 7, filesystem_free: 70, ..pool })
-                    .to_vec(),
+                [pool(1), pool(2)].map(|pool| v1::Pool { filesystem_id: 7, filesystem_free: 70, ..pool }).to_vec(),
                 nodes.to_vec(),
             ),
             (

@@ -70,7 +70,8 @@ pub(crate) fn typed_in(value: u64, unit: &str) -> Option<String> {
     let (_, scale) = UNITS.iter().find(|(name, _)| *name == unit)?;
     let hundredths = u128::from(value) * 100 / u128::from(*scale);
     let (whole, part) = (hundredths / 100, hundredths % 100);
-    let typed = if part == 0 { whole.to_string() } else { format!("{whole}.{part:02}").trim_end_matches('0').to_owned() };
+    let typed =
+        if part == 0 { whole.to_string() } else { format!("{whole}.{part:02}").trim_end_matches('0').to_owned() };
     (bytes(&typed, unit) == Ok(value)).then_some(typed)
 }
 

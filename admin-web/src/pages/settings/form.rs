@@ -169,9 +169,8 @@ impl Line {
     /// What may be typed.
     fn range(&self, v: &View) -> [String; 2] {
         let is_size = !self.units().is_empty();
-        [self.setting.low, self.setting.high].map(|value| {
-            if is_size { v.show.limit(value).short + self.per_second() } else { v.show.count(value) }
-        })
+        [self.setting.low, self.setting.high]
+            .map(|value| if is_size { v.show.limit(value).short + self.per_second() } else { v.show.count(value) })
     }
 
     /// What came back from the browser, as it was typed.

@@ -73,7 +73,10 @@ async fn save(visit: Visit, fields: Fields) -> Result<Response, Trouble> {
     let why = match outcome {
         Ok(said) if form::faults(&form).is_empty() => {
             let text = if said.is_empty() { w.nothing_new.to_owned() } else { fill(w.saved, &[("what", &said)]) };
-            return Ok(visit.back(&format!("/admin/settings?units={}#save", form::units(&form)), &Note::new("save", Outcome::Done, text)));
+            return Ok(visit.back(
+                &format!("/admin/settings?units={}#save", form::units(&form)),
+                &Note::new("save", Outcome::Done, text),
+            ));
         }
         Ok(_) => (StatusCode::UNPROCESSABLE_ENTITY, String::new()),
         Err(trouble) => (trouble.status, fill(w.not_saved_because, &[("why", &trouble.message)])),

@@ -168,9 +168,7 @@ fn row(v: &View, checked: Option<ApiCheck>, pool: v1::Pool, all: &[v1::Pool]) ->
         parts: room.parts(BAR),
         disk: disk(v, &pool),
         same_disk: (!shared.is_empty()).then(|| fill(w.same_disk, &[("pools", &shared)])),
-        beside: rest
-            .map(|(class, word, help, bytes)| Beside { class, word, help, bytes: show.bytes(bytes) })
-            .collect(),
+        beside: rest.map(|(class, word, help, bytes)| Beside { class, word, help, bytes: show.bytes(bytes) }).collect(),
         curl: curl(v, &pool),
         api: api(v, checked),
         pool,

@@ -111,9 +111,7 @@ async fn the_switch_for_checksums_decides_what_nodes_take() {
         browser.press("Speichern").await;
         let said = if want == 200 { "erzwingen: aus" } else { "erzwingen: an" };
         browser.wait_for(said).await;
-        browser
-            .wait_until(said, async |_| replicated_without_checksum(&cluster, number).await == want)
-            .await;
+        browser.wait_until(said, async |_| replicated_without_checksum(&cluster, number).await == want).await;
     }
     browser.close().await;
     cluster.shutdown().await;
