@@ -2,7 +2,13 @@
 
 use pixelfox_proto::v1;
 
-use crate::fill::Level;
+use crate::{
+    fill::Level,
+    words::{Units, fill},
+};
+
+/// Names that are said of many.
+const NAMED: usize = 4;
 
 /// A file system and who is on it.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +40,15 @@ pub(crate) fn free(disks: &[Disk<'_>]) -> u64 {
     disks.iter().fold(0, |sum, disk| sum.saturating_add(disk.free()))
 }
 
+/// `img1, img2`; of many the first ones and how many more there are.
+pub(crate) fn few(names: &[&str], units: &Units) -> String {
+    let first = names[..names.len().min(NAMED)].join(", ");
+    match names.len().saturating_sub(NAMED) {
+        0 => first,
+        more => fill(units.and_more, &[("names", &first), ("n", &more.to_string())]),
+    }
+}
+
 fn are_one(one: &v1::Pool, other: &v1::Pool) -> bool {
     one.filesystem_id != 0 && one.filesystem_id == other.filesystem_id
 }
@@ -49,9 +64,9 @@ impl Disk<'_> {
         Level::of(total.saturating_sub(self.free()), total)
     }
 
-    /// `img1, img2`
-    pub(crate) fn names(&self) -> String {
-        self.pools.iter().map(|pool| pool.name.as_str()).collect::<Vec<_>>().join(", ")
+    /// Of its pools.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        self.pools.iter().map(|pool| pool.name.as_str()).collect()
     }
 }
 
@@ -79,7 +94,10 @@ mod tests {
             pool(6, 0, 0, 0),
         ];
         let found = disks(&pools);
-        assert_eq!(found.iter().map(Disk::names).collect::<Vec<_>>(), ["img1, img3", "img2", "img4", "img5"]);
+        let units = &crate::words::of(pixelfox_proto::Language::De).units;
+        let named: Vec<String> = found.iter().map(|disk| few(&disk.names(), units)).collect();
+        assert_eq!(named, ["img1, img3", "img2", "img4", "img5"]);
+        assert_eq!(few(&["a", "b", "c", "d", "e", "f"], units), "a, b, c, d und 2 weitere");
         assert_eq!(free(&found), 99 + 500 + 5 + 5);
         assert_eq!((found[0].level(), found[1].level()), (Level::Tight, Level::Roomy));
         assert_eq!((beside(&pools[0], &pools), beside(&pools[3], &pools)), (vec!["img3"], vec![]));

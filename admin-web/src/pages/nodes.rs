@@ -6,7 +6,7 @@ use askama::Template;
 use pixelfox_proto::v1;
 
 use crate::{
-    disks::{Disk, disks},
+    disks::{Disk, disks, few},
     fill::Level,
     show::{Exact, permille},
     trouble::Trouble,
@@ -151,7 +151,7 @@ fn space(v: &View, node: &v1::Node, pools: &[v1::Pool]) -> Space {
         .map(|pool| pool.node_id.as_str())
         .filter(|name| *name != node.node_id)
         .collect();
-    let named = others.iter().copied().collect::<Vec<_>>().join(", ");
+    let named = few(&others.iter().copied().collect::<Vec<_>>(), &v.w.units);
     Space {
         free: v.show.bytes(free),
         total: v.show.bytes(total),

@@ -14,6 +14,7 @@ words! {
         day: "1 Tag", "1 day";
         days: "{n} Tagen", "{n} days";
         days_long: "{n} Tage", "{n} days";
+        and_more: "{names} und {n} weitere", "{names} and {n} more";
         tight: "wird knapp", "getting tight";
         full: "fast voll", "nearly full";
         bytes: "{n} Bytes", "{n} bytes";

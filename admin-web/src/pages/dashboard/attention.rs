@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use pixelfox_proto::v1;
 
 use crate::{
-    disks::disks,
+    disks::{disks, few},
     fill::{Fill, Level, has_room},
     show::Show,
     words::{Words, fill},
@@ -88,7 +88,7 @@ fn pools(seen: &Seen<'_>, words: &Words, show: Show) -> Vec<Attention> {
         let Some(first) = disk.pools.iter().find(|pool| quiet(pool)) else { continue };
         let free = show.bytes(disk.free()).short;
         let text = if disk.pools.len() == 1 { w.disk_full } else { w.shared_disk_full };
-        say(disk.level().class(), first, fill(text, &[("pool", &disk.names()), ("free", &free)]));
+        say(disk.level().class(), first, fill(text, &[("pool", &few(&disk.names(), &words.units)), ("free", &free)]));
     }
     let takes = |pool: &v1::Pool| pool.is_active && pool.healthy && has_room(pool);
     if !seen.pools.iter().any(takes) {

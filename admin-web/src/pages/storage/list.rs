@@ -7,7 +7,7 @@ use pixelfox_proto::v1;
 
 use crate::{
     checks::ApiCheck,
-    disks::{self, beside, disks},
+    disks::{self, beside, disks, few},
     fill::{Fill, Level},
     show::Exact,
     trouble::Trouble,
@@ -144,7 +144,7 @@ fn row(v: &View, checked: Option<ApiCheck>, pool: v1::Pool, all: &[v1::Pool]) ->
         0 => fill(w.no_limit, &[("used", &used.short)]),
         max => fill(w.of, &[("used", &used.short), ("max", &show.limit(max).short)]),
     };
-    let shared = beside(&pool, all).join(", ");
+    let shared = few(&beside(&pool, all), &v.w.units);
     let rest = [
         ("rest-1", w.trash, w.trash_help, pool.trash_size),
         ("rest-2", w.unowned, w.unowned_help, pool.unowned_size),
