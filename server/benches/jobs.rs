@@ -1,12 +1,16 @@
-//! The job engine against bare SQL on the same tables: lease 32 and complete them in batches, SQLite with
-//! `synchronous=FULL`. `cargo bench -p pixelfox-server --bench jobs [-- JOBS]`; prints jobs per second and the ratio.
+//! The job engine against bare SQL on the same tables: lease 32 and complete them in batches, on SQLite with
+//! `synchronous=FULL` and on PostgreSQL (where it is installed: a private server with the settings of its package).
+//! `cargo bench -p pixelfox-server --bench jobs [-- JOBS] [sqlite|postgres]`; prints jobs per second and the ratio.
 //!
 //! Bare SQL does the least that any engine must for the same outcome: one transaction that takes 32 pending jobs, one
 //! that moves their copies, images and jobs on. No checks, no counters, no news.
 #![expect(clippy::unwrap_used, reason = "a bench that can't go on ends where it stands")]
 
-use std::{ops::Range, time::Duration};
+mod jobs_parts;
 
+use std::{ops::Range, path::PathBuf, time::Duration};
+
+use jobs_parts::{bare, cluster::Postgres};
 use pixelfox_proto::{FileMeta, ImageId, NodeId, PoolId, SessionEpoch, Sha256};
 use pixelfox_server::{
     catalog::{
@@ -15,26 +19,45 @@ use pixelfox_server::{
     },
     store::{AutoPools, Store},
 };
-use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
 use tokio::{task::JoinSet, time::Instant};
 
 const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
 const BATCH: u32 = 32;
 
+const ROUNDS: usize = 5;
+
 fn main() {
-    let asked = std::env::args().skip(1).find_map(|word| word.parse().ok());
-    let jobs: u64 = asked.unwrap_or(20_000);
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let jobs: u64 = words.iter().find_map(|word| word.parse().ok()).unwrap_or(20_000);
+    let asked = |name: &str| {
+        !["sqlite", "postgres"].into_iter().any(|other| other != name && words.iter().any(|word| word == other))
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let (mut engines, mut bares) = (Vec::new(), Vec::new());
-        let template = cluster(jobs).await;
-        for _ in 0..5 {
-            engines.push(rate(jobs, engine(jobs, &template).await));
-            bares.push(rate(jobs, bare(&template).await));
+        if asked("sqlite") {
+            compare("SQLite", &Place::File(tempfile::tempdir_in(".").unwrap()), jobs).await;
         }
-        let (engine, bare) = (median(engines), median(bares));
-        println!("engine {engine:.0} jobs/s, bare SQL {bare:.0} jobs/s, ratio {:.2}", engine / bare);
+        match asked("postgres").then(Postgres::start) {
+            Some(Some(server)) => compare("PostgreSQL", &Place::Server(server), jobs).await,
+            Some(None) => println!("PostgreSQL is not installed"),
+            None => {}
+        }
     });
+}
+
+async fn compare(name: &str, place: &Place, jobs: u64) {
+    let (mut engines, mut bares) = (Vec::new(), Vec::new());
+    let order = fill(place, jobs).await;
+    for _ in 0..ROUNDS {
+        engines.push(rate(jobs, engine(jobs, place, &order).await));
+        bares.push(rate(jobs, bare(place).await));
+    }
+    let each = format!("each {engines:.0?} {bares:.0?}");
+    let (engine, bare) = (median(engines), median(bares));
+    println!(
+        "{name}: engine {engine:.0} jobs/s, bare SQL {bare:.0} jobs/s, ratio {:.2} (goal ≥ 0.5); {each}",
+        engine / bare
+    );
 }
 
 fn rate(jobs: u64, took: Duration) -> f64 {
@@ -46,23 +69,53 @@ fn median(mut all: Vec<f64>) -> f64 {
     all[all.len() / 2]
 }
 
-/// Books that every run starts from.
-struct Cluster {
-    dir: tempfile::TempDir,
-    order: LeaseOrder,
+/// Where the books are that every run starts from.
+enum Place {
+    File(tempfile::TempDir),
+    Server(Postgres),
 }
 
-impl Cluster {
-    /// A copy of the closed database, with what its log still holds.
-    fn copy(&self, name: &str) -> std::path::PathBuf {
-        let copy = self.dir.path().join(format!("{name}.db"));
-        for end in ["", "-wal"] {
-            let from = self.dir.path().join(format!("jobs.db{end}"));
-            if from.try_exists().unwrap() {
-                std::fs::copy(from, format!("{}{end}", copy.display())).unwrap();
+impl Place {
+    /// The address of the books called so.
+    fn url(&self, name: &str) -> String {
+        match self {
+            Self::File(_) => format!("sqlite://{}", self.file(name).display()),
+            Self::Server(server) => server.url(name),
+        }
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        let Self::File(dir) = self else { unreachable!("a server's books are no file of ours") };
+        dir.path().join(format!("{name}.db"))
+    }
+
+    /// A copy of the closed books: the file with what its log still holds, or a database from them as the template.
+    async fn copy(&self, name: &str) {
+        match self {
+            Self::File(_) => {
+                for end in ["", "-wal"] {
+                    let from = format!("{}{end}", self.file("books").display());
+                    if PathBuf::from(&from).try_exists().unwrap() {
+                        std::fs::copy(from, format!("{}{end}", self.file(name).display())).unwrap();
+                    }
+                }
+            }
+            Self::Server(server) => {
+                server.order(format!("CREATE DATABASE {name} TEMPLATE books")).await;
+                server.order("CHECKPOINT".into()).await;
             }
         }
-        copy
+    }
+
+    async fn forget(&self, name: &str) {
+        match self {
+            Self::File(_) => {
+                for end in ["", "-wal", "-shm"] {
+                    drop(std::fs::remove_file(format!("{}{end}", self.file(name).display())));
+                }
+            }
+            Self::Server(server) => server.order(format!("DROP DATABASE {name} WITH (FORCE)")).await,
+        }
     }
 }
 
@@ -93,16 +146,12 @@ async fn attach(store: &Store, name: &str) -> SessionEpoch {
     store.attach_node(hello, AutoPools::ByHand, NOW).await.unwrap().epoch
 }
 
-fn forget(copy: &std::path::Path) {
-    for end in ["", "-wal", "-shm"] {
-        drop(std::fs::remove_file(format!("{}{end}", copy.display())));
+/// Two nodes with a pool each, `jobs` images in the first, all planned for the second. Gives the order that leases them.
+async fn fill(place: &Place, jobs: u64) -> LeaseOrder {
+    if let Place::Server(server) = place {
+        server.order("CREATE DATABASE books".into()).await;
     }
-}
-
-/// Two nodes with a pool each, `jobs` images in the first, all planned for the second.
-async fn cluster(jobs: u64) -> Cluster {
-    let dir = tempfile::tempdir_in(".").unwrap();
-    let store = Store::open(&format!("sqlite://{}/jobs.db", dir.path().display())).await.unwrap();
+    let store = Store::open(&place.url("books")).await.unwrap();
     for name in ["a", "b"] {
         let draft = PoolDraft::auto(name, &node(name), "/pool", &format!("http://{name}:4000"), "http://x.local");
         store.create_pool(draft, SaveRule::Anyway, NOW).await.unwrap();
@@ -128,7 +177,7 @@ async fn cluster(jobs: u64) -> Cluster {
         disk_shared_with: Vec::new(),
     };
     store.close().await;
-    Cluster { dir, order }
+    order
 }
 
 async fn uploads(store: &Store, numbers: Range<u64>) {
@@ -162,13 +211,13 @@ fn done(job: &LeasedJob) -> MoveDone {
 }
 
 /// Lease, commit, trash, until nothing is left. Three transactions for 32 jobs.
-async fn engine(jobs: u64, cluster: &Cluster) -> Duration {
-    let copy = cluster.copy("engine");
-    let store = Store::open(&format!("sqlite://{}", copy.display())).await.unwrap();
+async fn engine(jobs: u64, place: &Place, order: &LeaseOrder) -> Duration {
+    place.copy("engine").await;
+    let store = Store::open(&place.url("engine")).await.unwrap();
     let start = Instant::now();
     let mut ended = 0;
     loop {
-        let leased = store.lease_jobs(cluster.order.clone(), NOW).await.unwrap().jobs;
+        let leased = store.lease_jobs(order.clone(), NOW).await.unwrap().jobs;
         if leased.is_empty() {
             break;
         }
@@ -186,62 +235,16 @@ async fn engine(jobs: u64, cluster: &Cluster) -> Duration {
     let took = start.elapsed();
     assert_eq!(ended as u64, jobs);
     store.close().await;
-    forget(&copy);
+    place.forget("engine").await;
     took
 }
 
-const TAKE: &str = "UPDATE jobs SET state = 'processing', attempt = attempt + 1 WHERE id IN
-    (SELECT id FROM jobs WHERE state = 'pending' AND node_id = 'a' AND kind = 'move_image' LIMIT 32) RETURNING id, image_id";
-const WRITE: &str = "INSERT INTO replicas (file_id, pool_id, generation, state, since)
-    SELECT f.id, 2, 2, 'writing', 0 FROM json_each($1) a CROSS JOIN files f ON f.image_id = a.value";
-const SWAP: [&str; 3] = [
-    "UPDATE replicas SET state = 'live' WHERE pool_id = 2 AND file_id IN
-        (SELECT f.id FROM json_each($1) a CROSS JOIN files f ON f.image_id = a.value)",
-    "UPDATE replicas SET state = 'condemned' WHERE pool_id = 1 AND file_id IN
-        (SELECT f.id FROM json_each($1) a CROSS JOIN files f ON f.image_id = a.value)",
-    "UPDATE images SET pool_id = 2, job_id = NULL WHERE id IN (SELECT value FROM json_each($1))",
-];
-const TRASH: &str = "UPDATE replicas SET state = 'trashed' WHERE pool_id = 1 AND file_id IN
-        (SELECT f.id FROM json_each($1) a CROSS JOIN files f ON f.image_id = a.value)";
-const END: &str = "UPDATE jobs SET state = 'completed' WHERE id IN (SELECT value FROM json_each($1))";
-
-/// The same three transactions for 32 jobs, with the least that they can be.
-async fn bare(cluster: &Cluster) -> Duration {
-    let copy = cluster.copy("bare");
-    let options = SqliteConnectOptions::new().filename(&copy);
-    let options = options.synchronous(sqlx::sqlite::SqliteSynchronous::Full).disable_statement_logging();
-    // As the store has it.
-    let options = options.pragma("wal_autocheckpoint", "4000").pragma("cache_size", "-8192");
-    let mut conn = options.connect().await.unwrap();
-    let start = Instant::now();
-    loop {
-        run(&mut conn, "BEGIN IMMEDIATE", "").await;
-        let taken: Vec<(i64, i64)> = sqlx::query_as(TAKE).fetch_all(&mut conn).await.unwrap();
-        let ids = serde_json::to_string(&taken.iter().map(|(job, _)| job).collect::<Vec<_>>()).unwrap();
-        let images = serde_json::to_string(&taken.iter().map(|(_, image)| image).collect::<Vec<_>>()).unwrap();
-        run(&mut conn, WRITE, &images).await;
-        run(&mut conn, "COMMIT", "").await;
-        if taken.is_empty() {
-            break;
-        }
-        run(&mut conn, "BEGIN IMMEDIATE", "").await;
-        for sql in SWAP {
-            run(&mut conn, sql, &images).await;
-        }
-        run(&mut conn, "COMMIT", "").await;
-        run(&mut conn, "BEGIN IMMEDIATE", "").await;
-        run(&mut conn, TRASH, &images).await;
-        run(&mut conn, END, &ids).await;
-        run(&mut conn, "COMMIT", "").await;
-    }
-    let took = start.elapsed();
-    conn.close().await.unwrap();
-    forget(&copy);
+async fn bare(place: &Place) -> Duration {
+    place.copy("bare").await;
+    let took = match place {
+        Place::File(_) => bare::sqlite(&place.file("bare")).await,
+        Place::Server(server) => bare::postgres(&server.url("bare")).await,
+    };
+    place.forget("bare").await;
     took
-}
-
-async fn run(conn: &mut SqliteConnection, sql: &'static str, batch: &str) {
-    let query = sqlx::query(sql);
-    let query = if batch.is_empty() { query } else { query.bind(batch.to_owned()) };
-    query.execute(conn).await.unwrap();
 }
