@@ -26,7 +26,7 @@ const TRASH: &str = "UPDATE replicas SET state = 'trashed' WHERE pool_id = 1 AND
 const END: &str = "UPDATE jobs SET state = 'completed' WHERE id IN (SELECT value FROM json_each($1))";
 
 /// Until nothing is pending, in a file.
-pub async fn sqlite(copy: &Path) -> Duration {
+pub(crate) async fn sqlite(copy: &Path) -> Duration {
     let options = SqliteConnectOptions::new().filename(copy);
     let options = options.synchronous(SqliteSynchronous::Full).disable_statement_logging();
     // As the store has it.
@@ -81,7 +81,7 @@ const PG_SESSION: &str = "SET jit = off; SET random_page_cost = 1.1; SET plan_ca
     SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off";
 
 /// Until nothing is pending, in a server's database.
-pub async fn postgres(url: &str) -> Duration {
+pub(crate) async fn postgres(url: &str) -> Duration {
     let options: PgConnectOptions = url.parse().unwrap();
     let mut conn = options.disable_statement_logging().connect().await.unwrap();
     order(&mut conn, PG_SESSION).await;

@@ -20,7 +20,7 @@ cd / && rm -rf "$D"
 "#;
 
 /// A running server with the settings of its package. Ends when it is dropped.
-pub struct Postgres {
+pub(crate) struct Postgres {
     dir: String,
     keeper: Child,
     leash: Option<ChildStdin>,
@@ -28,7 +28,7 @@ pub struct Postgres {
 
 impl Postgres {
     /// `None` where no PostgreSQL is installed.
-    pub fn start() -> Option<Self> {
+    pub(crate) fn start() -> Option<Self> {
         let mut keeper = as_owner();
         keeper.args(["sh", "-c", KEEPER, "keeper"]).arg(programs()?).current_dir("/");
         let mut keeper = keeper.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
@@ -39,12 +39,12 @@ impl Postgres {
     }
 
     /// The address of one of its databases.
-    pub fn url(&self, database: &str) -> String {
+    pub(crate) fn url(&self, database: &str) -> String {
         format!("postgres://pixelfox@localhost/{database}?host={}", self.dir)
     }
 
     /// Runs this beside all databases of the bench.
-    pub async fn order(&self, sql: String) {
+    pub(crate) async fn order(&self, sql: String) {
         let options: PgConnectOptions = self.url("postgres").parse().unwrap();
         let mut conn = options.connect().await.unwrap();
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut conn).await.unwrap();

@@ -1,4 +1,4 @@
 //! What the engine is compared with, and a database server of the bench's own.
 
-pub mod bare;
-pub mod cluster;
+pub(crate) mod bare;
+pub(crate) mod cluster;
