@@ -176,7 +176,7 @@ fn verdict(v: &View, queue: &v1::Queue) -> Verdict {
     let counted = |count, one, many| v.show.counted_in(count, one, many);
     match (failed, open) {
         (0, 0) => Verdict { class: "good", icon: "good", text: w.all_done.to_owned(), link: "" },
-        (0, _) => Verdict { class: "", icon: "clock", text: counted(open, w.one_open, w.open), link: "" },
+        (0, _) => Verdict { class: "", icon: "clock", text: counted(open, w.one_open, w.some_open), link: "" },
         _ => {
             let text = counted(failed, w.one_failed, w.some_failed);
             Verdict { class: "warn", icon: "warn", text, link: "/admin/queues?state=failed" }

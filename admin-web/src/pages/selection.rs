@@ -132,7 +132,7 @@ async fn move_page(visit: &Visit, selection: &Selection, fields: &Fields, back: 
             request_id: String::new(),
         };
         match visit.admin().move_images(dry).await {
-            Ok(batch) => preview = Some(Preview::of(v, batch.into_inner())),
+            Ok(batch) => preview = Some(Preview::of(v, &batch.into_inner())),
             Err(status) => status.message().clone_into(&mut refused),
         }
     }
@@ -161,7 +161,7 @@ async fn move_page(visit: &Visit, selection: &Selection, fields: &Fields, back: 
 }
 
 impl Preview {
-    pub(super) fn of(v: &View, batch: v1::JobBatch) -> Self {
+    pub(super) fn of(v: &View, batch: &v1::JobBatch) -> Self {
         let (w, show) = (&v.w.selection, v.show);
         let images = show.counted_in(batch.images, v.w.images.one, v.w.images.many);
         let files = show.counted_in(batch.files, w.one_file, w.files);

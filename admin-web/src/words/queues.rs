@@ -7,7 +7,7 @@ words! {
         pause: "Warteschlange pausieren", "Pause queue";
         resume: "Warteschlange fortsetzen", "Resume queue";
         all_done: "Nichts zu tun: kein Auftrag ist offen, keiner ist fehlgeschlagen.", "Nothing to do: no job is open, none has failed.";
-        open: "{n} Aufträge sind offen. Worauf einer wartet, steht bei ihm.", "{n} jobs are open. What one waits for stands with it.";
+        some_open: "{n} Aufträge sind offen. Worauf einer wartet, steht bei ihm.", "{n} jobs are open. What one waits for stands with it.";
         one_open: "1 Auftrag ist offen. Worauf er wartet, steht bei ihm.", "1 job is open. What it waits for stands with it.";
         some_failed: "{n} Aufträge sind fehlgeschlagen: den Grund ansehen, beheben und „Erneut versuchen“.",
             "{n} jobs have failed: look at the cause, put it right and use “Try again”.";

@@ -159,7 +159,7 @@ async fn look(visit: &Visit, id: u64, fields: Fields, pool: v1::Pool) -> Result<
         Ok(found) => {
             let found = found.into_inner().findings;
             if let Some(way) = found.iter().filter(|it| it.check == UPLOAD_API_URL).max_by_key(|it| it.status()) {
-                note_way(&visit, id, url, way);
+                note_way(visit, id, url, way);
             }
             (StatusCode::OK, found.into_iter().map(of_wire).collect())
         }

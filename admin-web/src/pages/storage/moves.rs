@@ -143,7 +143,7 @@ async fn page(visit: &Visit, id: u64, fields: &Fields, refused: String) -> Resul
     let mut preview = None;
     if let Some(ask) = asked.request(id, true, String::new()).filter(|_| target_wrong.is_empty()) {
         match visit.admin().move_pool(ask).await {
-            Ok(batch) => preview = Some(Preview::of(v, batch.into_inner())),
+            Ok(batch) => preview = Some(Preview::of(v, &batch.into_inner())),
             Err(status) => status.message().clone_into(&mut target_wrong),
         }
     }
