@@ -31,6 +31,7 @@ impl Postgres {
     pub(crate) fn start() -> Option<Self> {
         let mut keeper = as_owner();
         keeper.args(["sh", "-c", KEEPER, "keeper"]).arg(programs()?).current_dir("/");
+        std::os::unix::process::CommandExt::process_group(&mut keeper, 0); // Ctrl-C is for the bench; it ends this
         let mut keeper = keeper.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let (leash, mut dir) = (keeper.stdin.take(), String::new());
         BufReader::new(keeper.stdout.take().unwrap()).read_line(&mut dir).unwrap();
