@@ -44,6 +44,8 @@ async fn a_refusal_and_a_finding_are_in_the_language_of_who_asks() {
             while let Some(line) = stream.message().await.unwrap() {
                 all.push(line);
             }
+            // Lines come in no order.
+            all.sort_by_key(|line: &v1::Finding| (line.subject.clone(), line.check.clone()));
             all
         }
     };
