@@ -42,7 +42,7 @@ impl Diagnose {
             Err(fault) if matches!(fault.kind(), FaultKind::TimedOut | FaultKind::Unavailable) => {
                 let lives = fault.kind() == FaultKind::TimedOut && session.was_heard_since(begin);
                 let culprit = if lives { write::Culprit::Disk } else { write::Culprit::Process };
-                return vec![write::hangs(pool, culprit, fault.text())];
+                return vec![write::hangs(pool, culprit, &fault.text())];
             }
             Err(fault) => return vec![base_path::not_tried(pool, &fault.text())],
         };

@@ -12,17 +12,23 @@ use super::places::Place;
 /// For so long a pool comes last.
 const AFTER: Duration = Duration::from_secs(30);
 
-/// Which, until when. Bounded by the pools that there are.
+/// Which, at what URL, until when. Bounded by the pools that there are.
 #[derive(Debug, Default)]
-pub(super) struct Silent(Mutex<HashMap<PoolId, Instant>>);
+pub(super) struct Silent(Mutex<HashMap<PoolId, Note>>);
+
+#[derive(Debug)]
+struct Note {
+    upload_api_url: String,
+    until: Instant,
+}
 
 impl Silent {
     /// It did not answer just now.
-    pub(super) fn note(&self, pool: PoolId) {
+    pub(super) fn note(&self, place: &Place) {
         let now = Instant::now();
         let mut silent = self.0.lock();
-        silent.retain(|_, until| *until > now);
-        silent.insert(pool, now + AFTER);
+        silent.retain(|_, note| note.until > now);
+        silent.insert(place.pool, Note { upload_api_url: place.upload_api_url.clone(), until: now + AFTER });
     }
 
     /// It took one.
@@ -30,10 +36,11 @@ impl Silent {
         self.0.lock().remove(&pool);
     }
 
-    /// The same places, those that were silent last; otherwise in their order.
+    /// The same places, those that were silent last; otherwise in their order. A new URL is a new place.
     pub(super) fn last(&self, mut places: Vec<Place>) -> Vec<Place> {
         let (now, silent) = (Instant::now(), self.0.lock());
-        places.sort_by_key(|place| silent.get(&place.pool).is_some_and(|until| *until > now));
+        let holds = |place: &Place, note: &Note| note.until > now && note.upload_api_url == place.upload_api_url;
+        places.sort_by_key(|place| silent.get(&place.pool).is_some_and(|note| holds(place, note)));
         places
     }
 }
@@ -57,14 +64,16 @@ mod tests {
     async fn who_was_silent_comes_last_for_a_while() {
         let silent = Silent::default();
         let order = || silent.last(places()).iter().map(|place| place.pool.get()).collect::<Vec<_>>();
-        let first: PoolId = 1.try_into().unwrap();
+        let first = places().remove(0);
         assert_eq!(order(), [1, 2, 3]);
-        silent.note(first);
+        silent.note(&first);
         assert_eq!(order(), [2, 3, 1], "asked still, after the others");
         tokio::time::advance(AFTER).await;
         assert_eq!(order(), [1, 2, 3], "forgotten");
-        silent.note(first);
-        silent.forget(first);
+        silent.note(&first);
+        silent.forget(first.pool);
         assert_eq!(order(), [1, 2, 3], "it took one meanwhile");
+        silent.note(&Place { upload_api_url: "http://moved".into(), ..first });
+        assert_eq!(order(), [1, 2, 3], "it was silent elsewhere");
     }
 }

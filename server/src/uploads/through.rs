@@ -94,7 +94,7 @@ impl Reception {
                     let (pool, id, node) = (&place.name, place.pool, &place.node);
                     tracing::warn!(pool_id = %id, %node, "[Upload] Pool {pool} ({id}) on {node} took none: {fault}");
                     if fault.kind() == FaultKind::Unavailable {
-                        self.silent.note(place.pool);
+                        self.silent.note(&place);
                     }
                     last = Some(fault);
                 }

@@ -56,8 +56,10 @@ async fn a_picture_of_any_type_that_is_cut_or_damaged_is_stored_whole_or_not_at_
         taken += 1;
     }
     assert!(refused > 30, "{refused} refused, {taken} taken");
+    let stored_files = || all_files(&cluster).into_iter().filter(|file| file.contains("original/")).count();
+    let left = || all_files(&cluster).into_iter().filter(|file| file.contains("incoming")).collect::<Vec<_>>();
     let stored = async {
-        while all_files(&cluster).len() != taken {
+        while stored_files() != taken || !left().is_empty() {
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
     };

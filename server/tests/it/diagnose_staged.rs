@@ -66,6 +66,7 @@ async fn urls_and_paths_that_no_form_lets_through_are_red_where_they_are_in_the_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::disallowed_methods, reason = "the test puts a directory aside as an operator would")]
 async fn a_pool_that_takes_no_files_is_one_red_line() {
     // A file stands where img2's directory should be; then img1 has reached its maximal size, and only img1.
     let cluster = TestCluster::start().await;

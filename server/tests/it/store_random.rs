@@ -203,13 +203,18 @@ impl World {
             Event::Attach { s01 } => self.attach(s01).await,
             Event::Crash => {
                 drop(store);
-                self.books = self.books.reopen().await;
-                self.books.store.return_lost(LostSession::Every, at(self.now)).await.unwrap();
-                self.attach(true).await;
-                self.attach(false).await;
+                self = self.crash().await;
             }
         }
         self.books.assert_counted().await;
+        self
+    }
+
+    async fn crash(mut self) -> Self {
+        self.books = self.books.reopen().await;
+        self.books.store.return_lost(LostSession::Every, at(self.now)).await.unwrap();
+        self.attach(true).await;
+        self.attach(false).await;
         self
     }
 

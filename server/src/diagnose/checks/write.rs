@@ -58,7 +58,7 @@ pub(crate) enum Culprit {
 
 /// Of a pool whose node does not answer.
 #[must_use]
-pub(crate) fn hangs(pool: &Pool, culprit: Culprit, why: Text) -> Finding {
+pub(crate) fn hangs(pool: &Pool, culprit: Culprit, why: &Text) -> Finding {
     let (node, path) = (&pool.node, &pool.base_path);
     let (message, advice) = match culprit {
         Culprit::Disk => (
@@ -104,7 +104,7 @@ mod tests {
             (Culprit::Disk, &["the disk of /app/uploads_s01 hangs", "system log of node s01"][..]),
             (Culprit::Process, &["no sign of life", "on node s01", "start it again"]),
         ] {
-            let line = hangs(&pool("img1", "s01"), culprit, why());
+            let line = hangs(&pool("img1", "s01"), culprit, &why());
             assert_stands(&line, Status::Failed, words, &format!("{culprit:?}"));
         }
     }
