@@ -1,6 +1,6 @@
 # `make test` sets up what the tests need and runs all of them.
 
-.PHONY: test test-crash test-compose test-image crash-programs tools bench dev dist prepare-env-dev start docker-down logs
+.PHONY: test test-crash test-compose crash-programs tools bench dev dist prepare-env-dev start docker-down logs
 
 TOOLS := $(CURDIR)/target/tools
 # Both the command of its own and the plug-in will do.
@@ -58,6 +58,3 @@ dist:
 test-compose: dist tools
 	PATH="$(TOOLS):$$PATH" scripts/with-engine scripts/test-compose
 
-# The image built from its sources; needs the registries of both bases and of the crates, or the bases made here.
-test-image:
-	scripts/with-engine scripts/test-image

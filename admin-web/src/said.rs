@@ -7,7 +7,7 @@ use pixelfox_proto::Language;
 
 /// English and German. `{}` is a name, a number or an address and stays as it is; `{+}` is a sentence again. The first one
 /// that fits is taken; in German the places are filled in the same order.
-const SAID: [(&str, &str); 45] = [
+const SAID: [(&str, &str); 46] = [
     // what stays out of a plan
     ("image {}: {+}", "Bild {}: {+}"),
     ("job {}, image {}: {+}", "Auftrag {}, Bild {}: {+}"),
@@ -82,6 +82,10 @@ const SAID: [(&str, &str); 45] = [
     ("pool {} is not healthy", "Pool {} ist nicht in Ordnung"),
     ("pool {} is not active", "Pool {} ist inaktiv"),
     // what is wrong with a pool
+    (
+        "the directory {} is not there; is its disk mounted?",
+        "das Verzeichnis {} ist nicht da; ist seine Platte eingehängt?",
+    ),
     ("node {} is not attached", "Knoten {} ist nicht verbunden"),
     ("node {} has not reported on it yet", "Knoten {} hat sich zu diesem Pool noch nicht gemeldet"),
     (

@@ -129,7 +129,7 @@ async fn two_servers_behind_a_pooler_by_session_share_the_work_also_after_it_was
     pair.move_over(&uploads[0]).await;
     for limit in [77, 78] {
         let settings = Some(v1::Settings { upload_rate_limit_per_ip: Some(limit), ..Default::default() });
-        let ask = || admins(v1::UpdateSettingsRequest { settings: settings });
+        let ask = || admins(v1::UpdateSettingsRequest { settings });
         let mut admin = pair.a.admin().await;
         let changed = async {
             while let Err(away) = admin.update_settings(ask()).await {
