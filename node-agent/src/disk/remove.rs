@@ -122,6 +122,9 @@ impl Committer {
         }
         let was_unowned = there.mark().is_some_and(|mark| mark.was_unowned);
         let to = if removal.reason == Reason::GivenUp && was_unowned { Generation(0) } else { *generation };
+        if removal.reason == Reason::GivenUp {
+            self.drop_twin_in_trash(removal, &there)?;
+        }
         self.move_to_trash(path, &there, to)?;
         self.shared.fences.lock().set(path, *generation, *lease);
         Ok(Trashed::Trashed { size: there.size(), moved: Moved::Now })
@@ -171,6 +174,23 @@ impl Committer {
             return Ok(Trashed::Trashed { size: there.size(), moved: Moved::Before });
         }
         Ok(Trashed::Missing)
+    }
+
+    /// A restore that was cut short before its last step has left the file that it named in the trash as well, under the
+    /// old generation's place, where nothing would ever look for it again.
+    fn drop_twin_in_trash(&mut self, removal: &Removal, named: &Stored) -> Result<(), DiskError> {
+        let Removal { path, generation, .. } = removal;
+        for older in self.trashed_generations()?.into_iter().filter(|older| older < generation) {
+            let (trash, place) = trash_place(path, older);
+            let Some(twin) = self.shared.open_place(&trash, &place)? else { continue };
+            if twin.existing().is_same_file(&named.existing()) {
+                // Durable first, so that the entry is never the only name and gone.
+                self.touch(path.parent());
+                self.sync_or_fail()?;
+                self.unlink_trash(&trash, &place)?;
+            }
+        }
+        Ok(())
     }
 
     /// The generations that anything in the trash was put there with.

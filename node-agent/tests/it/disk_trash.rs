@@ -186,6 +186,23 @@ async fn a_restore_that_a_crash_cut_short_is_finished_by_its_repeat() {
 }
 
 #[tokio::test]
+async fn a_restore_that_was_cut_short_before_its_last_step_and_given_up_leaves_nothing_behind() {
+    // The file has its name again, and is still in the trash of its old generation: one file under two names.
+    let (ground, _) = with_generation_2().await;
+    let pool = ground.pool();
+    pool.trash(removal(AT, 2)).await.unwrap();
+    pool.restore(&path(AT), generations(2, 4), Check::Mark).await.unwrap();
+    fs::create_dir_all(ground.on_disk(IN_TRASH).parent().unwrap()).unwrap();
+    fs::hard_link(ground.on_disk(AT), ground.on_disk(IN_TRASH)).unwrap();
+    let given_up = Removal { reason: Reason::GivenUp, ..removal(AT, 4) };
+    let trashed = pool.trash(given_up).await.unwrap();
+    assert!(matches!(trashed, Trashed::Trashed { moved: Moved::Now, .. }), "{trashed:?}");
+    assert!(!ground.on_disk(IN_TRASH).try_exists().unwrap(), "under the old generation");
+    assert!(matches!(pool.purge(removal(AT, 4)).await.unwrap(), Purged::Purged { .. }));
+    assert!(ground.names(".pixelfox/trash").is_empty());
+}
+
+#[tokio::test]
 async fn a_restore_that_was_cut_short_and_given_up_can_be_purged() {
     // The mark is raised to 4 in the trash of 2, then the attempt is given up: found, and purged like any other.
     let (ground, _) = with_generation_2().await;
