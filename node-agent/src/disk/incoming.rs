@@ -2,7 +2,8 @@
 //!
 //! After a crash such a file is nothing: no reader looks there. One that was made for a file known by path and digest
 //! is gone on with when that file is offered again; it goes when the attempt is given up, and is swept when it has not
-//! been written to for a day. One without such a name, an upload's, is nobody's once its process has ended: the next one removes it when it opens the pool. A
+//! been written to for a day. One without such a name, an upload's, is nobody's once its process has ended: the next
+//! one removes it when it opens the pool. A
 //! write or sync that failed makes the file worthless, because the next sync may say that all is well: it is removed.
 
 use std::fs::File;

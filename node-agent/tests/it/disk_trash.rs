@@ -188,12 +188,8 @@ async fn a_restore_that_a_crash_cut_short_is_finished_by_its_repeat() {
 #[tokio::test]
 async fn a_restore_that_was_cut_short_before_its_last_step_and_given_up_leaves_nothing_behind() {
     // The file has its name again, and is still in the trash of its old generation: one file under two names.
-    let (ground, _) = with_generation_2().await;
+    let ground = all_but_restored().await;
     let pool = ground.pool();
-    pool.trash(removal(AT, 2)).await.unwrap();
-    pool.restore(&path(AT), generations(2, 4), Check::Mark).await.unwrap();
-    fs::create_dir_all(ground.on_disk(IN_TRASH).parent().unwrap()).unwrap();
-    fs::hard_link(ground.on_disk(AT), ground.on_disk(IN_TRASH)).unwrap();
     let given_up = Removal { reason: Reason::GivenUp, ..removal(AT, 4) };
     let trashed = pool.trash(given_up).await.unwrap();
     assert!(matches!(trashed, Trashed::Trashed { moved: Moved::Now, .. }), "{trashed:?}");
@@ -205,13 +201,8 @@ async fn a_restore_that_was_cut_short_before_its_last_step_and_given_up_leaves_n
 #[tokio::test]
 async fn a_restore_that_was_cut_short_and_given_up_can_be_purged() {
     // The mark is raised to 4 in the trash of 2, then the attempt is given up: found, and purged like any other.
-    let (ground, _) = with_generation_2().await;
+    let ground = half_restored().await;
     let pool = ground.pool();
-    pool.trash(removal(AT, 2)).await.unwrap();
-    pool.restore(&path(AT), generations(2, 4), Check::Mark).await.unwrap();
-    fs::create_dir_all(ground.on_disk(IN_TRASH).parent().unwrap()).unwrap();
-    fs::hard_link(ground.on_disk(AT), ground.on_disk(IN_TRASH)).unwrap();
-    fs::remove_file(ground.on_disk(AT)).unwrap();
     let given_up = Removal { reason: Reason::GivenUp, ..removal(AT, 4) };
     let trashed = pool.trash(given_up).await.unwrap();
     assert_eq!(trashed, Trashed::Trashed { size: 5000, moved: Moved::Before });
@@ -219,14 +210,20 @@ async fn a_restore_that_was_cut_short_and_given_up_can_be_purged() {
     assert!(ground.names(".pixelfox/trash/2/original/2026/11/24").is_empty());
 }
 
-/// The file in the trash of generation 2, its mark raised to 4 by a restore that went no further.
-async fn half_restored() -> Ground {
+/// One file under its name and in the trash of generation 2, its mark raised to 4 by a restore that lacks its last step.
+async fn all_but_restored() -> Ground {
     let (ground, _) = with_generation_2().await;
     let pool = ground.pool();
     pool.trash(removal(AT, 2)).await.unwrap();
     pool.restore(&path(AT), generations(2, 4), Check::Mark).await.unwrap();
     fs::create_dir_all(ground.on_disk(IN_TRASH).parent().unwrap()).unwrap();
     fs::hard_link(ground.on_disk(AT), ground.on_disk(IN_TRASH)).unwrap();
+    ground
+}
+
+/// The file in the trash of generation 2, its mark raised to 4 by a restore that went no further.
+async fn half_restored() -> Ground {
+    let ground = all_but_restored().await;
     fs::remove_file(ground.on_disk(AT)).unwrap();
     ground
 }
