@@ -353,12 +353,18 @@ impl FakeNode {
 
     /// Waits for a Welcome that fits.
     pub(crate) async fn welcome_where(&mut self, fits: impl Fn(&v1::Welcome) -> bool) {
+        self.try_welcome_where(fits).await.expect("a Welcome");
+    }
+
+    /// The same; the session may end before.
+    pub(crate) async fn try_welcome_where(&mut self, fits: impl Fn(&v1::Welcome) -> bool) -> Result<(), Status> {
         while !fits(&self.welcome) {
-            match self.any().await.expect("a Welcome") {
+            match self.any().await? {
                 node_command::Command::Welcome(welcome) => self.welcome = welcome,
                 other => panic!("not a Welcome: {other:?}"),
             }
         }
+        Ok(())
     }
 
     /// The end of a command, with these files.

@@ -13,7 +13,7 @@ use pixelfox_server::store::{Rumour, Store};
 use tokio::time::timeout;
 
 use crate::{
-    office::admins,
+    office::{FakeNode, Office, admins, hello},
     postgres::{Cluster, Fsync, as_owner},
     store_books::{Books, Home, at, image, pool, upload},
     store_servers::shared,
@@ -128,21 +128,59 @@ async fn two_servers_behind_a_pooler_by_session_share_the_work_also_after_it_was
     let uploads = [pair.a.upload(&pair.s01, 1).await, pair.a.upload(&pair.s01, 2).await];
     pair.move_over(&uploads[0]).await;
     for limit in [77, 78] {
-        let settings = Some(v1::Settings { upload_rate_limit_per_ip: Some(limit), ..Default::default() });
-        let ask = || admins(v1::UpdateSettingsRequest { settings });
-        let mut admin = pair.a.admin().await;
-        let changed = async {
-            while let Err(away) = admin.update_settings(ask()).await {
-                assert_eq!(away.code(), tonic::Code::Unavailable, "{away}");
-            }
-        };
-        timeout(Duration::from_secs(60), changed).await.expect("the database is there again");
-        pair.s02.welcome_where(|welcome| welcome.settings.as_ref().unwrap().upload_rate_limit_per_ip == limit).await;
+        limit_uploads(&pair.a, limit).await;
+        pair.hear_of_limit(limit).await;
         if limit == 77 {
             drop(pooler);
             pooler = Pooler::by_session(&cluster);
         }
     }
+    // b has its own way back by then; whose answer was lost on the way ended its sessions
+    limit_uploads(&pair.b, 78).await;
+    pair.attach_again().await;
     pair.move_over(&uploads[1]).await;
     pair.close().await;
+}
+
+/// Asked until the database is there.
+async fn limit_uploads(office: &Office, limit: u32) {
+    let settings = Some(v1::Settings { upload_rate_limit_per_ip: Some(limit), ..Default::default() });
+    let mut admin = office.admin().await;
+    let changed = async {
+        while let Err(away) = admin.update_settings(admins(v1::UpdateSettingsRequest { settings })).await {
+            assert_eq!(away.code(), tonic::Code::Unavailable, "{away}");
+        }
+    };
+    timeout(Duration::from_secs(60), changed).await.expect("the database is there again");
+}
+
+impl Pair {
+    /// Until the node of b has this limit. As a node does, it attaches anew where an answer that was lost ended its
+    /// session.
+    async fn hear_of_limit(&mut self, limit: u32) {
+        let fits = |welcome: &v1::Welcome| welcome.settings.as_ref().unwrap().upload_rate_limit_per_ip == limit;
+        while let Err(end) = self.s02.try_welcome_where(fits).await {
+            assert_eq!(end.code(), tonic::Code::Unavailable, "{end}");
+            self.s02 = attached(&self.b, "s02").await;
+        }
+    }
+
+    async fn attach_again(&mut self) {
+        (self.s01, self.s02) = (attached(&self.a, "s01").await, attached(&self.b, "s02").await);
+    }
+}
+
+/// Tried until the database is there.
+async fn attached(office: &Office, node: &str) -> FakeNode {
+    let tried = async {
+        loop {
+            match FakeNode::try_attach(office, hello(node)).await {
+                Ok(attached) => break attached,
+                Err(away) => assert_eq!(away.code(), tonic::Code::Unavailable, "{away}"),
+            }
+        }
+    };
+    let node = timeout(Duration::from_secs(60), tried).await.expect("the database is there again");
+    node.heartbeat(true).await;
+    node
 }
