@@ -46,7 +46,7 @@ impl Committer {
             // Without a record here, but not in the books.
             (None, Verdict::Suspect(Some(sha256))) => {
                 let (size, generation, meta) = (there.size(), Generation(0), FileMeta::default());
-                Mark { size, sha256, generation, meta, was_unowned: false, is_suspect: true }
+                Mark { size, sha256, generation, meta, was_unowned: false, is_suspect: true, visitor: None }
             }
             (None, Verdict::Suspect(None) | Verdict::Sound) => return Ok(()),
         };

@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::AsFd as _;
 
-use pixelfox_proto::{FileMeta, Generation, ImageId, Sha256};
+use pixelfox_proto::{FileMeta, Generation, ImageId, Sha256, VisitorId};
 use prost::Message as _;
 use rustix::fs::{Mode, OFlags, XattrFlags};
 use rustix::io::Errno;
@@ -35,6 +35,9 @@ pub struct Mark {
     pub was_unowned: bool,
     /// A check of the file's bytes has found others than are on record: it is kept, and nobody is to trust it.
     pub is_suspect: bool,
+    /// The visit that an upload belongs to, for as long as its first copy has not moved on: who asks the coordinator
+    /// after a crash knows it from here.
+    pub visitor: Option<VisitorId>,
 }
 
 /// The mark's bytes on disk. Fields are added, never changed.
@@ -72,6 +75,9 @@ struct Record {
     image_word: String,
     #[prost(bool, tag = "15")]
     is_suspect: bool,
+    /// 0: none, or a mark of a version that did not keep it.
+    #[prost(uint64, tag = "16")]
+    visitor: u64,
 }
 
 impl Mark {
@@ -98,6 +104,7 @@ impl Mark {
             was_unowned: self.was_unowned,
             image_word,
             is_suspect: self.is_suspect,
+            visitor: self.visitor.map_or(0, VisitorId::get),
         }
         .encode_to_vec()
     }
@@ -126,6 +133,7 @@ impl Mark {
             },
             was_unowned: record.was_unowned,
             is_suspect: record.is_suspect,
+            visitor: VisitorId::new(record.visitor),
         })
     }
 }
@@ -245,7 +253,8 @@ mod tests {
         // ext4 with inodes of 256 bytes leaves 64 bytes for the value of this one attribute.
         let meta = FileMeta { image_uuid: ImageId::from_bytes([7; 16]).to_string(), ..FileMeta::default() };
         let (sha256, generation) = (Sha256::of(b"x"), Generation(100));
-        let mark = Mark { size: 1 << 32, sha256, generation, meta, was_unowned: false, is_suspect: false };
+        let mark =
+            Mark { size: 1 << 32, sha256, generation, meta, was_unowned: false, is_suspect: false, visitor: None };
         assert!(mark.encode().len() <= 64, "{}", mark.encode().len());
     }
 
@@ -274,7 +283,8 @@ mod tests {
                 created: i64::from(number) - 5,
             };
             let (sha256, generation) = (Sha256::of(&size.to_le_bytes()), Generation(generation));
-            let mark = Mark { size, sha256, generation, meta, was_unowned, is_suspect: number.is_multiple_of(2) };
+            let is_suspect = number.is_multiple_of(2);
+            let mark = Mark { size, sha256, generation, meta, was_unowned, is_suspect, visitor: VisitorId::new(size) };
             prop_assert!(mark.encode().len() < MAX_BYTES);
             prop_assert_eq!(Mark::decode(&mark.encode()), Some(mark));
         }

@@ -215,7 +215,7 @@ impl Disk {
         let sha256 = there.hash().await.map_err(|e| DiskError::new("hash", path.as_str(), e))?;
         let meta = FileMeta::default();
         let (size, generation) = (there.size(), Generation(0));
-        let mark = Mark { size, sha256, generation, meta, was_unowned: false, is_suspect: false };
+        let mark = Mark { size, sha256, generation, meta, was_unowned: false, is_suspect: false, visitor: None };
         let existing = there.existing();
         let adopted = self.ask(|answer| Order::Adopt(path.clone(), existing, mark, answer)).await?;
         Ok(matches!(adopted, Placed::Durable))

@@ -206,7 +206,15 @@ mod tests {
         let file = tempfile::tempfile().unwrap();
         let (size, sha256) = (bytes.len() as u64, Sha256::of(bytes.as_bytes()));
         let generation = Generation(generation);
-        let mark = Mark { size, sha256, generation, meta: FileMeta::default(), was_unowned: false, is_suspect: false };
+        let mark = Mark {
+            size,
+            sha256,
+            generation,
+            meta: FileMeta::default(),
+            was_unowned: false,
+            is_suspect: false,
+            visitor: None,
+        };
         Candidate { existing: Existing::of(&file.metadata().unwrap()), size, mark: Some(mark) }
     }
 

@@ -233,9 +233,10 @@ fn answer(upload: &NewUpload, committed: Committed) -> Result<Accepted, IntakeEr
     }
 }
 
-/// The upload `id` as its file at `path` tells it (of whose visit it was, the mark does not keep); `None` where the file is not, or no longer, what was uploaded.
+/// The upload `id` as its file at `path` tells it; `None` where the file is not, or no longer, what was uploaded. Of
+/// whose visit it was is known unless an older version stored it.
 fn left_behind(pool: &Pool, id: ImageId, path: StoredPath, file: &Stored) -> Option<NewUpload> {
     let mark = file.mark().filter(|mark| mark.generation == Generation(1) && mark.meta.image_uuid == id.to_string())?;
     let (size, sha256, meta) = (mark.size, mark.sha256, mark.meta.clone());
-    Some(NewUpload { upload_id: id, pool: pool.id(), path, size, sha256, meta, visitor: None })
+    Some(NewUpload { upload_id: id, pool: pool.id(), path, size, sha256, meta, visitor: mark.visitor })
 }

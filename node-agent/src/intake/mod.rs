@@ -272,7 +272,7 @@ impl Upload {
             path: upload.path.clone(),
             size: Some(upload.size),
             sha256: None,
-            origin: Origin::Upload(id),
+            origin: Origin::Upload { id, visitor: upload.visitor },
             meta: upload.meta.clone(),
         };
         intake.carry_through(landing, publish, upload).await

@@ -1,15 +1,20 @@
 //! What a file that has arrived does about the one that has its name already. Pure. Source: docs/http.md, the rows 200
 //! and 409 of `PUT /api/internal/replicate`; replication.proto, `Receipt.skipped` and `BeginFile.attempt`.
 
-use pixelfox_proto::{Attempt, FileMeta, Generation, ImageId, Sha256};
+use pixelfox_proto::{Attempt, FileMeta, Generation, ImageId, Sha256, VisitorId};
 
 use crate::disk::{Existing, Mark, Step};
 
 /// Who a file comes from; its generation follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// An upload to this node, by the id that its image will have: generation 1.
-    Upload(ImageId),
+    /// An upload to this node: generation 1.
+    Upload {
+        /// What its image will be called.
+        id: ImageId,
+        /// The visit that it belongs to, where it is one of somebody without a login.
+        visitor: Option<VisitorId>,
+    },
     /// Somebody who replicates by hand, or an older node: a file without a record, generation 0.
     Hand,
     /// A coordinator's move: the attempt's generation.
@@ -21,7 +26,7 @@ impl Origin {
     #[must_use]
     pub const fn generation(self) -> Generation {
         match self {
-            Self::Upload(_) => Generation(1),
+            Self::Upload { .. } => Generation(1),
             Self::Hand => Generation(0),
             Self::Move(attempt) => attempt.generation,
         }
@@ -30,7 +35,14 @@ impl Origin {
     pub(crate) const fn attempt(self) -> Option<Attempt> {
         match self {
             Self::Move(attempt) => Some(attempt),
-            Self::Upload(_) | Self::Hand => None,
+            Self::Upload { .. } | Self::Hand => None,
+        }
+    }
+
+    const fn visitor(self) -> Option<VisitorId> {
+        match self {
+            Self::Upload { visitor, .. } => visitor,
+            Self::Hand | Self::Move(_) => None,
         }
     }
 }
@@ -74,6 +86,7 @@ pub(crate) fn decide(arrived: &Arrived, seen: Option<&Seen>) -> Decision {
         meta: arrived.meta.clone(),
         was_unowned: false,
         is_suspect: false,
+        visitor: arrived.origin.visitor(),
     };
     let go = |step, mark| Decision::Go(step, Box::new(mark));
     let Some(seen) = seen else { return go(Step::Give, mark) };
@@ -83,7 +96,7 @@ pub(crate) fn decide(arrived: &Arrived, seen: Option<&Seen>) -> Decision {
     }
     match (arrived.origin, &seen.mark, seen.is_same) {
         // A new UUID that has a file already is nobody's upload.
-        (Origin::Upload(_), ..) => Decision::Conflict,
+        (Origin::Upload { .. }, ..) => Decision::Conflict,
         (Origin::Move(_), old, true) => {
             let was_unowned = has == Generation(0) || old.as_ref().is_some_and(|old| old.was_unowned);
             go(Step::Raise(seen.existing), Mark { was_unowned, ..mark })
@@ -119,7 +132,7 @@ mod tests {
     fn marked(bytes: &str, generation: u64) -> Mark {
         let (size, sha256) = (bytes.len() as u64, Sha256::of(bytes.as_bytes()));
         let (generation, meta) = (Generation(generation), FileMeta::default());
-        Mark { size, sha256, generation, meta, was_unowned: false, is_suspect: false }
+        Mark { size, sha256, generation, meta, was_unowned: false, is_suspect: false, visitor: None }
     }
 
     fn by_move(generation: u64) -> Origin {
@@ -146,7 +159,7 @@ mod tests {
 
     #[test]
     fn what_becomes_of_a_file_whose_name_is_taken() {
-        let upload = Origin::Upload(ImageId::from_bytes([1; 16]));
+        let upload = Origin::Upload { id: ImageId::from_bytes([1; 16]), visitor: None };
         let existing = existing();
         // What is there: its mark, and whether its bytes are those that came ("new").
         let no_mark = |is_same| Some(Seen { existing, mark: None, is_same });

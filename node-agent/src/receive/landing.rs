@@ -277,7 +277,7 @@ impl Landing {
                 Decision::Stale => return Err(refuse(incoming, LandingError::Stale(path))),
             };
             let pending = match origin {
-                Origin::Upload(id) => Some(id),
+                Origin::Upload { id, .. } => Some(id),
                 Origin::Hand | Origin::Move(_) => None,
             };
             let skipped = matches!(step, Step::Keep(_) | Step::Raise(_));

@@ -53,7 +53,15 @@ async fn give(
     attempt: Option<Attempt>,
 ) -> Result<Placed, DiskError> {
     let (size, sha256) = (data.len() as u64, Sha256::of(data));
-    let mark = Mark { size, sha256, generation, meta: FileMeta::default(), was_unowned: false, is_suspect: false };
+    let mark = Mark {
+        size,
+        sha256,
+        generation,
+        meta: FileMeta::default(),
+        was_unowned: false,
+        is_suspect: false,
+        visitor: None,
+    };
     let (tell, told) = oneshot::channel();
     let placing = Placing { incoming, path: path(at), mark, step, attempt, pending: None };
     disk.place(placing, move |outcome| drop(tell.send(outcome))).await;
@@ -246,7 +254,7 @@ async fn an_upload_that_never_got_its_name_is_not_pending() {
     // A folder stands where the file must be: seen only when the name is given, after the entry was made.
     let ground = Ground::new().await;
     fs::create_dir_all(ground.on_disk("original/a")).unwrap();
-    let origin = Origin::Upload(ImageId::from_bytes([5; 16]));
+    let origin = Origin::Upload { id: ImageId::from_bytes([5; 16]), visitor: None };
     let upload = Publish { sha256: None, origin, ..by_hand("original/a", b"png") };
     assert_eq!(ground.publish(b"png", upload).await.unwrap_err().kind(), FaultKind::Conflict);
     assert!(ground.pool().disk().unwrap().pending_uploads().unwrap().is_empty());

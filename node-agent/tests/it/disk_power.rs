@@ -126,7 +126,7 @@ async fn an_upload_and_its_pending_entry_outlive_the_power_together() {
     let ground = &powered.ground;
     let id = ImageId::from_bytes([7; 16]);
     let meta = FileMeta { image_uuid: id.to_string(), ..FileMeta::default() };
-    let upload = Publish { sha256: None, origin: Origin::Upload(id), meta, ..by_hand(AT, b"png") };
+    let upload = Publish { sha256: None, origin: Origin::Upload { id, visitor: None }, meta, ..by_hand(AT, b"png") };
     ground.publish(b"png", upload).await.unwrap();
     let after = powered.cut("uploaded");
     assert_eq!(after.whole(AT).await, Some(1));

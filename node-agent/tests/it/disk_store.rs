@@ -80,7 +80,7 @@ async fn a_file_without_a_record_gives_way_to_proven_bytes_and_is_set_aside() {
     std::fs::write(ground.on_disk("original/x/a"), b"copied in").unwrap();
     let unproven = Publish {
         sha256: None,
-        origin: Origin::Upload(ImageId::from_bytes([7; 16])),
+        origin: Origin::Upload { id: ImageId::from_bytes([7; 16]), visitor: None },
         ..by_hand("original/x/a", b"new")
     };
     assert!(matches!(ground.publish(b"new", unproven).await, Err(LandingError::Conflict(_))));
@@ -255,7 +255,7 @@ async fn an_upload_is_remembered_until_the_coordinator_has_answered() {
     let ground = Ground::new().await;
     let disk = ground.pool().disk().unwrap();
     let id = ImageId::from_bytes([5; 16]);
-    let mut publish = Publish { sha256: None, origin: Origin::Upload(id), ..by_hand(AT, b"png") };
+    let mut publish = Publish { sha256: None, origin: Origin::Upload { id, visitor: None }, ..by_hand(AT, b"png") };
     publish.meta.image_uuid = id.to_string();
     ground.publish(b"png", publish).await.unwrap();
     let pending = disk.pending_uploads().unwrap();
@@ -268,7 +268,7 @@ async fn an_upload_is_remembered_until_the_coordinator_has_answered() {
     disk.forget_upload(id).unwrap();
     // One whose name is taken never was pending.
     ground.put(AT, b"someone's").await.unwrap();
-    let taken = Publish { sha256: None, origin: Origin::Upload(id), ..by_hand(AT, b"png") };
+    let taken = Publish { sha256: None, origin: Origin::Upload { id, visitor: None }, ..by_hand(AT, b"png") };
     assert!(matches!(ground.publish(b"png", taken).await, Err(LandingError::Conflict(_))));
     assert!(disk.pending_uploads().unwrap().is_empty());
 }

@@ -187,7 +187,7 @@ impl Node {
         let disk = self.pools.hosted(pool_id(pool)).unwrap().disk().unwrap();
         let incoming = disk.incoming().unwrap();
         let (sha256, generation, meta) = (Sha256::of(b""), Generation(0), FileMeta::default());
-        let mark = Mark { size: 0, sha256, generation, meta, was_unowned: false, is_suspect: false };
+        let mark = Mark { size: 0, sha256, generation, meta, was_unowned: false, is_suspect: false, visitor: None };
         let path = "variants/held".parse().unwrap();
         let placing = Placing { incoming, path, mark, step: Step::Give, attempt: None, pending: None };
         let (hold, held) = std::sync::mpsc::sync_channel(1);

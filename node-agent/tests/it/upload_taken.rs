@@ -123,17 +123,21 @@ async fn an_upload_that_the_coordinator_refuses_is_dropped() {
 
 #[tokio::test]
 async fn without_an_answer_the_file_stays_and_is_asked_about_again() {
-    // The coordinator is away: 503 after the wait, file and entry stay. Then it is back: one round decides.
+    // The coordinator is away: 503 after the wait, file and entry stay. Then it is back: one round decides, by the
+    // same question, with the visit that the picture belongs to.
     let node = Node::start().await;
     node.coordinator.says(Verdict::Away);
     let response = {
         let form = Form::new().part("file", Part::bytes(PHOTO).file_name("a.jpg"));
-        let token = Node::token(1, 1 << 20);
+        let (exp, visitor) = (clock::unix_seconds() + 60, pixelfox_proto::VisitorId::new(u64::MAX));
+        let claims = Claims { user_id: 0, pool_id: 1, max_bytes: 1 << 20, exp, via: None, visitor };
+        let token = claims.mint(TOKEN_SECRET.as_bytes());
         node.client.post(node.url("/api/v1/upload")).bearer_auth(token).multipart(form).send().await.unwrap()
     };
     assert_eq!(response.headers()["retry-after"], "5");
     assert_eq!(answer(response).await.0, 503);
     let asked = node.coordinator.commits();
+    assert_eq!(asked[0].visitor, u64::MAX);
     assert!(asked.len() > 1 && asked.iter().all(|commit| commit == &asked[0]), "each time the same question");
     let left = node.files(1);
     let entry = format!(".pixelfox/pending/{}", asked[0].upload_id);
