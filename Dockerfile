@@ -10,6 +10,8 @@ COPY ops/docker/entrypoint ops/docker/healthy /usr/local/bin/
 WORKDIR /app
 # Where a process is alone in its container, these hold for all of them.
 ENV APP_HOST=0.0.0.0 APP_PORT=4000 STORAGE_ROOTS=/app STATE_DIR=/app/data
+# For `docker exec … server ctl`, which knows no APP_PORT.
+ENV ADMIN_URL=http://127.0.0.1:4000
 EXPOSE 4000
 HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=3 CMD ["healthy"]
 # Root at first, for the directories; the entrypoint gives that up before it starts the program.

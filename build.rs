@@ -16,6 +16,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::write(out.join("pixelfox_descriptor.bin"), descriptors.encode_to_vec())?;
     let mut config = prost_build::Config::new();
     config.bytes([".pixelfox.v1.Frame.data"]); // saves one copy per frame
+    config.enable_type_names(); // `server ctl` finds a message in the descriptors by its name
     tonic_prost_build::configure().compile_fds_with_config(descriptors, config)?;
     Ok(())
 }

@@ -3,10 +3,14 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Parser, Subcommand};
+use clap_complete::Shell;
 use pixelfox_node::config::{self, Variable, parse_duration, parse_size};
 use pixelfox_proto::{Claims, PoolId};
 
-use crate::catalog::{AccountName, Refusal};
+use crate::{
+    catalog::{AccountName, Refusal},
+    ctl::CtlArgs,
+};
 
 /// PixelFox coordinator with an embedded storage node.
 #[derive(Debug, Parser)]
@@ -28,6 +32,13 @@ pub enum Command {
     AdminPassword(AdminPasswordArgs),
     /// Say everything that is wrong with the environment, and exit with 1 where something is.
     CheckConfig,
+    /// The command line over the Admin service of a running server.
+    Ctl(Box<CtlArgs>),
+    /// Print what a shell needs to complete these commands: `source <(server completions bash)`.
+    Completions {
+        /// Whose.
+        shell: Shell,
+    },
 }
 
 /// Options of `server dev`.

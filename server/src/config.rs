@@ -17,6 +17,7 @@ pub const VARIABLES: &[Variable] = &[
     ("ADMIN_USER", "admin", "name of the first account of the pages"),
     ("ADMIN_PASSWORD", "generated, printed once", "its password, at the first start only; or ADMIN_PASSWORD_FILE"),
     ("ADMIN_TOKEN", "none: the Admin service is closed", "for grpcurl and scripts; or ADMIN_TOKEN_FILE"),
+    ("ADMIN_URL", "http://127.0.0.1:8080", "for `server ctl` alone: where the server is"),
     (
         "DATABASE_URL",
         "sqlite://data/pixelfox.db",

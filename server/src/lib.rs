@@ -11,6 +11,7 @@ pub mod catalog;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod ctl;
 pub mod dev;
 pub mod diagnose;
 pub mod dispatch;

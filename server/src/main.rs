@@ -1,11 +1,12 @@
 //! `server`: the coordinator with its embedded node, from the environment or as a whole dev cluster.
 
 use std::{
-    io::{BufRead as _, IsTerminal as _, Read as _},
+    io::{BufRead as _, IsTerminal as _, Read as _, Write as _},
     process::ExitCode,
 };
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
+use clap_complete::Shell;
 use pixelfox_node::{
     clock,
     config::{Env, NodeConfig, Problems},
@@ -18,6 +19,7 @@ use pixelfox_server::{
     catalog::{AccountRule, Actor},
     cli::{AdminPasswordArgs, Cli, Command, DevArgs, UploadTokenArgs},
     config::{self, MAX_PASSWORD_BYTES, ServerConfig},
+    ctl,
     dev::{self, Cluster, DevError, Spec},
     store::Store,
 };
@@ -37,10 +39,25 @@ fn main() -> ExitCode {
             config.look_at_disk(&mut env);
             check(env, &config.node.warnings)
         }
+        Some(Command::Ctl(args)) => ctl::run(*args),
+        Some(Command::Completions { shell }) => completions(shell),
         None => begun(|process| match read_environment() {
             Ok(config) => serve(process, config),
             Err(problems) => refuse(&problems),
         }),
+    }
+}
+
+/// Printed in one go, so that a reader who goes away early is no panic.
+fn completions(shell: Shell) -> ExitCode {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "server", &mut script);
+    match std::io::stdout().write_all(&script) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            eprintln!("could not print: {error}");
+            ExitCode::FAILURE
+        }
+        _ => ExitCode::SUCCESS,
     }
 }
 

@@ -45,15 +45,21 @@ fn has_line(text: &str, pattern: &str) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_command_of_the_grpcurl_page_does_what_it_says() {
-    // One shell runs the whole page, as a reader would: later commands use the variables of earlier ones.
+    run_page("docs/grpcurl.md", &[]).await;
+}
+
+/// Runs every command of a page against a new cluster. One shell runs all of it, as a reader would: later commands use the
+/// variables of earlier ones.
+pub(crate) async fn run_page(page: &str, more_variables: &[(&str, String)]) {
     let cluster = TestCluster::start().await;
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/grpcurl.md");
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(page);
     let examples = examples(&std::fs::read_to_string(page).unwrap());
     assert!(examples.len() > 15, "the page has only {} commands", examples.len());
     let script: String = examples.iter().map(|e| format!("{}\necho '<<<end of example>>>'\n", e.command)).collect();
     let work = tempfile::tempdir().unwrap();
     let mut shell = Command::new("bash");
     shell.args(["-euo", "pipefail", "-c", &script]).current_dir(work.path()).envs(cluster.shell_variables());
+    shell.env("ADMIN_URL", format!("http://{}", cluster.app())).envs(more_variables.iter().cloned());
     shell.stdin(Stdio::null()).kill_on_drop(true);
     let output = timeout(Duration::from_secs(90), shell.output()).await.expect("the page hangs").unwrap();
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

@@ -51,6 +51,7 @@ const SERVER_FLOORS: &[(&str, u8)] = &[
     ("books", 7),
     ("grpc", 6),
     ("http", 6),
+    ("ctl", 6),
     ("uploads", 4),
     ("dispatch", 5),
     ("diagnose", 5),
@@ -241,6 +242,22 @@ fn pure_rooms_are_pure() {
     assert_none(&faults);
 }
 
+/// It works for any server, so it takes nothing of the one that it is built with.
+#[test]
+fn the_command_line_knows_the_admin_service_alone() {
+    let mut faults = Vec::new();
+    for (name, text) in sources("server/src/ctl") {
+        let code = product(&text);
+        faults.extend(rooms_used(&code).iter().map(|room| format!("{name}: uses crate::{room}")));
+        let of_node = rooms_used(&code.replace("crate::", "own::").replace("pixelfox_node::", "crate::"));
+        let strange = of_node.iter().filter(|room| !matches!(room.as_str(), "config" | "tls"));
+        faults.extend(strange.map(|room| format!("{name}: uses pixelfox_node::{room}")));
+        let words = ["axum::", "sqlx::", "pixelfox_admin_web", "std::fs"];
+        faults.extend(words.iter().filter(|word| code.contains(**word)).map(|word| format!("{name}: names {word}")));
+    }
+    assert_none(&faults);
+}
+
 /// Where a word may stand, besides tests: SQL in the store, pool files in `disk`, wire types at the edge.
 #[test]
 fn each_outside_thing_is_touched_in_one_room() {
@@ -269,6 +286,7 @@ fn each_outside_thing_is_touched_in_one_room() {
                 "node-agent/src/session/wire",
                 "node-agent/src/coordinator.rs",
                 "server/src/grpc/",
+                "server/src/ctl/",
                 "admin-web/",
             ],
         ),

@@ -14,6 +14,8 @@ mod checks_cluster;
 mod control;
 mod control_cluster;
 mod crash;
+mod ctl;
+mod ctl_page;
 mod diagnose;
 mod diagnose_fakes;
 mod diagnose_staged;

@@ -103,6 +103,11 @@ impl Office {
         self.dir
     }
 
+    /// Where it listens.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     pub(crate) async fn channel(&self) -> Channel {
         Channel::from_shared(self.url.clone()).unwrap().connect().await.unwrap()
     }
