@@ -43,6 +43,11 @@ function patch(regions) {
   for (const [id, html] of Object.entries(regions)) {
     const region = document.getElementById(id);
     if (!region) continue;
+    // Where nothing was is something now that this page has no place for.
+    if ("renew" in region.dataset && region.textContent.trim() && !html.trim()) {
+      if (!document.activeElement?.matches("input, select, textarea")) return location.reload();
+      continue;
+    }
     const fresh = region.cloneNode(false);
     fresh.innerHTML = html;
     morphChildren(region, fresh);

@@ -58,6 +58,13 @@ async fn finish(request: Request, next: Next) -> Response {
         let refused = response.status() == StatusCode::METHOD_NOT_ALLOWED;
         refused.then(|| Trouble { status: response.status(), message: view.w.frame.trouble_method.to_owned() })
     });
+    // What a route could not read was refused in English, in plain text.
+    let trouble = trouble.or_else(|| {
+        let kind = response.headers().get(header::CONTENT_TYPE);
+        let is_plain = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
+        (response.status().is_client_error() && is_plain)
+            .then(|| Trouble { status: response.status(), message: view.w.frame.trouble_unreadable.to_owned() })
+    });
     view.person = response.extensions_mut().remove();
     if let Some(trouble) = trouble {
         response = trouble_page(&view, &trouble);
@@ -107,7 +114,7 @@ fn trouble_page(view: &View, trouble: &Trouble) -> Response {
 
 /// `?lang=en` on any page: the choice is kept in a cookie, and the page comes again without it. A form that is sent there
 /// is no choice, and is not lost over it.
-fn switched(parts: &Parts) -> Option<Response> {
+pub(crate) fn switched(parts: &Parts) -> Option<Response> {
     let (uri, secure) = (&parts.uri, secure(parts));
     if !parts.method.is_safe() {
         return None;
@@ -130,7 +137,7 @@ fn forget_note(headers: &mut HeaderMap, secure: &str) {
     }
 }
 
-fn harden(headers: &mut HeaderMap) {
+pub(crate) fn harden(headers: &mut HeaderMap) {
     let set = |headers: &mut HeaderMap, name: header::HeaderName, value: &str| {
         if let (false, Ok(value)) = (headers.contains_key(&name), HeaderValue::from_str(value)) {
             headers.insert(name, value);

@@ -101,7 +101,7 @@ struct NoteTemplate<'a> {
     w: &'static Public,
     code: u16,
     title: &'static str,
-    text: &'static str,
+    text: &'a str,
 }
 
 /// `routes` for everyone, with the language switch, headers and compression.
@@ -183,18 +183,20 @@ impl ImagePage {
 #[must_use]
 pub fn no_image(request: &Parts) -> Response {
     let view = View::of(request);
-    let words = &view.w.public;
-    let page = NoteTemplate { v: &view, w: words, code: 404, title: words.gone_title, text: words.gone };
-    shown(page.render(), 404, &[])
+    note(&view, StatusCode::NOT_FOUND, view.w.public.gone_title, view.w.public.gone)
 }
 
 /// It is not known now: the books can't be asked.
 #[must_use]
 pub fn not_now(request: &Parts) -> Response {
     let view = View::of(request);
-    let words = &view.w.public;
-    let page = NoteTemplate { v: &view, w: words, code: 503, title: words.troubled_title, text: words.bad_away };
-    shown(page.render(), 503, &[])
+    note(&view, StatusCode::SERVICE_UNAVAILABLE, view.w.public.troubled_title, view.w.public.bad_away)
+}
+
+/// A page that says only this, with the way home.
+pub(crate) fn note(view: &View, status: StatusCode, title: &'static str, text: &str) -> Response {
+    let page = NoteTemplate { v: view, w: &view.w.public, code: status.as_u16(), title, text };
+    shown(page.render(), status.as_u16(), &[])
 }
 
 fn shown(html: askama::Result<String>, status: u16, from: &[String]) -> Response {

@@ -7,7 +7,7 @@ use pixelfox_proto::Language;
 
 /// English and German. `{}` is a name, a number or an address and stays as it is; `{+}` is a sentence again. The first one
 /// that fits is taken; in German the places are filled in the same order.
-const SAID: [(&str, &str); 46] = [
+const SAID: [(&str, &str); 84] = [
     // what stays out of a plan
     ("image {}: {+}", "Bild {}: {+}"),
     ("job {}, image {}: {+}", "Auftrag {}, Bild {}: {+}"),
@@ -81,6 +81,41 @@ const SAID: [(&str, &str); 46] = [
     ("other bytes are stored under {}", "unter {} liegen andere Bytes"),
     ("pool {} is not healthy", "Pool {} ist nicht in Ordnung"),
     ("pool {} is not active", "Pool {} ist inaktiv"),
+    ("an old copy in pool {} is being purged", "eine alte Kopie in Pool {} wird gerade entfernt"),
+    (
+        "what the trash of pool {} has of it is purged first, as soon as the copy in use has been checked: nodes {} and {} have different servers",
+        "was der Papierkorb von Pool {} davon hat, wird zuerst entfernt, sobald die benutzte Kopie geprüft ist: die Knoten {} und {} haben verschiedene Server",
+    ),
+    ("a node's session ended", "die Verbindung eines Knotens endete"),
+    ("the source's session ended", "die Verbindung des Quellknotens endete"),
+    ("node {} ended the command without a word on it", "Knoten {} hat die Arbeit ohne ein Wort dazu beendet"),
+    ("the target closed the stream without a word on it", "das Ziel hat die Verbindung ohne ein Wort dazu geschlossen"),
+    (
+        "the original {} is not in its pool any more: the image is lost",
+        "das Original {} ist nicht mehr in seinem Pool: das Bild wird vermisst",
+    ),
+    ("{} was not stored, its node gives no cause", "{} wurde nicht gespeichert, der Knoten nennt keinen Grund"),
+    ("{}: its old copy did not come back: {+}", "{}: seine alte Kopie kam nicht zurück: {+}"),
+    ("{}: a receipt without its SHA-256", "{}: eine Quittung ohne SHA-256"),
+    (
+        "the receipt for {} has another SHA-256 than the books",
+        "die Quittung für {} nennt eine andere SHA-256 als verzeichnet",
+    ),
+    (
+        "there is no such file; a late one will be refused",
+        "diese Datei gibt es nicht; käme sie noch, würde sie abgewiesen",
+    ),
+    ("a newer state of {} is known here", "von {} ist hier ein neuerer Stand bekannt"),
+    ("{} is being received on another stream", "{} wird gerade über eine andere Verbindung empfangen"),
+    (
+        "{} stands where {} must be, put there by hand: remove it",
+        "{} liegt dort, wo {} sein muss, von Hand hingelegt: entfernen",
+    ),
+    (
+        "a sync of the disk failed ({}); nothing is stored there until the node was started again",
+        "die Platte hat nicht alles behalten ({}); bis der Knoten neu gestartet ist, wird dort nichts gespeichert",
+    ),
+    ("the pool is being closed", "der Pool wird gerade geschlossen"),
     // what is wrong with a pool
     (
         "the directory {} is not there; is its disk mounted?",
@@ -100,7 +135,38 @@ const SAID: [(&str, &str); 46] = [
         "{}; give the user that this node runs as the right to write there (chown -R)",
         "{}; dem Benutzer, unter dem der Knoten läuft, dort das Schreibrecht geben (chown -R)",
     ),
+    ("{} does not lie under STORAGE_ROOTS of this node", "{} liegt nicht unter STORAGE_ROOTS dieses Knotens"),
+    (
+        "{} is no longer the directory that was opened; was its disk unmounted?",
+        "{} ist nicht mehr das Verzeichnis, das geöffnet wurde; wurde seine Platte ausgehängt?",
+    ),
+    (
+        "the marker in {} was written by a newer version ({})",
+        "die Markierung in {} stammt von einer neueren Version ({})",
+    ),
+    (
+        "the marker .pixelfox/pool.json in {} can't be read: {}",
+        "die Markierung .pixelfox/pool.json in {} ist nicht lesbar: {}",
+    ),
+    ("{} has just become another pool's", "{} gehört seit eben einem anderen Pool"),
     ("{}; make room on the disk, or move images away", "{}; auf der Platte Platz machen oder Bilder verschieben"),
+    // what the audit says besides, and where a node is
+    ("this process", "dieser Prozess"),
+    ("from {+}, after {} more without an entry", "von {+}, nach {} weiteren ohne Eintrag"),
+    ("from {+}", "von {+}"),
+    ("an unknown address", "einer unbekannten Adresse"),
+    ("the first one", "das erste"),
+    ("{} sessions ended", "Sitzungen beendet: {}"),
+    ("{} images of pool {} to pool {}", "Bilder: {}, aus Pool {} nach Pool {}"),
+    ("{} images to pool {}", "Bilder: {}, nach Pool {}"),
+    ("{} images: {} and others, see the job's children", "Bilder: {} ({} und weitere, siehe Einzelaufträge)"),
+    ("{} images: {}", "Bilder: {} ({})"),
+    ("{} images", "Bilder: {}"),
+    ("{} copies", "Kopien: {}"),
+    ("{} jobs from {} to {}", "Aufträge: {}, von {} bis {}"),
+    ("jobs {}", "Aufträge {}"),
+    ("every job that fits: {}", "jeder Auftrag mit {}"),
+    ("pool {} keeps another file at {}: {}", "Pool {} behält eine andere Datei unter {}: {}"),
 ];
 /// Sentences within sentences.
 const DEPTH: u8 = 4;

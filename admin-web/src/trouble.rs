@@ -23,6 +23,19 @@ impl Trouble {
     }
 }
 
+/// What the service says, as a sentence: without the name that the field has on the wire.
+pub(crate) fn sentence(status: &Status) -> String {
+    let message = status.message();
+    let is_field = |word: &&str| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+    capital(message.split_once(": ").filter(|(word, _)| is_field(word)).map_or(message, |(_, text)| text))
+}
+
+/// With a capital letter at its begin.
+pub(crate) fn capital(text: &str) -> String {
+    let mut rest = text.chars();
+    rest.next().map(|first| first.to_uppercase().chain(rest).collect()).unwrap_or_default()
+}
+
 impl From<Status> for Trouble {
     fn from(status: Status) -> Self {
         let row = FaultKind::ALL.iter().map(|kind| kind.row()).find(|(code, _, _)| *code == status.code());
@@ -34,7 +47,7 @@ impl From<Status> for Trouble {
             (_, None) => 500,
         };
         let number = StatusCode::from_u16(number).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Self { status: number, message: status.message().to_owned() }
+        Self { status: number, message: sentence(&status) }
     }
 }
 

@@ -101,8 +101,8 @@ impl App {
             public_domain: config.node.public_domain.clone(),
         };
         let routes =
-            Routes::new(node_http::finish(node.http().merge(http::router(pages)), config.node.proxies.clone()));
-        let routes = node.grpc(routes.grpc(books.coordinator()).grpc(books.admin()));
+            node_http::finish(node.http().merge(http::router(pages)), config.node.proxies.clone(), http::for_people);
+        let routes = node.grpc(Routes::new(routes).grpc(books.coordinator()).grpc(books.admin()));
         let routes = add_diagnostics(routes).map_err(StartError::reflection)?;
         info!(node = %config.node.node_id, "listening on {address}");
         let stopped = stop_port.clone();

@@ -3,12 +3,11 @@
 use askama::Template;
 use axum::{
     body::Body,
-    extract::{Extension, Query, Request, State},
+    extract::{Extension, Request, State},
     response::{Html, IntoResponse as _, Response},
 };
 use http::{HeaderValue, StatusCode, header, request::Parts};
 use pixelfox_proto::{Language, v1};
-use serde::Deserialize;
 use tonic::Code;
 
 use super::{
@@ -17,6 +16,7 @@ use super::{
     is_over_tls, own_path, session, stream, tokens,
 };
 use crate::{
+    query,
     trouble::Trouble,
     view::{Person, View},
     visit::{Fields, Site},
@@ -59,12 +59,6 @@ struct Refresh<'a> {
     next: &'a str,
 }
 
-/// Where a sign-in leads.
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct Next {
-    next: Option<String>,
-}
-
 /// What the sign-in page says and keeps.
 #[derive(Clone, Copy, Default)]
 struct Said<'a> {
@@ -75,9 +69,10 @@ struct Said<'a> {
 }
 
 /// `GET /admin/login`
-pub(super) async fn show(State(site): State<Site>, Query(Next { next }): Query<Next>, request: Request) -> Response {
+pub(super) async fn show(State(site): State<Site>, request: Request) -> Response {
     let (parts, _) = request.into_parts();
-    let next = below_admin(next.as_deref().unwrap_or_default());
+    let asked = query::fields(&parts.uri);
+    let next = below_admin(asked.text("next"));
     if let Some(key) = cookies::read(&parts.headers, cookies::SESSION)
         && matches!(session(&site, key, Language::En).await, Ok(Some(_)))
     {

@@ -1,23 +1,20 @@
 //! `/admin/audit`: who changed what.
 
+use std::borrow::Cow;
+
 use askama::Template;
-use axum::{
-    extract::Query,
-    response::{Html, IntoResponse as _, Response},
-};
+use axum::response::{Html, IntoResponse as _, Response};
 use pixelfox_proto::v1;
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::{show::Exact, trouble::Trouble, view::View, visit::Visit, words::Audit};
+use crate::{query, show::Exact, trouble::Trouble, view::View, visit::Visit, words::Audit};
 
 /// Rows of a page.
 const ROWS: u32 = 50;
 
 /// Which rows, as the address says it.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Asked {
+#[derive(Debug)]
+struct Asked {
     actor: String,
     action: String,
     subject: String,
@@ -66,13 +63,17 @@ struct Change {
     became: Option<String>,
 }
 
-pub(crate) async fn page(visit: Visit, Query(asked): Query<Asked>) -> Result<Response, Trouble> {
+pub(crate) async fn page(visit: Visit) -> Result<Response, Trouble> {
+    let fields = query::fields(&visit.view.uri);
+    let asked = |name| fields.all(name).next().unwrap_or_default().to_owned();
+    let asked =
+        Asked { actor: asked("actor"), action: asked("action"), subject: asked("subject"), page: asked("page") };
     let (v, w) = (&visit.view, &visit.view.w.audit);
     let word = |text: &str| text.trim().to_owned();
     let request = v1::ListAuditRequest {
         actor: word(&asked.actor),
         action: word(&asked.action),
-        subject: word(&asked.subject),
+        subject: asked_subject(w, asked.subject.trim()).to_owned(),
         page_size: ROWS,
         page_token: asked.page.clone(),
         ..v1::ListAuditRequest::default()
@@ -80,12 +81,15 @@ pub(crate) async fn page(visit: Visit, Query(asked): Query<Asked>) -> Result<Res
     let list = visit.admin().list_audit(request).await?.into_inner();
     let entry = |entry: v1::AuditEntry| Entry {
         at: v.show.at(entry.at.as_ref()),
-        changes: changes(w, &entry.was, &entry.became),
+        changes: changes(v, &entry.was, &entry.became),
         place: place(&entry.action, &entry.subject),
         actor: actor(w, &entry.actor).to_owned(),
+        detail: if is_said(&entry.action) { v.show.said(&entry.detail) } else { entry.detail },
+        subject: match entry.action.as_str() {
+            "verify_images" => v.show.said(&entry.subject),
+            _ => subject(w, entry.subject),
+        },
         action: action(w, &entry.action).to_owned(),
-        subject: entry.subject,
-        detail: entry.detail,
     };
     let mut actors: Vec<String> = OTHERS.iter().map(ToString::to_string).collect();
     actors.extend(list.entries.iter().map(|entry| entry.actor.clone()));
@@ -166,6 +170,69 @@ fn action<'a>(w: &Audit, name: &'a str) -> &'a str {
     }
 }
 
+/// Whether the detail of an action is a sentence; with the others it is a name that somebody gave.
+fn is_said(action: &str) -> bool {
+    !matches!(action, "create_pool" | "update_pool" | "delete_pool" | "create_api_key" | "revoke_api_key")
+}
+
+/// What there is once, and keys, as people call them; ids and names as they are.
+fn subject(w: &Audit, name: String) -> String {
+    match (name.as_str(), name.strip_prefix("api key ")) {
+        (_, Some(id)) => format!("{} {id}", w.api_key),
+        ("queue", _) => w.queue.to_owned(),
+        ("jobs", _) => w.jobs.to_owned(),
+        ("settings", _) => w.settings.to_owned(),
+        _ => name,
+    }
+}
+
+/// The same backwards, for who looks for what the page says.
+fn asked_subject<'a>(w: &Audit, typed: &'a str) -> &'a str {
+    let once = [(w.queue, "queue"), (w.jobs, "jobs"), (w.settings, "settings")];
+    once.iter().find(|(word, _)| word.to_lowercase() == typed.to_lowercase()).map_or(typed, |(_, name)| *name)
+}
+
+/// The label of a field, as its form has it.
+fn field<'a>(v: &View, name: &'a str) -> Cow<'a, str> {
+    let (w, pool, settings) = (&v.w.audit, &v.w.storage, &v.w.settings);
+    let label = match name {
+        "name" => pool.name,
+        "node_id" => pool.node_id,
+        "base_path" => pool.base_path,
+        "upload_api_url" => pool.upload_url,
+        "public_base_url" => pool.public_url,
+        "max_size" => pool.max_size,
+        "is_active" => pool.is_active,
+        "is_default" => pool.is_default,
+        "priority" => pool.priority,
+        "storage_type" => pool.storage_type,
+        "storage_tier" => pool.storage_tier,
+        "description" => pool.description,
+        "direct_upload_enabled" => settings.direct_upload_enabled,
+        "replication_require_checksum" => settings.replication_require_checksum,
+        "upload_max_bytes" => settings.upload_max_bytes,
+        "upload_rate_limit_per_ip" => settings.upload_rate_limit_per_ip,
+        "upload_rate_limit_per_user" => settings.upload_rate_limit_per_user,
+        "public_uploads" => settings.public_uploads,
+        "move_bandwidth_per_node" => settings.move_bandwidth_per_node,
+        "move_slots_per_node" => settings.move_slots_per_node,
+        "trash_hours" => settings.trash_hours,
+        "reserve_bytes" => settings.reserve_bytes,
+        "legacy_pool_id" => w.legacy_pool_id,
+        "legacy_node" => w.legacy_node,
+        "revision" => w.revision,
+        "paused" => w.paused,
+        "images" => w.images,
+        "used_bytes" => w.used_bytes,
+        "used_files" => w.used_files,
+        "reserved_bytes" => w.reserved_bytes,
+        "trash_bytes" => w.trash_bytes,
+        "trash_files" => w.trash_files,
+        other => return Cow::Borrowed(other),
+    };
+    Cow::Owned(label.to_owned())
+}
+
 fn actor<'a>(w: &Audit, name: &'a str) -> &'a str {
     match name {
         "token" => w.token,
@@ -208,10 +275,14 @@ fn address(asked: &Asked, page: &str) -> String {
 }
 
 /// Two JSON objects side by side, field by field; what is the same in both is left out.
-fn changes(w: &Audit, was: &str, became: &str) -> Vec<Change> {
+fn changes(v: &View, was: &str, became: &str) -> Vec<Change> {
+    let w = &v.w.audit;
     let fields = |text: &str| serde_json::from_str::<Map<String, Value>>(text).unwrap_or_default();
     let (mut was, became) = (fields(was), fields(became));
-    let shown = |value: Value| match value {
+    let shown = |field: &str, value: Value| match value {
+        Value::Number(number) if is_bytes(field) => {
+            number.as_u64().map_or_else(|| number.to_string(), |bytes| v.show.limit(bytes).short)
+        }
         Value::String(text) if text.is_empty() => w.empty_value.to_owned(),
         Value::String(text) => text,
         Value::Bool(true) => w.yes.to_owned(),
@@ -221,11 +292,23 @@ fn changes(w: &Audit, was: &str, became: &str) -> Vec<Change> {
     };
     let mut all: Vec<Change> = became
         .into_iter()
-        .map(|(field, value)| Change { was: was.remove(&field).map(shown), became: Some(shown(value)), field })
+        .map(|(name, value)| {
+            let was = was.remove(&name).map(|value| shown(&name, value));
+            Change { was, became: Some(shown(&name, value)), field: field(v, &name).into_owned() }
+        })
         .collect();
     all.retain(|change| change.was != change.became);
-    all.extend(was.into_iter().map(|(field, value)| Change { field, was: Some(shown(value)), became: None }));
+    all.extend(was.into_iter().map(|(name, value)| Change {
+        was: Some(shown(&name, value)),
+        became: None,
+        field: field(v, &name).into_owned(),
+    }));
     all
+}
+
+/// Whether a field counts bytes.
+fn is_bytes(field: &str) -> bool {
+    field.ends_with("_size") || field.ends_with("_bytes")
 }
 
 #[cfg(test)]
@@ -239,11 +322,21 @@ mod tests {
             was: was.map(str::to_owned),
             became: became.map(str::to_owned),
         };
-        let both = changes(&Audit::EN, r#"{"a":1,"gone":"x","same":3}"#, r#"{"a":2,"new":true,"same":3}"#);
-        let want =
-            [change("a", Some("1"), Some("2")), change("new", None, Some("yes")), change("gone", Some("x"), None)];
+        let (parts, ()) = http::Request::get("/admin/audit").body(()).unwrap().into_parts();
+        let v = View::of(&parts);
+        let both = changes(
+            &v,
+            r#"{"a":1,"gone":"x","same":3,"max_size":1000000}"#,
+            r#"{"a":2,"new":true,"same":3,"max_size":2000000}"#,
+        );
+        let want = [
+            change("a", Some("1"), Some("2")),
+            change("Maximale Größe", Some("1\u{a0}MB"), Some("2\u{a0}MB")),
+            change("new", None, Some("ja")),
+            change("gone", Some("x"), None),
+        ];
         assert_eq!(both, want);
-        assert_eq!(changes(&Audit::EN, "", "no json"), []);
+        assert_eq!(changes(&v, "", "no json"), []);
     }
 
     #[test]
@@ -253,6 +346,31 @@ mod tests {
             assert!(de != name && en != name && de != en, "{name}");
         }
         assert_eq!(action(&Audit::DE, "of_a_newer_server"), "of_a_newer_server");
+    }
+
+    #[test]
+    fn every_field_of_the_books_has_a_label_and_what_there_is_once_is_found_by_its_word() {
+        // As the server notes them. Source: PoolDraft, Settings and PoolUsage of the server.
+        let (parts, ()) = http::Request::get("/admin/audit").body(()).unwrap().into_parts();
+        let v = View::of(&parts);
+        for name in [
+            "name",
+            "node_id",
+            "base_path",
+            "max_size",
+            "is_default",
+            "legacy_node",
+            "trash_hours",
+            "revision",
+            "paused",
+        ] {
+            assert_ne!(field(&v, name), name);
+        }
+        assert_eq!(field(&v, "of_a_newer_server"), "of_a_newer_server");
+        for name in ["queue", "jobs", "settings", "7", "api key"] {
+            assert_eq!(asked_subject(&Audit::DE, &subject(&Audit::DE, name.to_owned())), name);
+        }
+        assert_eq!(subject(&Audit::DE, "api key 7".to_owned()), "API-Schlüssel 7");
     }
 
     #[test]

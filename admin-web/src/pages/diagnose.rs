@@ -4,21 +4,17 @@
 use std::{collections::BTreeMap, convert::Infallible, sync::Arc, time::Duration};
 
 use askama::Template;
-use axum::{
-    extract::Query,
-    response::{
-        Html, IntoResponse as _, Response,
-        sse::{Event, Sse},
-    },
+use axum::response::{
+    Html, IntoResponse as _, Response,
+    sse::{Event, Sse},
 };
 use futures_util::{StreamExt as _, stream};
 use pixelfox_proto::v1::{self, finding::Status};
-use serde::Deserialize;
 use tokio::time::{Instant, timeout_at};
 use tonic::Streaming;
 
 use super::storage;
-use crate::{assets, live, show::Exact, trouble::Trouble, view::View, visit::Visit, words::fill};
+use crate::{assets, live, query, show::Exact, trouble::Trouble, view::View, visit::Visit, words::fill};
 
 const OF_NODES: [&str; 6] = ["attached", "node_id", "secret", "clock", "version", "environment"];
 const OF_POOLS: [&str; 6] = ["node_id", "base_path", "same_directory", "write", "space", "public_base_url"];
@@ -27,9 +23,8 @@ const OF_WAYS: [&str; 2] = ["upload_api_url", "secret"];
 const WITHIN: Duration = Duration::from_secs(120);
 
 /// What is to be checked, as the address says it.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Asked {
+#[derive(Clone, Debug)]
+struct Asked {
     pool: u64,
     /// The button was pressed.
     start: String,
@@ -38,6 +33,16 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
+    /// A pool that is no number is none of ours.
+    fn of(visit: &Visit) -> Result<Self, Trouble> {
+        let fields = query::fields(&visit.view.uri);
+        let pool = match fields.text("pool") {
+            "" => 0,
+            pool => pool.parse().map_err(|_| Trouble::no_page())?,
+        };
+        Ok(Self { pool, start: fields.text("start").to_owned(), live: fields.text("live").to_owned() })
+    }
+
     /// A diagnosis writes test files: it begins by a button, or by a link that names a pool.
     fn starts(&self) -> bool {
         self.pool != 0 || !self.start.is_empty()
@@ -108,7 +113,8 @@ struct Cell {
     message: String,
 }
 
-pub(crate) async fn page(visit: Visit, Query(asked): Query<Asked>) -> Result<Response, Trouble> {
+pub(crate) async fn page(visit: Visit) -> Result<Response, Trouble> {
+    let asked = Asked::of(&visit)?;
     if !asked.starts() {
         let page = Start { v: &visit.view };
         return Ok(Html(page.render()?).into_response());
@@ -227,13 +233,23 @@ fn line(view: &View, at: usize, finding: &v1::Finding) -> Line {
         id: format!("line-{at}"),
         class,
         status,
-        subject: finding.subject.replace("->", "\u{2192}"),
+        subject: subject(view, &finding.subject),
         check: name(view, &finding.check),
         message: finding.message.clone(),
         advice: finding.advice.clone(),
         by: by(view, finding),
         at: view.show.at(finding.measured_at.as_ref()),
         place,
+    }
+}
+
+/// `Knoten s01`, `Speicherpool img1`, `s01 → s02`.
+fn subject(view: &View, name: &str) -> String {
+    let w = &view.w.diagnose;
+    match name.split_once(' ') {
+        Some(("node", name)) => fill(w.by_node, &[("name", name)]),
+        Some(("pool", name)) => fill(w.of_pool, &[("name", name)]),
+        _ => name.replace("->", "\u{2192}"),
     }
 }
 

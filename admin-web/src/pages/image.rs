@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     show::Exact,
-    trouble::Trouble,
+    trouble::{Trouble, sentence},
     view::View,
     visit::{Fields, Note, Outcome, Visit},
 };
@@ -121,7 +121,7 @@ pub(crate) async fn check(visit: Visit, Path(uuid): Path<String>, _fields: Field
             let copies = v.show.counted_in(answer.copies, w.one_copy, w.copies);
             Note::new("check", Outcome::Done, v.fill(w.checking, copies))
         }
-        Err(status) => Note::new("check", Outcome::Refused, status.message()),
+        Err(status) => Note::new("check", Outcome::Refused, sentence(&status)),
     };
     Ok(visit.back(&format!("/admin/images/{uuid}#check"), &note))
 }

@@ -13,7 +13,7 @@ use crate::{
     form::{Choice, choices},
     query,
     show::Exact,
-    trouble::Trouble,
+    trouble::{Trouble, sentence},
     view::View,
     visit::{Fields, Note, Outcome, Visit},
     words::fill,
@@ -256,7 +256,7 @@ pub(crate) async fn resume(visit: Visit, _fields: Fields) -> Response {
 fn queue_note(done: Result<(), Status>, text: &str) -> Note {
     match done {
         Ok(()) => Note::new("queue", Outcome::Done, text),
-        Err(status) => Note::new("queue", Outcome::Refused, status.message()),
+        Err(status) => Note::new("queue", Outcome::Refused, sentence(&status)),
     }
 }
 
@@ -264,7 +264,14 @@ fn queue_note(done: Result<(), Status>, text: &str) -> Note {
 pub(crate) async fn change(visit: Visit, fields: Fields) -> Result<Response, Trouble> {
     let v = &visit.view;
     let back = query::back(&fields, "/admin/queues");
-    let (what, id) = (fields.text("do"), fields.text("id").parse().unwrap_or(0_u64));
+    let what = fields.text("do");
+    if let Some(field) = unreadable(&fields) {
+        // Read as nothing it would mean every job.
+        let values = [("field", field), ("value", &fields.text(field).chars().take(60).collect::<String>())];
+        let note = Note::new("queue", Outcome::Refused, fill(v.w.queues.unreadable, &values));
+        return Ok(visit.back("/admin/queues#queue", &note));
+    }
+    let id = fields.text("id").parse().unwrap_or(0_u64);
     let filter = Filter::of(&fields);
     if id == 0 && !fields.has("sure") && matches!(what, "cancel" | "retry") {
         let list = v1::ListJobsRequest { page_size: 1, page_token: String::new(), ..filter.request() };
@@ -285,6 +292,15 @@ pub(crate) async fn change(visit: Visit, fields: Fields) -> Result<Response, Tro
     Ok(visit.back(&format!("{}#{row}", back.split('#').next().unwrap_or(back)), &note))
 }
 
+/// The first field that says nothing that can be done.
+fn unreadable(fields: &Fields) -> Option<&'static str> {
+    if !matches!(fields.text("do"), "pause" | "resume" | "cancel" | "undo" | "retry") {
+        return Some("do");
+    }
+    let is_number = |text: &str| text.is_empty() || text.parse::<u64>().is_ok_and(|number| number > 0);
+    ["id", "pool", "parent"].into_iter().find(|field| !is_number(fields.text(field)))
+}
+
 /// Does it, and says what became of it.
 async fn done(visit: &Visit, what: &str, ask: v1::ChangeJobsRequest, at: &str) -> Note {
     let (v, mut admin) = (&visit.view, visit.admin());
@@ -294,12 +310,13 @@ async fn done(visit: &Visit, what: &str, ask: v1::ChangeJobsRequest, at: &str) -
         "resume" => (admin.resume_jobs(ask).await, w.did_resume),
         "cancel" => (admin.cancel_jobs(ask).await, w.did_cancel),
         "undo" => return undone(visit, admin.undo_moves(ask).await.map(tonic::Response::into_inner), at),
+        // what else it could be was refused before
         _ => (admin.retry_jobs(ask).await, w.did_retry),
     };
     match changed.map(|changed| changed.into_inner().changed) {
         Ok(0) => Note::new(at, Outcome::Look, w.nothing_changed),
         Ok(changed) => Note::new(at, Outcome::Done, v.fill(text, v.show.counted_in(changed, w.one_job, w.jobs))),
-        Err(status) => Note::new(at, Outcome::Refused, status.message()),
+        Err(status) => Note::new(at, Outcome::Refused, sentence(&status)),
     }
 }
 
@@ -308,7 +325,7 @@ fn undone(visit: &Visit, batch: Result<v1::JobBatch, Status>, at: &str) -> Note 
     let w = &v.w.jobs;
     let batch = match batch {
         Ok(batch) => batch,
-        Err(status) => return Note::new(at, Outcome::Refused, status.message()),
+        Err(status) => return Note::new(at, Outcome::Refused, sentence(&status)),
     };
     let first = batch.skipped.first().map_or_else(|| w.no_trash.to_owned(), |why| v.show.said(why));
     if batch.images == 0 {

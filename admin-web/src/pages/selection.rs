@@ -9,7 +9,7 @@ use crate::{
     form::{Choice, choices},
     query,
     show::Exact,
-    trouble::Trouble,
+    trouble::{Trouble, capital, sentence},
     view::View,
     visit::{Fields, Note, Outcome, Visit},
     words::fill,
@@ -133,7 +133,7 @@ async fn move_page(visit: &Visit, selection: &Selection, fields: &Fields, back: 
         };
         match visit.admin().move_images(dry).await {
             Ok(batch) => preview = Some(Preview::of(v, &batch.into_inner())),
-            Err(status) => status.message().clone_into(&mut refused),
+            Err(status) => refused = sentence(&status),
         }
     }
     let pools = visit.admin().list_pools(v1::ListPoolsRequest {}).await?.into_inner().pools;
@@ -207,7 +207,7 @@ pub(crate) async fn start_move(visit: Visit, fields: Fields) -> Result<Response,
     let target_pool_id = fields.text("target").parse().unwrap_or_default();
     let ask = v1::MoveImagesRequest { uuids, target_pool_id, dry_run: false, request_id: request_id(&fields) };
     match visit.admin().move_images(ask).await {
-        Ok(batch) => Ok(begun(&visit, batch.into_inner().job_id)),
+        Ok(batch) => Ok(begun(&visit, &batch.into_inner(), visit.view.w.storage.nothing_went)),
         // the page says why, with what was chosen
         Err(_) => selected(visit, fields).await,
     }
@@ -218,7 +218,7 @@ pub(crate) async fn delete(visit: Visit, fields: Fields) -> Result<Response, Tro
     let uuids: Vec<String> = fields.all("uuid").take(MOST).map(str::to_owned).collect();
     let ask = v1::DeleteImagesRequest { uuids: uuids.clone(), request_id: request_id(&fields) };
     match visit.admin().delete_images(ask).await {
-        Ok(batch) => Ok(begun(&visit, batch.into_inner().job_id)),
+        Ok(batch) => Ok(begun(&visit, &batch.into_inner(), visit.view.w.selection.all_gone)),
         Err(status) => {
             let back = query::back(&fields, "/admin/images");
             let selection = Selection::of(&visit, uuids).await?;
@@ -226,19 +226,24 @@ pub(crate) async fn delete(visit: Visit, fields: Fields) -> Result<Response, Tro
                 let note = Note::new("selection", Outcome::Look, visit.view.w.selection.all_gone);
                 return Ok(visit.back(&format!("{back}#selection"), &note));
             }
-            delete_page(&visit, &selection, back, status.message().to_owned())
+            delete_page(&visit, &selection, back, sentence(&status))
         }
     }
 }
 
-/// To the job's page, where it is seen.
-fn begun(visit: &Visit, job: u64) -> Response {
-    let w = &visit.view.w.jobs;
-    let (path, text) = match job {
-        0 => ("/admin/queues".to_owned(), w.nothing_changed.to_owned()),
-        job => (format!("/admin/queues/{job}"), fill(w.begun, &[("id", &job.to_string())])),
+/// To the job's page, where it is seen; else `nothing` with the first reason.
+fn begun(visit: &Visit, batch: &v1::JobBatch, nothing: &str) -> Response {
+    let (v, w) = (&visit.view, &visit.view.w.jobs);
+    let (path, at) = match batch.job_id {
+        0 => ("/admin/queues".to_owned(), "queue"),
+        job => (format!("/admin/queues/{job}"), "job"),
     };
-    visit.back(&path, &Note::new("job", Outcome::Done, text))
+    let note = match batch.skipped.first() {
+        _ if batch.images > 0 => Note::new(at, Outcome::Done, fill(w.begun, &[("id", &batch.job_id.to_string())])),
+        Some(why) => Note::new(at, Outcome::Look, format!("{nothing} {}", capital(&v.show.said(why)))),
+        None => Note::new(at, Outcome::Look, nothing),
+    };
+    visit.back(&path, &note)
 }
 
 /// Of the form, so that the same form sent twice does one thing.

@@ -50,5 +50,19 @@ words! {
         stale_copy: "Veraltete Kopie gefunden", "Stale copy found";
         update_settings: "Einstellungen geändert", "Settings changed";
         verify_images: "Prüfsummen geprüft", "Checksums checked";
+        api_key: "API-Schlüssel", "API key";
+        queue: "Warteschlange", "Queue";
+        jobs: "Aufträge", "Jobs";
+        settings: "Einstellungen", "Settings";
+        legacy_pool_id: "ID im älteren System", "Id in the older system";
+        legacy_node: "Älterer PixelFox-Knoten", "Older PixelFox node";
+        revision: "Stand", "Revision";
+        paused: "Pausiert", "Paused";
+        images: "Bilder", "Images";
+        used_bytes: "Belegung", "Usage";
+        used_files: "Dateien", "Files";
+        reserved_bytes: "Unterwegs hierher", "On the way in";
+        trash_bytes: "Papierkorb", "Trash";
+        trash_files: "Dateien im Papierkorb", "Files in the trash";
     }
 }

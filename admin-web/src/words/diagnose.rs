@@ -31,6 +31,7 @@ words! {
         seen: "Befund", "Found";
         measured: "Gesehen von", "Seen by";
         by_node: "Knoten {name}", "node {name}";
+        of_pool: "Speicherpool {name}", "pool {name}";
         by_server: "Server {name}", "server {name}";
         ok: "OK", "OK";
         warning: "Hinweis", "Warning";

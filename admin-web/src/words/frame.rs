@@ -32,5 +32,6 @@ words! {
         trouble_internal_cure: "Die Ursache steht im Log des Servers.", "The cause is in the server's log.";
         trouble_no_page: "Unter dieser Adresse gibt es keine Seite.", "There is no page at this address.";
         trouble_method: "Diese Adresse nimmt so eine Anfrage nicht an.", "This address does not take such a request.";
+        trouble_unreadable: "Diese Adresse ist so nicht lesbar, nichts wurde geändert.", "This address can't be read like this, nothing was changed.";
     }
 }

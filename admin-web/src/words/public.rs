@@ -68,6 +68,18 @@ words! {
         gone_title: "Hier ist kein Bild (mehr)", "There is no image here (any more)";
         gone: "Unter diesem Link ist kein Bild zu finden. Vielleicht wurde es gelöscht, oder im Link fehlt ein Zeichen.",
             "No image is found under this link. It may have been deleted, or a character of the link is missing.";
+        lost_title: "Diese Seite gibt es nicht", "There is no such page";
+        lost: "Unter dieser Adresse ist nichts. Vielleicht ist der Link alt, oder es fehlt ein Zeichen.",
+            "There is nothing at this address. The link may be old, or a character of it is missing.";
+        refused_title: "So geht es hier nicht", "That does not work here";
+        bad_method: "Diese Adresse nimmt nur an, was ein Formular schickt. Hochladen geht auf der Startseite.",
+            "This address only takes what a form sends. Uploads begin on the home page.";
+        bad_amount: "Was gesendet wurde, ist größer als erlaubt.", "What was sent is larger than what is allowed.";
+        bad_request: "Mit dieser Anfrage lässt sich nichts anfangen. Bitte auf der Startseite neu beginnen.",
+            "Nothing can be done with this request. Please begin again on the home page.";
+        many_title: "Zu viele Anfragen", "Too many requests";
+        bad_requests: "Das waren zu viele in kurzer Zeit. In {n} Sekunden geht es weiter.",
+            "These were too many in a short time. It goes on in {n} seconds.";
         troubled_title: "Gerade nicht erreichbar", "Not reachable at the moment";
     }
 }

@@ -46,6 +46,8 @@ words! {
         at_least: "Mindestens {n} Aufträge", "At least {n} jobs";
         for_all: "Für alle, die passen:", "For all that fit:";
         sure_title: "Für alle, die passen?", "For all that fit?";
+        unreadable: "Nichts geändert: „{value}“ im Feld „{field}“ sagt nicht, was gemeint ist. Bitte noch einmal aus der Liste wählen.",
+            "Nothing changed: `{value}` in the field `{field}` does not say what is meant. Please choose from the list again.";
         sure_cancel: "Abbrechen von: {n}. Jedes Bild bleibt ganz an einem Ort; was schon drüben ist, bleibt dort.",
             "Cancel: {n}. Each image stays whole in one place; what has arrived stays there.";
         sure_retry: "Erneut versuchen: {n}. Fehlgeschlagene und abgebrochene beginnen neu.",

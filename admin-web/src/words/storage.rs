@@ -122,6 +122,9 @@ words! {
         not_saved_doubts: "Die markierten Felder sehen falsch aus. Bitte prüfen, oder trotzdem speichern.", "The marked fields look wrong. Please check, or save anyway.";
         changed_meanwhile: "Jemand hat diesen Pool inzwischen geändert. Neben jedem Feld, das anders ist, steht was jetzt gespeichert ist. Speichern überschreibt es.",
             "Somebody has changed this pool meanwhile. Beside each field that differs stands what is saved now. Saving overwrites it.";
+        gone_meanwhile: "{why}: jemand hat diesen Pool inzwischen gelöscht. Speichern legt ihn mit diesen Angaben neu an.",
+            "{why}: somebody has deleted this pool meanwhile. Saving makes it anew with these values.";
+        bad_legacy_id: "Die ID im älteren System ist keine Zahl.", "The id in the older system is no number.";
         saved_now: "Jetzt gespeichert: {value}", "Saved now: {value}";
         empty_value: "(leer)", "(empty)";
         yes: "Ja", "Yes";

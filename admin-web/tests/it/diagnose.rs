@@ -60,7 +60,7 @@ async fn where_all_is_well_the_page_says_so_and_a_broken_answer_is_no_well() {
     });
     let page = get(&pages(&refused), "/admin/diagnose?pool=9", &[]).await;
     assert_eq!(page.status, 404);
-    assert!(page.html.contains("there is no pool 9") && !page.html.contains("Alles in Ordnung"), "{}", page.html);
+    assert!(page.html.contains("There is no pool 9") && !page.html.contains("Alles in Ordnung"), "{}", page.html);
 }
 
 #[tokio::test]

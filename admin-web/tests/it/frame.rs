@@ -1,12 +1,13 @@
 //! What all pages have in common: languages, assets, errors, headers.
 
-use http::{StatusCode, header};
-use pixelfox_proto::v1;
+use axum::{Router, body::Body, routing::any};
+use http::{Request, StatusCode, header};
+use pixelfox_proto::{Fault, FaultKind, v1};
 use tonic::Status;
 
 use crate::{
     fake::Fake,
-    reader::{get, pages},
+    reader::{answer, get, pages},
 };
 
 fn with_overview() -> Fake {
@@ -60,7 +61,7 @@ async fn a_failure_is_a_page_in_the_readers_language_with_the_status_and_the_ser
     let pages = pages(&fake);
     let away = get(&pages, "/admin", &[]).await;
     assert_eq!(away.status, StatusCode::SERVICE_UNAVAILABLE);
-    assert!(away.html.contains("Gerade nicht erreichbar") && away.html.contains("no &#60;books&#62;"), "{}", away.html);
+    assert!(away.html.contains("Gerade nicht erreichbar") && away.html.contains("No &#60;books&#62;"), "{}", away.html);
     let nowhere = get(&pages, "/admin/nowhere/at/all", &[("accept-language", "en")]).await;
     assert_eq!(nowhere.status, StatusCode::NOT_FOUND);
     assert!(nowhere.html.contains("There is no page at this address."), "{}", nowhere.html);
@@ -83,4 +84,28 @@ async fn the_icon_is_there_for_who_asks_without_having_read_a_page() {
     let icon = get(&pages(&Fake::empty_cluster()), "/favicon.ico", &[]).await;
     assert_eq!((icon.status, icon.header(header::CONTENT_TYPE)), (StatusCode::OK, "image/svg+xml"));
     assert!(icon.html.starts_with("<svg"), "{}", icon.html);
+}
+
+#[tokio::test]
+async fn every_refusal_of_the_server_is_a_page_for_people_and_json_for_programs() {
+    // Each kind of fault there is, as a browser and as a program get it: the status stays, and how long to wait.
+    for kind in FaultKind::ALL {
+        let fault = move || async move { Fault::new(kind, "no <b>xyzzy</b>").retry_after(42) };
+        let routes = pixelfox_admin_web::for_people(Router::new().route("/x", any(fault)));
+        let ask = |accept: &str| Request::get("/x").header("accept", accept).header("accept-language", "de");
+        let page = answer(&routes, ask("text/html,*/*;q=0.8").body(Body::empty()).unwrap()).await;
+        let (_, status, word) = kind.row();
+        assert_eq!((page.status.as_u16(), page.header(header::RETRY_AFTER)), (status, "42"), "{word}");
+        assert!(page.header(header::CONTENT_TYPE).starts_with("text/html"), "{word}: {}", page.html);
+        for part in ["<html lang=\"de\">", "<a class=\"button\" href=\"/\">Startseite</a>", &format!(">{status}<")] {
+            assert!(page.html.contains(part), "{word}: no {part} in {}", page.html);
+        }
+        assert!(!page.html.contains("xyzzy") && !page.html.contains(word), "{word}: {}", page.html);
+        let json = answer(&routes, ask("*/*").body(Body::empty()).unwrap()).await;
+        assert!(
+            json.status.as_u16() == status && json.html.contains(&format!("\"error\":\"{word}\"")),
+            "{}",
+            json.html
+        );
+    }
 }

@@ -145,7 +145,7 @@ async fn a_selection_is_moved_after_a_preview_and_deleted_after_a_question() {
         }),
     });
     let deletes = watched(&fake, "delete_images", |_: v1::DeleteImagesRequest| {
-        Ok(v1::JobBatch { job_id: 8, ..v1::JobBatch::default() })
+        Ok(v1::JobBatch { job_id: 8, images: 1, ..v1::JobBatch::default() })
     });
     let pages = pages(&fake);
     let none = post(&pages, "/admin/images/selected", "do=move&back=/admin/images?pool=1").await;
@@ -167,7 +167,7 @@ async fn a_selection_is_moved_after_a_preview_and_deleted_after_a_question() {
     }
     let refused = post(&pages, "/admin/images/move", &format!("do=start&target=1&uuid={UUID}")).await;
     assert!(
-        refused.html.contains("they are there already") && refused.html.contains("aria-invalid"),
+        refused.html.contains("They are there already") && refused.html.contains("aria-invalid"),
         "{}",
         refused.html
     );

@@ -254,8 +254,8 @@ async fn what_the_service_refuses_or_does_not_answer_keeps_what_was_typed() {
     let pages = pages(&fake);
     for (status, code, said) in [
         (Status::invalid_argument("trash_hours: <no> moon"), 422, "id=\"fault.trash_hours\">&#60;no&#62; moon"),
-        (Status::failed_precondition("not today"), 412, "die Eingaben stehen noch da: not today"),
-        (Status::unavailable("the database is gone"), 503, "die Eingaben stehen noch da: the database is gone"),
+        (Status::failed_precondition("not today"), 412, "die Eingaben stehen noch da: Not today"),
+        (Status::unavailable("the database is gone"), 503, "die Eingaben stehen noch da: The database is gone"),
     ] {
         let answer = status.clone();
         fake.on("update_settings", move |_: v1::UpdateSettingsRequest| Err::<v1::Settings, _>(answer.clone()));
@@ -265,5 +265,5 @@ async fn what_the_service_refuses_or_does_not_answer_keeps_what_was_typed() {
     }
     fake.on("get_settings", |_: v1::GetSettingsRequest| Err::<v1::Settings, _>(Status::unavailable("gone")));
     let away = post(&pages, "/admin/settings", &typed(&[("trash_hours", "72")])).await;
-    assert!(away.html.contains("da: gone") && away.html.contains("name=\"trash_hours\" value=\"72\""), "{}", away.html);
+    assert!(away.html.contains("da: Gone") && away.html.contains("name=\"trash_hours\" value=\"72\""), "{}", away.html);
 }

@@ -87,7 +87,7 @@ async fn the_table_says_how_each_pool_is_and_never_a_secret() {
         "Gesund",
         "Standard",
         "Fehler",
-        "read-only",
+        "Read-only",
         "Offline",
         "Knoten s03 ist nicht verbunden",
         "Inaktiv",
@@ -264,7 +264,7 @@ async fn what_is_done_to_a_pool_says_so_in_its_row() {
     let counted = follow(&pages, &post(&pages, "/admin/storage/2/recount", "").await).await;
     assert!(counted.html.contains("5,00\u{a0}MB verbucht und ist 6,00\u{a0}MB"), "{}", counted.html);
     let gone = follow(&pages, &post(&pages, "/admin/storage/9/check", "").await).await;
-    assert!(gone.html.contains("no pool 9"), "said although the pool's row is gone: {}", gone.html);
+    assert!(gone.html.contains("No pool 9"), "said although the pool's row is gone: {}", gone.html);
 }
 
 #[tokio::test]
@@ -344,10 +344,10 @@ async fn a_move_that_can_not_be_is_told_at_its_field() {
         assert!(page.html.contains("Das ist keine Anzahl"), "{limit}: {}", page.html);
     }
     let refused = get(&pages, "/admin/storage/1/move?target=2", &[]).await;
-    assert!(refused.html.contains("pool 2 is not active") && !refused.html.contains("Verschieben starten"));
+    assert!(refused.html.contains("Pool 2 is not active") && !refused.html.contains("Verschieben starten"));
     let late = post(&pages, "/admin/storage/1/move", "target=2&limit=").await;
     assert_eq!(late.status, StatusCode::PRECONDITION_FAILED);
-    assert!(late.html.contains("pool 2 is not active"), "{}", late.html);
+    assert!(late.html.contains("Pool 2 is not active"), "{}", late.html);
     assert_eq!(get(&pages, "/admin/storage/9/move", &[]).await.status, StatusCode::NOT_FOUND);
     assert_eq!(get(&pages, "/admin/storage/x/move", &[]).await.status, StatusCode::NOT_FOUND);
 }

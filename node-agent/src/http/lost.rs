@@ -1,13 +1,19 @@
 //! What is answered where no page is: JSON, or a page for a browser; and where the right URL is plain, that URL.
 
-use axum::response::{IntoResponse as _, Response};
-use http::{HeaderMap, HeaderValue, header};
+use axum::{
+    extract::Request,
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use pixelfox_proto::Fault;
 
 use super::uploads::PREFIX;
 
 /// Of a path, in a sentence.
 const SHOWN_CHARS: usize = 200;
+/// Addresses for programs, whoever asks.
+const FOR_PROGRAMS: [&str; 3] = ["/api/", "/healthz", "/readyz"];
 /// Of a host name with its port.
 const HOST_BYTES: usize = 261;
 /// A page of ours that carries what somebody sent: nothing in it does anything.
@@ -24,12 +30,36 @@ pub(super) fn answer(path: &str, headers: &HeaderMap) -> Response {
     let hint = format!("The right URL is {url} (a pool's public_base_url is host and port only, without {PREFIX})");
     let mut response = Fault::not_found(message).with_hint(hint).into_response();
     if wants_a_page(headers) {
-        let page_headers = response.headers_mut();
-        page_headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-        page_headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(INERT));
-        *response.body_mut() = page(&wrong, &right, &url).into();
+        turn_into(&mut response, page(&wrong, &right, &url));
     }
     response
+}
+
+/// The layer around a node's routes: an error in JSON becomes a short page where a person would see it.
+pub(super) async fn for_people(request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    let is_for_files = !FOR_PROGRAMS.iter().any(|one| path.starts_with(one));
+    if !is_for_files || !wants_a_page(request.headers()) {
+        return next.run(request).await;
+    }
+    let path = shown(path);
+    let mut response = next.run(request).await;
+    let status = response.status();
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    let is_json = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    if is_json && (status.is_client_error() || status.is_server_error()) {
+        turn_into(&mut response, short_page(status, &path));
+    }
+    response
+}
+
+fn turn_into(response: &mut Response, html: String) {
+    let headers = response.headers_mut();
+    headers.remove(header::CONTENT_LENGTH);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(INERT));
+    headers.append(header::VARY, HeaderValue::from_static("accept"));
+    *response.body_mut() = html.into();
 }
 
 /// The path that was meant where a directory's name was taken for a URL's (`/uploads_s01/original/…`), or `/uploads` was
@@ -62,13 +92,38 @@ fn wants_a_page(headers: &HeaderMap) -> bool {
     headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|types| types.contains("text/html"))
 }
 
-fn page(wrong: &str, right: &str, url: &str) -> String {
-    let (wrong, right, url) = (escaped(wrong), escaped(right), escaped(url));
+/// What a node alone can say to a person: it knows no page to go to.
+fn short_page(status: StatusCode, path: &str) -> String {
+    let (path, code) = (escaped(path), status.as_u16());
+    let (english, german) = match code {
+        404 => ("There is no picture at", "Hier gibt es kein Bild:"),
+        429 => (
+            "Too many requests in a short time; please try again in a moment:",
+            "Zu viele Anfragen in kurzer Zeit, bitte gleich noch einmal versuchen:",
+        ),
+        500.. => (
+            "The picture can't be shown at the moment; please try again shortly:",
+            "Das Bild kann gerade nicht gezeigt werden, bitte gleich noch einmal versuchen:",
+        ),
+        _ => ("Nothing can be done with this request:", "Mit dieser Anfrage lässt sich nichts anfangen:"),
+    };
+    let head = head(code);
+    format!("{head}<p>{english} <code>{path}</code></p><p lang=\"de\">{german} <code>{path}</code></p></html>\n")
+}
+
+fn head(code: u16) -> String {
     format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
-         <title>404 - PixelFox</title><style>:root{{color-scheme:light dark}}body{{font:1rem/1.5 system-ui,sans-serif;\
-         max-width:42rem;margin:3rem auto;padding:0 1rem;overflow-wrap:anywhere}}</style>\
-         <h1>404</h1><p>There is nothing at <code>{wrong}</code>: that is the name of a directory on the node, and files are \
+         <title>{code} - PixelFox</title><style>:root{{color-scheme:light dark}}body{{font:1rem/1.5 system-ui,sans-serif;\
+         max-width:42rem;margin:3rem auto;padding:0 1rem;overflow-wrap:anywhere}}</style><h1>{code}</h1>"
+    )
+}
+
+fn page(wrong: &str, right: &str, url: &str) -> String {
+    let (wrong, right, url) = (escaped(wrong), escaped(right), escaped(url));
+    let head = head(404);
+    format!(
+        "{head}<p>There is nothing at <code>{wrong}</code>: that is the name of a directory on the node, and files are \
          served under <code>{PREFIX}</code> whatever it is called.</p>\
          <p>The right URL is <a href=\"{right}\">{url}</a></p>\
          <p lang=\"de\">Unter <code>{wrong}</code> gibt es nichts: So hei\u{df}t ein Verzeichnis auf dem Knoten. Dateien \

@@ -74,7 +74,7 @@ impl fmt::Debug for Parts {
 
 /// All routes of a node, complete with fallbacks and CORS.
 pub fn router(parts: Parts, proxies: Proxies) -> Router {
-    finish(routes(parts), proxies)
+    finish(routes(parts), proxies, short_pages)
 }
 
 /// The routes of a node alone, to be merged with others and then given to [`finish`].
@@ -93,11 +93,20 @@ pub fn routes(parts: Parts) -> Router {
         .with_state(Arc::new(parts))
 }
 
-/// Adds what holds for every route: JSON for unknown paths and methods, CORS where the contract wants it, and who the
-/// client is behind `proxies`.
-pub fn finish<S: Clone + Send + Sync + 'static>(router: Router<S>, proxies: Proxies) -> Router<S> {
-    let router = router.fallback(unknown_path).method_not_allowed_fallback(wrong_method);
+/// Adds what holds for every route: JSON for unknown paths and methods, what `people` makes of it in a browser, CORS where
+/// the contract wants it, and who the client is behind `proxies`.
+pub fn finish<S: Clone + Send + Sync + 'static>(
+    router: Router<S>,
+    proxies: Proxies,
+    people: impl FnOnce(Router<S>) -> Router<S>,
+) -> Router<S> {
+    let router = people(router.fallback(unknown_path).method_not_allowed_fallback(wrong_method));
     router.layer(middleware::from_fn(cors::allow)).layer(middleware::from_fn_with_state(proxies, client::note))
+}
+
+/// What a node alone shows people: a sentence where programs get JSON.
+pub fn short_pages<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
+    router.layer(middleware::from_fn(lost::for_people))
 }
 
 async fn unknown_path(request: Request) -> Response {

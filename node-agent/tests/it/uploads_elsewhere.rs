@@ -109,6 +109,31 @@ async fn a_directory_name_is_no_route_and_the_answer_says_the_right_one() {
 }
 
 #[tokio::test]
+async fn a_person_gets_a_page_where_a_program_gets_json() {
+    // In a browser: a picture that is not there, a path that is none, a wrong method; addresses for programs stay JSON.
+    let node = Node::start().await;
+    for (method, path, status, kind) in [
+        ("GET", "/uploads/original/2026/a.jpg", 404, "text/html"),
+        ("GET", "/uploads/%3Cb%3E", 404, "text/html"),
+        ("GET", "/nothing", 404, "text/html"),
+        ("DELETE", "/uploads/original/a.jpg", 405, "text/html"),
+        ("GET", "/api/v1/upload", 405, "application/json"),
+        ("GET", "/api/nothing", 404, "application/json"),
+    ] {
+        let request = node.client.request(method.parse().unwrap(), node.url(path));
+        let response = request.header("accept", "text/html,*/*;q=0.8").send().await.unwrap();
+        let got = response.headers()["content-type"].to_str().unwrap().to_owned();
+        assert_eq!((response.status().as_u16(), got.starts_with(kind)), (status, true), "{method} {path}: {got}");
+        let text = response.text().await.unwrap();
+        assert!(!text.contains("<b>"), "{text}");
+        if kind == "text/html" {
+            assert!(text.contains(&format!("<h1>{status}</h1>")) && text.contains("lang=\"de\""), "{text}");
+        }
+    }
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn every_unknown_path_and_method_is_answered_in_json() {
     let node = Node::start().await;
     for (method, path, status, error) in [

@@ -100,6 +100,11 @@ pub fn router(parts: Parts) -> Router {
     NOT_BUILT.into_iter().fold(api.merge(pages), not_built)
 }
 
+/// The layer around all routes, the node's as well: a person gets a page where a program gets JSON.
+pub fn for_people(routes: Router) -> Router {
+    pixelfox_admin_web::for_people(routes).layer(middleware::map_request(say_who))
+}
+
 /// Tells the pages whose request it is: the client's, where a trusted proxy says so.
 async fn say_who(mut request: Request) -> Request {
     if let Some(Client { address, secure }) = request.extensions().get::<Client>().copied() {

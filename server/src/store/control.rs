@@ -16,7 +16,9 @@ use super::{
     undo,
     which::{Batch, NAMED_UNKNOWN, meant, more_after, require_known},
 };
-use crate::catalog::{ChangeAsk, ChangeProgress, Changed, JobChange, JobState, SettledJob, UnixMillis, WhichJobs};
+use crate::catalog::{
+    ChangeAsk, ChangeProgress, Changed, JobChange, JobFilter, JobState, Level, SettledJob, UnixMillis, WhichJobs,
+};
 
 impl Store {
     /// The next step of a change: `from` is where the last one ended. Ask until it is over. A request id that was used
@@ -48,7 +50,7 @@ async fn step(
             return Ok(Changed { progress: earlier, ..Changed::default() });
         }
         require_known(conn, &ask.which).await?;
-        outbox::audit(conn, now, ask.change.as_str(), "jobs", &format!("{:?}", Detail(&ask.which))).await?;
+        outbox::audit(conn, now, ask.change.as_str(), "jobs", &Detail(&ask.which).to_string()).await?;
     }
     let mut changed = Changed { progress: from, ..Changed::default() };
     let batch = match from.family {
@@ -84,13 +86,28 @@ async fn step(
 /// What the audit keeps of which jobs were meant.
 struct Detail<'a>(&'a WhichJobs);
 
-impl std::fmt::Debug for Detail<'_> {
+impl std::fmt::Display for Detail<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.0 {
             WhichJobs::Ids(ids) if ids.len() > NAMED_UNKNOWN => {
                 write!(f, "{} jobs from {} to {}", ids.len(), ids[0], ids[ids.len() - 1])
             }
-            which => write!(f, "{which:?}"),
+            WhichJobs::Ids(ids) => {
+                let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+                write!(f, "jobs {}", ids.join(", "))
+            }
+            WhichJobs::Filter(JobFilter { state, kind, node, parent, image, pool, level }) => {
+                let parts = [
+                    state.map(|it| format!("state={}", it.as_str())),
+                    kind.map(|it| format!("kind={}", it.as_str())),
+                    node.as_ref().map(|it| format!("node={it}")),
+                    parent.map(|it| format!("parent={it}")),
+                    image.map(|it| format!("image={it}")),
+                    pool.map(|it| format!("pool={it}")),
+                    (*level == Level::Top).then(|| "top_level".to_owned()),
+                ];
+                write!(f, "every job that fits: {}", parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
+            }
         }
     }
 }

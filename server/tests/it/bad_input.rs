@@ -1,6 +1,8 @@
 //! What nobody can mean, asked over the wire: one error each that names the field and what is wrong, and nothing is half
 //! done.
 
+use std::path::Path;
+
 use pixelfox_proto::v1;
 use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 use tonic::{Code, Status};
@@ -24,7 +26,7 @@ macro_rules! refused {
 }
 
 /// Everything that a person can change.
-const TABLES: [&str; 13] = [
+const TABLES: [&str; 15] = [
     "images",
     "files",
     "replicas",
@@ -38,11 +40,18 @@ const TABLES: [&str; 13] = [
     "deleted_images",
     "retired_pools",
     "nodes_with_pools",
+    "api_keys",
+    "accounts",
 ];
 
 /// Each row of these tables, with every value.
 async fn books(office: &Office) -> Vec<String> {
-    let url = format!("sqlite://{}", office.dir.path().join("pixelfox.db").display());
+    books_in(office.dir.path()).await
+}
+
+/// Those of a server with its database in this folder.
+pub(crate) async fn books_in(folder: &Path) -> Vec<String> {
+    let url = format!("sqlite://{}", folder.join("pixelfox.db").display());
     let mut conn = SqliteConnection::connect(&url).await.unwrap();
     let mut rows = Vec::new();
     for table in TABLES {

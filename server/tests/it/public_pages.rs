@@ -128,10 +128,53 @@ async fn a_refused_form_comes_back_with_the_reason() {
         let page = answer.text().await.unwrap();
         assert!(page.contains(said) && page.contains("action=\"/upload\""), "{page}");
     }
+    set(&cluster, Settings { upload_max_bytes: Some(100), ..Settings::default() }).await;
+    let answer = send(file(png(2, 5000))).await.unwrap();
+    assert_eq!(answer.status().as_u16(), 413);
+    assert!(answer.text().await.unwrap().contains("Das Bild ist zu groß: erlaubt sind 100\u{a0}B"));
     set(&cluster, Settings { upload_rate_limit_per_ip: Some(1), ..Settings::default() }).await;
     let answer = send(file(png(1, 10))).await.unwrap();
     assert_eq!(answer.status().as_u16(), 429);
     assert!(answer.text().await.unwrap().contains("Zu viele Bilder in kurzer Zeit."));
+    cluster.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_strays_gets_a_page_with_the_way_home_and_a_program_gets_json() {
+    // In a browser: no such page, no such picture, an address that takes forms alone. The switch of language works there.
+    let cluster = TestCluster::start().await;
+    let german = [("accept-language", "de")];
+    for (path, status, said) in [
+        ("/nothing", 404, "Diese Seite gibt es nicht"),
+        ("/%3Cscript%3Eevil()", 404, "Diese Seite gibt es nicht"),
+        ("/uploads", 404, "Hier ist kein Bild (mehr)"),
+        ("/uploads/original/2026/01/01/a.png", 404, "Hier ist kein Bild (mehr)"),
+        ("/upload", 405, "So geht es hier nicht"),
+    ] {
+        let (head, text) = page(&cluster, path, &german).await;
+        assert_eq!(
+            (head.status().as_u16(), &head.headers()["content-type"].as_bytes()[..9]),
+            (status, &b"text/html"[..])
+        );
+        for part in ["<html lang=\"de\">", said, "<a class=\"button\" href=\"/\">Startseite</a>"] {
+            assert!(text.contains(part), "{path}: no {part} in {text}");
+        }
+        assert!(
+            !text.contains("<script>evil") && head.headers().contains_key("content-security-policy"),
+            "{path}: {text}"
+        );
+        let json = http_client().get(format!("http://{}{path}", cluster.app())).send().await.unwrap();
+        assert_eq!(
+            (json.status().as_u16(), &json.headers()["content-type"]),
+            (status, &"application/json".parse().unwrap())
+        );
+    }
+    for path in ["/api/nothing", "/api/v1/images/x", "/metrics"] {
+        let (head, _) = page(&cluster, path, &german).await;
+        assert_eq!(head.headers()["content-type"], "application/json", "{path}");
+    }
+    let (switched, _) = page(&cluster, "/nothing?lang=en", &german).await;
+    assert_eq!((switched.status().as_u16(), &switched.headers()["location"]), (303, &"/nothing".parse().unwrap()));
     cluster.shutdown().await;
 }
 

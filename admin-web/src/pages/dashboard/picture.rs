@@ -94,12 +94,17 @@ pub(super) fn picture(
 ) -> Picture {
     let columns = columns.min(nodes.len()).max(1);
     let mut cards = Vec::new();
-    let (headroom, beside) = if columns == 1 { (ROW_GAP, BESIDE) } else { (HEADROOM, 0) };
-    let beside = if flows.is_empty() { 0 } else { beside };
+    // Room for the ways only where there are some.
+    let (headroom, beside) = match columns {
+        _ if flows.is_empty() => (ROW_GAP, 0),
+        1 => (ROW_GAP, BESIDE),
+        _ => (HEADROOM, 0),
+    };
     let mut top = 0;
     for row in nodes.chunks(columns) {
         let mut x = 0;
         let mut tallest = 0;
+        let headroom = if top == 0 && flows.is_empty() { 2 } else { headroom };
         for node in row {
             let card = card(node, pools, (x, top + headroom), words, show);
             tallest = tallest.max(card.height);

@@ -11,7 +11,7 @@ use tonic::Code;
 
 use crate::{
     show::Exact,
-    trouble::Trouble,
+    trouble::{Trouble, sentence},
     view::View,
     visit::{Fields, Note, Outcome, Visit},
     words::{Settings, fill},
@@ -124,7 +124,7 @@ pub(super) async fn revoke(visit: Visit, Path(id): Path<String>) -> Result<Respo
             Ok(visit.back(HERE, &Note::new("keys", Outcome::Done, text)))
         }
         Err(status) if status.code() == Code::NotFound => Ok(gone(&visit)),
-        Err(status) => Ok(visit.back(HERE, &Note::new("keys", Outcome::Refused, status.message()))),
+        Err(status) => Ok(visit.back(HERE, &Note::new("keys", Outcome::Refused, sentence(&status)))),
     }
 }
 

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     checks::ApiCheck,
-    trouble::Trouble,
+    trouble::{Trouble, sentence},
     view::View,
     visit::{Note, Outcome, Visit},
     words::fill,
@@ -43,7 +43,7 @@ fn back(visit: &Visit, pool: u64, outcome: Outcome, text: impl Into<String>) -> 
 }
 
 fn no(visit: &Visit, pool: u64, status: &Status) -> Response {
-    back(visit, pool, Outcome::Refused, status.message())
+    back(visit, pool, Outcome::Refused, sentence(status))
 }
 
 pub(super) async fn check(visit: Visit, path: Path<String>) -> Result<Response, Trouble> {

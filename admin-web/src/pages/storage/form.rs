@@ -8,16 +8,16 @@ use axum::{
 };
 use http::StatusCode;
 use pixelfox_proto::v1;
-use tonic::Code;
+use tonic::{Code, Status};
 
 use super::{
     actions::{UPLOAD_API_URL, note_way},
     id,
     refused::{Found, Weight, found, of_wire},
-    size,
+    typed::{fields_of, read},
 };
 use crate::{
-    trouble::Trouble,
+    trouble::{Trouble, sentence},
     view::View,
     visit::{Fields, Note, Outcome, Visit},
     words::{Storage, fill},
@@ -134,7 +134,10 @@ async fn submit(visit: Visit, id: u64, fields: Fields) -> Result<Response, Troub
         visit.admin().create_pool(v1::CreatePoolRequest { pool: Some(pool), save_anyway }).await
     } else {
         let expected_revision = fields.text("revision").parse().unwrap_or(0);
-        let request = v1::UpdatePoolRequest { pool: Some(pool), expected_revision, save_anyway, update_mask: None };
+        // Every field is named, so that one that was emptied is meant to be empty.
+        let paths = FIELDS.iter().chain(&["legacy_pool_id"]).map(ToString::to_string).collect();
+        let update_mask = Some(prost_types::FieldMask { paths });
+        let request = v1::UpdatePoolRequest { pool: Some(pool), expected_revision, save_anyway, update_mask };
         visit.admin().update_pool(request).await
     };
     match saved {
@@ -144,7 +147,7 @@ async fn submit(visit: Visit, id: u64, fields: Fields) -> Result<Response, Troub
             let key = format!("pool-{}", pool.id);
             Ok(visit.back(&format!("/admin/storage#{key}"), &Note::new(&key, Outcome::Done, text)))
         }
-        Err(status) if matches!(status.code(), Code::NotFound) && id != 0 => Err(status.into()),
+        Err(status) if status.code() == Code::NotFound && id != 0 => gone(&visit, fields, &status).await,
         Err(status) => {
             let code = Trouble::from(status.clone()).status;
             refuse(&visit, id, fields, found(&status), code).await
@@ -163,13 +166,20 @@ async fn look(visit: &Visit, id: u64, fields: Fields, pool: v1::Pool) -> Result<
             }
             (StatusCode::OK, found.into_iter().map(of_wire).collect())
         }
-        Err(status) if matches!(status.code(), Code::NotFound) && id != 0 => return Err(status.into()),
+        Err(status) if status.code() == Code::NotFound && id != 0 => return gone(visit, fields, &status).await,
         Err(status) => (Trouble::from(status.clone()).status, found(&status)),
     };
     let revision = fields.text("revision").parse().unwrap_or(0);
     let title = title(visit, id, fields.text("name"));
     let form = Form { id, revision, title, fields, found, now: None, only_looked: true };
     Ok((code, Html(form.render(visit).await?)).into_response())
+}
+
+/// The pool was deleted meanwhile: what was typed stands in the form of a new one.
+async fn gone(visit: &Visit, fields: Fields, status: &Status) -> Result<Response, Trouble> {
+    let text = fill(visit.view.w.storage.gone_meanwhile, &[("why", &sentence(status))]);
+    let found = vec![Found { field: String::new(), text, weight: Weight::Error }];
+    refuse(visit, 0, fields, found, StatusCode::NOT_FOUND).await
 }
 
 /// The form once more, with what was typed.
@@ -180,7 +190,16 @@ async fn refuse(
     found: Vec<Found>,
     status: StatusCode,
 ) -> Result<Response, Trouble> {
-    let now = if id == 0 { None } else { Some(visit.admin().get_pool(v1::GetPoolRequest { id }).await?.into_inner()) };
+    let now = match id {
+        0 => None,
+        id => match visit.admin().get_pool(v1::GetPoolRequest { id }).await {
+            Ok(pool) => Some(pool.into_inner()),
+            Err(status) if status.code() == Code::NotFound => {
+                return Box::pin(gone(visit, fields, &status)).await;
+            }
+            Err(status) => return Err(status.into()),
+        },
+    };
     let revision = fields.text("revision").parse().unwrap_or(0);
     let changed = now.filter(|now| now.revision != revision && revision != 0);
     let mut form = Form {
@@ -327,63 +346,4 @@ impl Form {
         let found = self.found.iter().filter(|found| found.field == name).cloned().collect();
         Field { name, label, help, value, input, found, saved_now }
     }
-}
-
-/// A pool as its form is filled in.
-fn fields_of(pool: &v1::Pool) -> Fields {
-    let tick = |ticked: bool| if ticked { "1" } else { "" };
-    let pairs = [
-        ("name", pool.name.clone()),
-        ("description", pool.description.clone()),
-        ("node_id", pool.node_id.clone()),
-        ("base_path", pool.base_path.clone()),
-        ("storage_type", pool.storage_type.clone()),
-        ("upload_api_url", pool.upload_api_url.clone()),
-        ("public_base_url", pool.public_base_url.clone()),
-        ("storage_tier", pool.storage_tier.clone()),
-        ("priority", pool.priority.to_string()),
-        ("max_size", size::typed(pool.max_size)),
-        ("is_active", tick(pool.is_active).to_owned()),
-        ("is_default", tick(pool.is_default).to_owned()),
-        ("legacy_node", tick(pool.legacy_node).to_owned()),
-        ("legacy_pool_id", pool.legacy_pool_id.to_string()),
-    ];
-    Fields(pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
-}
-
-/// The pool that was typed, or what is no number.
-fn read(w: &Storage, id: u64, fields: &Fields) -> Result<v1::Pool, Vec<Found>> {
-    let mut found = Vec::new();
-    let mut wrong = |field: &str, text: &str| {
-        found.push(Found { field: field.into(), text: text.into(), weight: Weight::Error });
-    };
-    let max_size = size::bytes(fields.text("max_size"));
-    if max_size.is_none() {
-        wrong("max_size", w.bad_size);
-    }
-    let priority = fields.text("priority");
-    let priority: Option<i32> = if priority.is_empty() { Some(0) } else { priority.parse().ok() };
-    if priority.is_none() {
-        wrong("priority", w.bad_number);
-    }
-    let text = |name: &str| fields.text(name).to_owned();
-    let pool = v1::Pool {
-        id,
-        name: text("name"),
-        node_id: text("node_id"),
-        base_path: text("base_path"),
-        upload_api_url: text("upload_api_url"),
-        public_base_url: text("public_base_url"),
-        max_size: max_size.unwrap_or(0),
-        is_active: fields.has("is_active"),
-        is_default: fields.has("is_default"),
-        priority: priority.unwrap_or(0),
-        storage_type: text("storage_type"),
-        storage_tier: text("storage_tier"),
-        description: text("description"),
-        legacy_pool_id: fields.text("legacy_pool_id").parse().unwrap_or(0),
-        legacy_node: fields.has("legacy_node"),
-        ..v1::Pool::default()
-    };
-    if found.is_empty() { Ok(pool) } else { Err(found) }
 }

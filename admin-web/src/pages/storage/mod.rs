@@ -6,6 +6,7 @@ mod list;
 mod moves;
 mod refused;
 mod size;
+mod typed;
 
 use axum::{
     Router,

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     form::{Choice, choices},
     live, query,
-    trouble::Trouble,
+    trouble::{Trouble, sentence},
     view::View,
     visit::{Fields, Note, Outcome, Visit},
     words::fill,
@@ -102,7 +102,7 @@ pub(super) async fn start(visit: Visit, path: Path<String>, fields: Fields) -> R
     match visit.admin().move_pool(ask).await {
         Err(status) => {
             let code = Trouble::from(status.clone()).status;
-            Ok((code, Html(page(&visit, id, &fields, status.message().to_owned()).await?)).into_response())
+            Ok((code, Html(page(&visit, id, &fields, sentence(&status)).await?)).into_response())
         }
         Ok(batch) => {
             let batch = batch.into_inner();
@@ -135,7 +135,11 @@ async fn page(visit: &Visit, id: u64, fields: &Fields, refused: String) -> Resul
     };
     let (pools, jobs) = try_join!(a.list_pools(v1::ListPoolsRequest {}), b.list_jobs(jobs))?;
     let (pools, jobs) = (pools.into_inner().pools, jobs.into_inner().jobs);
-    let pool = pools.iter().find(|pool| pool.id == id).cloned().ok_or_else(Trouble::no_page)?;
+    let Some(pool) = pools.iter().find(|pool| pool.id == id).cloned() else {
+        // Asked for, so that the page says which one is gone.
+        visit.admin().get_pool(v1::GetPoolRequest { id }).await?;
+        return Err(Trouble::no_page());
+    };
     let mut target_wrong = refused;
     if fields.has("target") && asked.target == 0 {
         w.choose_first.clone_into(&mut target_wrong);
@@ -144,7 +148,7 @@ async fn page(visit: &Visit, id: u64, fields: &Fields, refused: String) -> Resul
     if let Some(ask) = asked.request(id, true, String::new()).filter(|_| target_wrong.is_empty()) {
         match visit.admin().move_pool(ask).await {
             Ok(batch) => preview = Some(Preview::of(v, &batch.into_inner())),
-            Err(status) => status.message().clone_into(&mut target_wrong),
+            Err(status) => target_wrong = sentence(&status),
         }
     }
     let shower = Shower { show: v.show, words: &v.w.jobs, pools: &pools };

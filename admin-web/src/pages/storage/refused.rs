@@ -4,6 +4,8 @@ use pixelfox_proto::v1::{self, finding};
 use prost::Message as _;
 use tonic::Status;
 
+use crate::trouble::capital;
+
 /// The end of the `type_url` of the list. Source: proto/pixelfox/v1/admin.proto.
 const FINDINGS: &str = "/pixelfox.v1.PoolFindings";
 
@@ -77,11 +79,6 @@ fn of_sentence(message: &str) -> Found {
         None => (String::new(), capital(message)),
     };
     Found { field, text, weight: Weight::Error }
-}
-
-fn capital(text: &str) -> String {
-    let mut rest = text.chars();
-    rest.next().map(|first| first.to_uppercase().chain(rest).collect()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ pub(crate) fn judge(pool: &Pool, health: &PoolHealth) -> Finding {
     let advice = match health.trouble {
         _ if health.problem.is_none() => None,
         Some(Trouble::NoDirectory) => Some((
-            text!(de "{path} auf Knoten {node} ist nicht da ({said})", en "{said}"),
+            text!(de "{path} auf Knoten {node} ist nicht da", en "{said}"),
             text!(
                 de "Die Platte von {path} auf Knoten {node} einhängen (im Container: steht das Verzeichnis unter seinen Volumes?), \
                  oder den Basis-Pfad des Speicherpools richtigstellen",

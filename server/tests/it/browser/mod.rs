@@ -4,8 +4,10 @@
 mod driver;
 mod keyboard;
 mod looks;
+mod lost;
 mod operator;
 mod pictures;
+mod plain;
 mod pools;
 mod stories;
 mod uploads;

@@ -33,6 +33,21 @@ async fn a_pasted_picture_is_uploaded_under_its_name() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_of_no_images_shows_the_first_one_by_itself() {
+    let cluster = TestCluster::start().await;
+    let browser = Browser::start("de").await;
+    sign_in(&browser, &cluster).await;
+    browser.press("Bilder").await;
+    browser.wait_for("Noch keine Bilder.").await;
+    browser.find("#pulse:not([hidden])").await;
+    uploaded(&cluster, 1, 1).await;
+    browser.wait_for("picture.png").await;
+    assert!(!browser.text().await.contains("Noch keine Bilder."));
+    browser.close().await;
+    cluster.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_move_that_was_paused_on_its_page_stays_so_until_it_is_resumed_there() {
     // Its target is away, so that it can't end by itself; paused, it does not go on when the target is back.
     let mut cluster = TestCluster::start().await;
