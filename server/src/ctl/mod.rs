@@ -47,7 +47,7 @@ Exit codes:
   1  failed: a finding FAILED, a followed job did not end well, the server failed, the question was answered with no
   2  usage: the command can't be understood, or needs --yes where nobody can be asked
   3  refused: the server said no (no right token, no such pool, not in this state), and nothing was done
-  4  unreachable: nobody answered, or the connection broke
+  4  unreachable: nobody answered, the connection broke, or the server can't now; later it may
   130  stopped with Ctrl-C while a job was followed: the job goes on
 
 Environment:

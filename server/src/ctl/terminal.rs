@@ -129,11 +129,11 @@ pub(super) fn confirm(consent: Consent, question: &str) -> Result<(), Trouble> {
 pub(super) fn secret(what: &str) -> Result<String, Trouble> {
     let stdin = std::io::stdin();
     let secret = if stdin.is_terminal() {
-        eprint!("{what}: ");
         let before = termios::tcgetattr(&stdin).map_err(std::io::Error::from)?;
         let mut silent = before.clone();
         silent.local_modes.remove(termios::LocalModes::ECHO);
         termios::tcsetattr(&stdin, termios::OptionalActions::Now, &silent).map_err(std::io::Error::from)?;
+        eprint!("{what}: "); // only now: what is typed before would be shown
         let typed = input_line();
         termios::tcsetattr(&stdin, termios::OptionalActions::Now, &before).map_err(std::io::Error::from)?;
         eprintln!();
