@@ -365,8 +365,12 @@ async fn no_address_of_a_page_does_harm() {
             }
         }
     }
-    for (why, value) in values().into_iter().filter(|(why, _)| *why != "empty") {
-        let id: String = url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
+    let mut ids: Vec<(&str, String)> = values().into_iter().filter(|(why, _)| *why != "empty").collect();
+    for (_, value) in &mut ids {
+        *value = url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
+    }
+    ids.push(("no text", "%ff".into()));
+    for (why, id) in ids {
         for path in
             ["storage/{}", "storage/{}/move", "storage/{}/delete", "images/{}", "queues/{}", "settings/keys/{}/revoke"]
         {
