@@ -297,7 +297,12 @@ fn changes(v: &View, was: &str, became: &str) -> Vec<Change> {
             Change { was, became: Some(shown(&name, value)), field: field(v, &name).into_owned() }
         })
         .collect();
-    all.retain(|change| change.was != change.became);
+    // Of what is new only what is there: empty, off and 0 is how everything begins.
+    let begins = [w.empty_value, w.no, "-", "0", "0\u{a0}B"];
+    all.retain(|change| match (&change.was, &change.became) {
+        (None, Some(became)) => !begins.contains(&became.as_str()),
+        (was, became) => was != became,
+    });
     all.extend(was.into_iter().map(|(name, value)| Change {
         was: Some(shown(&name, value)),
         became: None,
@@ -327,7 +332,7 @@ mod tests {
         let both = changes(
             &v,
             r#"{"a":1,"gone":"x","same":3,"max_size":1000000}"#,
-            r#"{"a":2,"new":true,"same":3,"max_size":2000000}"#,
+            r#"{"a":2,"new":true,"same":3,"max_size":2000000,"is_default":false,"priority":0,"description":""}"#,
         );
         let want = [
             change("a", Some("1"), Some("2")),
