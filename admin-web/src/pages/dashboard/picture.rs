@@ -19,6 +19,8 @@ const GAP: u32 = 30;
 const HEADROOM: u32 = 58;
 /// Where the cards stand below each other, the curves go beside them.
 const ROW_GAP: u32 = 16;
+/// Above the first row where no way runs: a wide picture begins beside its title. Source: app.css, `.cluster`.
+const BELOW_TITLE: u32 = 46;
 const BESIDE: u32 = 84;
 const HEADER: u32 = 46;
 const POOL: u32 = 44;
@@ -104,7 +106,11 @@ pub(super) fn picture(
     for row in nodes.chunks(columns) {
         let mut x = 0;
         let mut tallest = 0;
-        let headroom = if top == 0 && flows.is_empty() { 2 } else { headroom };
+        let headroom = match top {
+            0 if flows.is_empty() && columns == 1 => 2,
+            0 if flows.is_empty() => BELOW_TITLE,
+            _ => headroom,
+        };
         for node in row {
             let card = card(node, pools, (x, top + headroom), words, show);
             tallest = tallest.max(card.height);
