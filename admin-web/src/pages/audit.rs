@@ -336,7 +336,7 @@ mod tests {
         );
         let want = [
             change("a", Some("1"), Some("2")),
-            change("Maximale Größe", Some("1\u{a0}MB"), Some("2\u{a0}MB")),
+            change("Maximale Größe", Some("1,00\u{a0}MB"), Some("2,00\u{a0}MB")),
             change("new", None, Some("ja")),
             change("gone", Some("x"), None),
         ];
