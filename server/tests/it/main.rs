@@ -17,6 +17,8 @@ mod control_cluster;
 mod crash;
 mod ctl;
 mod ctl_page;
+mod ctl_restart;
+mod ctl_terminal;
 mod diagnose;
 mod diagnose_fakes;
 mod diagnose_staged;
