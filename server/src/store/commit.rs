@@ -6,17 +6,19 @@ use std::{
 };
 
 use pixelfox_proto::{Generation, NodeId, StoredPath};
+use serde::Deserialize;
 use sqlx::FromRow;
 
 use super::{
     Store, StoreError, Topic, Trouble, checks,
     dialect::{checked, int, job_id, json, pool_id, some_job, uint},
-    endings, outbox,
+    endings,
+    gather::Gathered,
+    outbox,
     rows::{self, MoveFileRow, bucket, state},
     servers,
     statement::{self, Conn, Flag, Together},
     tally::Tally,
-    uploads::enter,
 };
 use crate::catalog::{
     Bucket, Committed, FileDone, FileOutcome, MoveDone, MovedJob, ReplicaState, SettledJob, TrashOrder, TrashOrigin,
@@ -45,7 +47,7 @@ impl Store {
 }
 
 /// A job that the given lease and session still hold.
-#[derive(FromRow)]
+#[derive(Deserialize, FromRow)]
 pub(super) struct HeldRow {
     pub(super) id: i64,
     pub(super) parent_id: Option<i64>,
@@ -58,11 +60,19 @@ pub(super) struct HeldRow {
     pub(super) undo: Flag,
     pub(super) source_name: String,
     pub(super) target_name: String,
+    /// How many images have entered the target by now.
+    pub(super) entered: i64,
+}
+
+impl Gathered for HeldRow {
+    const COLUMNS: &'static str =
+        "id, parent_id, image_id, image_uuid, node_id, source_pool_id, target_pool_id, epoch, undo,
+        source_name, target_name, entered";
 }
 
 pub(super) const HELD: &str = "
 SELECT j.id, j.parent_id, j.image_id, j.image_uuid, j.node_id, j.source_pool_id, j.target_pool_id, j.epoch, j.undo,
-    s.name AS source_name, t.name AS target_name
+    s.name AS source_name, t.name AS target_name, t.entered
 FROM json_each($1) AS a
     CROSS JOIN jobs j ON j.id = CAST(a.value ->> 0 AS BIGINT)
     JOIN pools s ON s.id = j.source_pool_id
@@ -71,7 +81,7 @@ WHERE j.state = 'processing' AND j.committed = 0 AND j.lease = CAST(a.value ->> 
 
 /// Those of (job, lease, session) that hold their job.
 pub(super) async fn held(conn: &mut Conn, words: &[(u64, u64, u64)]) -> Result<HashMap<i64, HeldRow>, Trouble> {
-    let rows: Vec<HeldRow> = statement::query_as(HELD).bind(json(&words)).fetch_all(conn).await?;
+    let rows: Vec<HeldRow> = statement::query_as(HELD).bind(json(&words)).gather(conn).await?;
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }
 
@@ -157,15 +167,15 @@ struct Changes {
     gone: Vec<(i64, i64)>,
     /// file, source pool, target pool, generation in the target's trash
     missing: Vec<(i64, i64, i64, Option<i64>)>,
-    /// target pool → images
-    entering: BTreeMap<i64, Vec<i64>>,
+    /// target pool → its last entry
+    entered: BTreeMap<i64, i64>,
+    /// image, target pool, entry, job
+    places: Vec<(i64, i64, i64, i64)>,
     /// job, bytes, files missing
     jobs: Vec<(i64, i64, i64)>,
     /// parent → bytes, files missing
     parents: BTreeMap<i64, (i64, i64)>,
     images: Vec<String>,
-    /// image, job
-    movers: Vec<(i64, i64)>,
 }
 
 impl Changes {
@@ -192,7 +202,9 @@ impl Changes {
         }
         self.tally.images(source, -1);
         self.tally.images(target, 1);
-        self.entering.entry(target).or_default().push(job.image_id);
+        let entry = self.entered.entry(target).or_insert(job.entered);
+        *entry += 1;
+        self.places.push((job.image_id, target, *entry, job.id));
         let bytes: i64 = sorted.landed.iter().map(|file| file.size).sum();
         let missing = i64::try_from(sorted.missing.len()).unwrap_or(i64::MAX);
         self.jobs.push((job.id, bytes, missing));
@@ -201,7 +213,6 @@ impl Changes {
             *sums = (sums.0 + bytes, sums.1 + missing);
         }
         self.images.push(job.image_uuid.clone());
-        self.movers.push((job.image_id, job.id));
         let path = |file: &&MoveFileRow| checked::<StoredPath, _>(file.stored_path.parse(), "files.stored_path");
         Ok(MovedJob {
             job: job_id(job.id)?,
@@ -233,14 +244,9 @@ impl Changes {
             together.add(batch(LOST, missing.clone())).add(batch(BACK_IN_TRASH, missing.clone()));
             together.add(batch(DROPPED, missing));
         }
-        let mut places = Vec::new();
-        let movers: HashMap<i64, i64> = self.movers.into_iter().collect();
-        for (pool, images) in self.entering {
-            let count = i64::try_from(images.len()).unwrap_or(i64::MAX);
-            let first = enter(conn, pool, count).await? - count + 1;
-            places.extend((first..).zip(images).map(|(entry, image)| (image, pool, entry, movers.get(&image))));
-        }
-        together.add(batch(PLACED, json(&places))).add(batch(COMMITTED, json(&self.jobs)));
+        let entered: Vec<_> = self.entered.into_iter().collect();
+        together.add(batch(ENTERED, json(&entered)));
+        together.add(batch(PLACED, json(&self.places))).add(batch(COMMITTED, json(&self.jobs)));
         let parents: Vec<_> = self.parents.iter().map(|(parent, (bytes, missing))| (parent, bytes, missing)).collect();
         if !parents.is_empty() {
             together.add(batch(PROGRESS, json(&parents)));
@@ -275,6 +281,9 @@ FROM json_each($1) AS a WHERE replicas.file_id = CAST(a.value ->> 0 AS BIGINT) A
 pub(super) const DROPPED: &str = "
 DELETE FROM replicas WHERE state = 'writing' AND $2 = $2
     AND (file_id, pool_id) IN (SELECT CAST(value ->> 0 AS BIGINT), CAST(value ->> 2 AS BIGINT) FROM json_each($1))";
+pub(super) const ENTERED: &str = "
+UPDATE pools SET entered = CAST(a.value ->> 1 AS BIGINT)
+FROM json_each($1) AS a WHERE pools.id = CAST(a.value ->> 0 AS BIGINT) AND $2 = $2";
 pub(super) const PLACED: &str = "
 UPDATE images SET pool_id = CAST(a.value ->> 1 AS BIGINT), entry = CAST(a.value ->> 2 AS BIGINT),
     moved_by = CAST(a.value ->> 3 AS BIGINT)

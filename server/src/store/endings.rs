@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
 use sqlx::FromRow;
 
 use super::{
     Trouble,
     dialect::{checked, job_id, json, some_job, word},
+    gather::Gathered,
     outbox,
     statement::{self, Conn, Statement, Together},
     tally::Tally,
@@ -23,7 +25,7 @@ pub(super) struct Ending {
     pub(super) missing: i64,
 }
 
-#[derive(FromRow)]
+#[derive(Deserialize, FromRow)]
 struct EndedRow {
     id: i64,
     parent_id: Option<i64>,
@@ -31,6 +33,10 @@ struct EndedRow {
     image_uuid: Option<String>,
     state: String,
     last_error: String,
+}
+
+impl Gathered for EndedRow {
+    const COLUMNS: &'static str = "id, parent_id, image_id, image_uuid, state, last_error";
 }
 
 pub(super) const END: &str = "
@@ -79,12 +85,14 @@ pub(super) async fn end_jobs(
     let row = |e: &Ending| (e.job, e.state.as_str(), e.cause.clone(), e.missing);
     let rows: Vec<_> = endings.iter().map(row).collect();
     let ended: Vec<EndedRow> = statement::query_as(END).bind(json(&rows)).bind(now.0).fetch_all(&mut *conn).await?;
-    count(conn, ended, &missing, now).await
+    count(conn, Together::default(), ended, &missing, now).await
 }
 
-/// These have just ended: their images are free, their parents count them, and who watches hears of it.
+/// These end, by what is still to be written: their images are free, their parents count them, and who watches hears of
+/// it.
 async fn count(
     conn: &mut Conn,
+    mut together: Together,
     ended: Vec<EndedRow>,
     missing: &BTreeMap<i64, i64>,
     now: UnixMillis,
@@ -107,7 +115,6 @@ async fn count(
     let count = |(parent, c): (&i64, &Count)| (*parent, c.done, c.failed, c.missing, c.cancelled);
     let counts: Vec<_> = parents.iter().map(count).collect();
     let jobs: Vec<i64> = ended.iter().map(|row| row.id).collect();
-    let mut together = Together::default();
     together.add(statement::query(UNLOCK).bind(json(&locks))).add(outbox::news_of_jobs(now, &jobs));
     if !counts.is_empty() {
         together.add(statement::query(COUNT).bind(json(&counts)));
@@ -158,11 +165,14 @@ impl TryFrom<EndedRow> for SettledJob {
     }
 }
 
+pub(super) const SETTLED: &str = "
+SELECT j.id, j.parent_id, j.image_id, j.image_uuid, 'completed' AS state, (e.value ->> 1) AS last_error
+FROM json_each($1) AS e CROSS JOIN jobs j ON j.id = CAST(e.value ->> 0 AS BIGINT)
+WHERE j.state = 'processing' AND j.committed = 1
+    AND NOT EXISTS (SELECT 1 FROM replicas r WHERE r.job_id = j.id AND r.state = 'condemned')";
 pub(super) const END_SETTLED: &str = "
 UPDATE jobs SET state = 'completed', last_error = e.value ->> 1, finished = $2, epoch = 0, target_epoch = 0, not_before = 0
-FROM json_each($1) AS e WHERE jobs.id = CAST(e.value ->> 0 AS BIGINT) AND jobs.state = 'processing' AND jobs.committed = 1
-    AND NOT EXISTS (SELECT 1 FROM replicas r WHERE r.job_id = jobs.id AND r.state = 'condemned')
-RETURNING jobs.id, jobs.parent_id, jobs.image_id, jobs.image_uuid, jobs.state, jobs.last_error";
+FROM json_each($1) AS e WHERE jobs.id = CAST(e.value ->> 0 AS BIGINT)";
 
 /// Ends those of these committed jobs that have no old copy left to be put into the trash, after what is still to be
 /// written.
@@ -178,9 +188,11 @@ pub(super) async fn end_settled(
         return Ok(Vec::new());
     }
     let rows: Vec<_> = jobs.iter().map(|job| (job, causes.get(job).map_or("", String::as_str))).collect();
-    let end = statement::query_as(END_SETTLED).bind(json(&rows)).bind(now.0);
-    let ended: Vec<EndedRow> = before.and_fetch(end, conn).await?;
-    count(conn, ended, &BTreeMap::new(), now).await
+    let ended: Vec<EndedRow> = before.and_gather(statement::query_as(SETTLED).bind(json(&rows)), conn).await?;
+    let rows: Vec<_> = ended.iter().map(|row| (row.id, &row.last_error)).collect();
+    let mut together = Together::default();
+    together.add(statement::query(END_SETTLED).bind(json(&rows)).bind(now.0));
+    count(conn, together, ended, &BTreeMap::new(), now).await
 }
 
 pub(super) const WRITING: &str = "

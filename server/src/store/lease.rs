@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use pixelfox_proto::{FileMeta, Generation, Lease, NodeId};
+use serde::Deserialize;
 use sqlx::FromRow;
 
 use super::{
@@ -10,7 +11,7 @@ use super::{
     dialect::{checked, int, job_id, json, pool_id, sha256, small, some_job, some_pool, uint, word},
     endings::{self, Ending},
     fit::{Fit, fit, in_trash, not_in_trash},
-    nodes::count_up,
+    gather::Gathered,
     outbox,
     rows::{self, MoveFileRow, bucket, state},
     split::{self, Split},
@@ -57,7 +58,7 @@ impl Store {
     }
 }
 
-#[derive(FromRow)]
+#[derive(Deserialize, FromRow)]
 pub(super) struct Candidate {
     pub(super) id: i64,
     parent_id: Option<i64>,
@@ -84,29 +85,32 @@ macro_rules! candidates {
         )
     };
 }
-pub(super) const RETRIES: &str = candidates!("j.not_before > 0 AND j.not_before <= $4");
-pub(super) const FRESH: &str = candidates!("j.not_before = 0 AND $4 = $4");
+/// Those that are tried again and are due, then those that were not tried yet.
+pub(super) const CANDIDATES: &str = concat!(
+    "SELECT * FROM (",
+    candidates!("j.not_before > 0 AND j.not_before <= $4"),
+    ") AS again UNION ALL SELECT * FROM (",
+    candidates!("j.not_before = 0"),
+    ") AS fresh LIMIT $5"
+);
+
+impl Gathered for Candidate {
+    const COLUMNS: &'static str =
+        "id, parent_id, attempt, failures, uuid, share_token, original_name, user_id, created, undo";
+}
 
 pub(super) async fn candidates(
     conn: &mut Conn,
     order: &LeaseOrder,
     now: UnixMillis,
 ) -> Result<Vec<Candidate>, Trouble> {
-    let mut all: Vec<Candidate> = Vec::new();
-    let limit = i64::from(order.jobs);
-    for sql in [RETRIES, FRESH] {
-        let left = limit - i64::try_from(all.len()).unwrap_or(limit);
-        if left > 0 {
-            let query = statement::query_as(sql).bind(order.node.as_str()).bind(int(order.source.get()));
-            let query = query.bind(int(order.target.get())).bind(now.0).bind(left);
-            all.extend(query.fetch_all(&mut *conn).await?);
-        }
-    }
-    Ok(all)
+    let query = statement::query_as(CANDIDATES).bind(order.node.as_str()).bind(int(order.source.get()));
+    let query = query.bind(int(order.target.get())).bind(now.0).bind(i64::from(order.jobs));
+    Ok(query.gather(conn).await?)
 }
 
 async fn lease(conn: &mut Conn, order: &LeaseOrder, now: UnixMillis) -> Result<Leased, Trouble> {
-    let Some(on_target) = room(conn, order).await? else { return Ok(Leased::default()) };
+    let Some((on_target, last)) = room(conn, order).await? else { return Ok(Leased::default()) };
     let candidates = candidates(conn, order, now).await?;
     let ids: Vec<i64> = candidates.iter().map(|job| job.id).collect();
     let files = rows::move_files(conn, &ids).await?;
@@ -135,13 +139,14 @@ async fn lease(conn: &mut Conn, order: &LeaseOrder, now: UnixMillis) -> Result<L
             Fit::Over(ending) => taken.over.push(ending),
         }
     }
-    taken.write(conn, order, now).await
+    taken.write(conn, order, last, now).await
 }
 
 pub(super) const MAY: &str = "
 SELECT t.max_size, t.used_bytes + t.trash_bytes + t.reserved_bytes,
     (SELECT CAST(COALESCE(SUM(p.reserved_bytes), 0) AS BIGINT)
-        FROM json_each($5) AS a CROSS JOIN pools p ON p.id = CAST(a.value AS BIGINT))
+        FROM json_each($5) AS a CROSS JOIN pools p ON p.id = CAST(a.value AS BIGINT)),
+    (SELECT c.value FROM counters c WHERE c.name = 'lease')
 FROM pools t
 WHERE t.id = $1 AND t.is_active = 1
     AND EXISTS (SELECT 1 FROM nodes n WHERE n.node_id = t.node_id AND n.epoch = $2)
@@ -149,16 +154,17 @@ WHERE t.id = $1 AND t.is_active = 1
     AND NOT EXISTS (SELECT 1 FROM settings s WHERE s.name = 'queue_paused' AND s.value <> 0)";
 
 /// Bytes that may go to the target by its own limit and its disk, less what is on its way in there and to the pools that
-/// share its file system. `None`: it is not active, one of the sessions is not its node's last one, or the queue is paused.
-async fn room(conn: &mut Conn, order: &LeaseOrder) -> Result<Option<i64>, Trouble> {
+/// share its file system, and the last lease. `None`: it is not active, one of the sessions is not its node's last one, or the queue is paused.
+async fn room(conn: &mut Conn, order: &LeaseOrder) -> Result<Option<(i64, i64)>, Trouble> {
     let pools: Vec<u64> = order.disk_shared_with.iter().chain([&order.target]).map(|pool| pool.get()).collect();
     let query = statement::query_as(MAY).bind(int(order.target.get())).bind(int(order.target_epoch.0));
     let query = query.bind(order.node.as_str()).bind(int(order.epoch.0)).bind(json(&pools));
-    let Some((limit, taken, reserved)): Option<(i64, i64, i64)> = query.fetch_optional(conn).await? else {
+    let Some((limit, taken, reserved, last)): Option<(i64, i64, i64, i64)> = query.fetch_optional(conn).await? else {
         return Ok(None);
     };
     let on_disk = int(order.disk_free_bytes.saturating_sub(uint(reserved)));
-    Ok(Some(if limit == 0 { on_disk } else { on_disk.min(limit.saturating_sub(taken).max(0)) }))
+    let room = if limit == 0 { on_disk } else { on_disk.min(limit.saturating_sub(taken).max(0)) };
+    Ok(Some((room, last)))
 }
 
 #[derive(Default)]
@@ -171,6 +177,7 @@ struct Taken<'a> {
 }
 
 const PUT_OFF: &str = "UPDATE jobs SET not_before = $2 WHERE id IN (SELECT CAST(value AS BIGINT) FROM json_each($1))";
+pub(super) const LAST_LEASE: &str = "UPDATE counters SET value = $1 WHERE name = 'lease'";
 pub(super) const LEASE: &str = "
 UPDATE jobs SET state = 'processing', attempt = attempt + 1, lease = CAST(a.value ->> 1 AS BIGINT), epoch = $2, target_epoch = $3,
     by_target = $5, leased = $4, started = COALESCE(started, $4), not_before = 0
@@ -185,7 +192,7 @@ ON CONFLICT (file_id, pool_id) DO UPDATE SET generation = excluded.generation, j
     ordered_epoch = 0, not_before = 0, failures = 0";
 
 impl Taken<'_> {
-    async fn write(self, conn: &mut Conn, order: &LeaseOrder, now: UnixMillis) -> Result<Leased, Trouble> {
+    async fn write(self, conn: &mut Conn, order: &LeaseOrder, last: i64, now: UnixMillis) -> Result<Leased, Trouble> {
         let mut leased = Leased { full: self.full, ..Leased::default() };
         put_off(conn, &self.unsettled, now.plus_seconds(UNSETTLED_WAIT_SECONDS)).await?;
         let mut tally = Tally::default();
@@ -195,7 +202,7 @@ impl Taken<'_> {
         leased.settled = endings::end_jobs(conn, self.over, now).await?;
         let mut together = Together::default();
         if !self.jobs.is_empty() {
-            leased.jobs = take(conn, order, self.jobs, &mut tally, &mut together, now).await?;
+            leased.jobs = take(order, self.jobs, last, &mut tally, &mut together, now)?;
         }
         together.add(tally.statement());
         together.execute(conn).await?;
@@ -211,19 +218,17 @@ pub(super) async fn put_off(conn: &mut Conn, jobs: &[i64], until: UnixMillis) ->
     Ok(())
 }
 
-async fn take(
-    conn: &mut Conn,
+fn take(
     order: &LeaseOrder,
     taken: Vec<(Candidate, Vec<&MoveFileRow>)>,
+    last: i64,
     tally: &mut Tally,
     together: &mut Together,
     now: UnixMillis,
 ) -> Result<Vec<LeasedJob>, Trouble> {
     let target = int(order.target.get());
-    let count = i64::try_from(taken.len()).unwrap_or(i64::MAX);
-    let first = count_up(conn, "lease", count).await? - count + 1;
     let (mut jobs, mut leases, mut copies) = (Vec::new(), Vec::new(), Vec::new());
-    for (lease, (job, files)) in (first..).zip(&taken) {
+    for (lease, (job, files)) in (last + 1..).zip(&taken) {
         leases.push((job.id, lease));
         for file in files {
             let before = state(file.target_state.as_deref())?;
@@ -237,7 +242,8 @@ async fn take(
     let lease = statement::query(LEASE).bind(json(&leases)).bind(epochs.0).bind(epochs.1).bind(now.0);
     let lease = lease.bind(i64::from(order.reach == Reach::Target));
     let copies = json(&copies);
-    together.add(lease).add(statement::query(GENERATION).bind(&copies));
+    let last = leases.last().map_or(last, |(_, lease)| *lease);
+    together.add(statement::query(LAST_LEASE).bind(last)).add(lease).add(statement::query(GENERATION).bind(&copies));
     together.add(statement::query(WRITING).bind(copies).bind(target).bind(now.0));
     let ids: Vec<i64> = leases.iter().map(|(job, _)| *job).collect();
     together.add(outbox::news_of_jobs(now, &ids));

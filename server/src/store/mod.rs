@@ -15,6 +15,7 @@ mod deletes;
 mod dialect;
 mod endings;
 mod fit;
+mod gather;
 mod held;
 mod holdings;
 mod image_list;

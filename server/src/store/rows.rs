@@ -1,10 +1,12 @@
 //! Rows as they stand in the database, and their way to domain values.
 
+use serde::Deserialize;
 use sqlx::FromRow;
 
 use super::{
     Trouble,
     dialect::{checked, job_id, pool_id, small, some_job, some_pool, uint, word},
+    gather::{self, Gathered},
     statement::{self, Conn, Flag},
 };
 use crate::catalog::{
@@ -187,7 +189,7 @@ impl TryFrom<JobRow> for Job {
 }
 
 /// A file of a job's image with its copies in the job's two pools.
-#[derive(FromRow)]
+#[derive(Deserialize, FromRow)]
 pub(super) struct MoveFileRow {
     pub(super) job: i64,
     pub(super) file: i64,
@@ -197,6 +199,7 @@ pub(super) struct MoveFileRow {
     pub(super) width: i64,
     pub(super) height: i64,
     pub(super) size: i64,
+    #[serde(deserialize_with = "gather::bytes")]
     pub(super) sha256: Vec<u8>,
     /// The file's highest so far.
     pub(super) generation: i64,
@@ -206,6 +209,12 @@ pub(super) struct MoveFileRow {
     pub(super) target_generation: Option<i64>,
     pub(super) target_trash: Option<i64>,
     pub(super) target_job: Option<i64>,
+}
+
+impl Gathered for MoveFileRow {
+    const COLUMNS: &'static str =
+        "job, file, stored_path, kind, content_type, width, height, size, hex(sha256), generation,
+        source_state, source_generation, target_state, target_generation, target_trash, target_job";
 }
 
 pub(super) const MOVE_FILES: &str = "
@@ -222,7 +231,7 @@ ORDER BY j.id, f.kind <> 'original', f.id";
 
 /// All files of these jobs' images, job by job, originals first.
 pub(super) async fn move_files(conn: &mut Conn, jobs: &[i64]) -> Result<Vec<MoveFileRow>, Trouble> {
-    Ok(statement::query_as(MOVE_FILES).bind(super::dialect::json(&jobs)).fetch_all(conn).await?)
+    Ok(statement::query_as(MOVE_FILES).bind(super::dialect::json(&jobs)).gather(conn).await?)
 }
 
 /// A state in a column; `None` where there is no copy.

@@ -11,8 +11,11 @@ use sqlx::{
     sqlite::{SqliteArguments, SqliteConnection, SqliteRow},
 };
 
-use super::dialect;
 pub(super) use super::value::{Flag, Value};
+use super::{
+    dialect,
+    gather::{self, Gathered},
+};
 use crate::catalog::Actor;
 
 /// A connection to either database, and for whom it works.
@@ -33,7 +36,7 @@ pub(super) enum Link {
     PostgresReader(PoolConnection<Postgres>),
 }
 
-enum Inner<'c> {
+pub(super) enum Inner<'c> {
     Sqlite(&'c mut SqliteConnection),
     Postgres(&'c mut PgConnection),
 }
@@ -55,7 +58,7 @@ impl Conn {
         &self.by
     }
 
-    fn inner(&mut self) -> Inner<'_> {
+    pub(super) fn inner(&mut self) -> Inner<'_> {
         match &mut self.link {
             Link::Sqlite(conn) => Inner::Sqlite(conn),
             Link::SqliteReader(conn) => Inner::Sqlite(conn),
@@ -128,6 +131,19 @@ impl<T> Statement<T> {
             Cow::Owned(text) => Cow::Owned(text),
         };
         (AssertSqlSafe(text), sqlite(self.values))
+    }
+
+    /// Puts its text between these.
+    pub(super) fn wrap(&mut self, before: &str, after: &str) {
+        let text = self.text.to_mut();
+        text.insert_str(0, before);
+        text.push_str(after);
+    }
+
+    /// The same, of which other rows are expected.
+    pub(super) fn giving<Other>(self) -> Statement<Other> {
+        let Self { text, postgres, values, .. } = self;
+        Statement { text, postgres, values, rows: PhantomData }
     }
 
     /// Adds to the text what each database wants of it.
@@ -240,10 +256,22 @@ impl Together {
             self.one_by_one(conn).await?;
             return last.fetch_all(conn).await;
         }
-        let Statement { text, postgres, values, .. } = last;
-        self.0.push(Statement { text, postgres, values, rows: PhantomData });
-        let Statement { text, values, .. } = self.into_one();
-        Statement { text, postgres: None, values, rows: PhantomData }.fetch_all(conn).await
+        self.0.push(last.giving());
+        self.into_one().giving().fetch_all(conn).await
+    }
+
+    /// The same, its rows as [`Statement::gather`] gives them.
+    pub(super) async fn and_gather<T: Gathered>(
+        mut self,
+        last: Statement<T>,
+        conn: &mut Conn,
+    ) -> Result<Vec<T>, sqlx::Error> {
+        if let Inner::Postgres(_) = conn.inner() {
+            self.one_by_one(conn).await?;
+            return last.fetch_all(conn).await;
+        }
+        self.0.push(last.gathered());
+        gather::read(self.into_one().giving().fetch_one(conn).await?)
     }
 
     /// SQLite takes several statements as one.

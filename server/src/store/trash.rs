@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pixelfox_proto::{Generation, Lease, NodeId, SessionEpoch};
+use serde::Deserialize;
 use sqlx::FromRow;
 
 use super::{
     Store, StoreError, Trouble, deletes,
     dialect::{checked, int, json, pool_id, small, some_job, uint},
     endings,
+    gather::Gathered,
     nodes::holds,
     outbox,
     statement::{self, Conn, Flag, Together},
@@ -169,7 +171,7 @@ UPDATE replicas SET ordered_epoch = $2
 FROM json_each($1) AS a WHERE replicas.file_id = CAST(a.value ->> 0 AS BIGINT) AND replicas.pool_id = CAST(a.value ->> 1 AS BIGINT)";
 
 /// An old copy that a word is about.
-#[derive(FromRow)]
+#[derive(Deserialize, FromRow)]
 struct CondemnedRow {
     word: i64,
     file_id: i64,
@@ -178,6 +180,10 @@ struct CondemnedRow {
     trash_generation: Option<i64>,
     size: i64,
     deleting: Flag,
+}
+
+impl Gathered for CondemnedRow {
+    const COLUMNS: &'static str = "word, file_id, pool_id, job_id, trash_generation, size, deleting";
 }
 
 pub(super) const CONDEMNED: &str = "
@@ -227,7 +233,7 @@ async fn finish(conn: &mut Conn, results: &[TrashResult], now: UnixMillis) -> Re
         (n, word.pool, word.path.to_string(), word.generation.0, state_for(word.task))
     };
     let words: Vec<_> = results.iter().enumerate().map(word).collect();
-    let rows: Vec<CondemnedRow> = statement::query_as(CONDEMNED).bind(json(&words)).fetch_all(&mut *conn).await?;
+    let rows: Vec<CondemnedRow> = statement::query_as(CONDEMNED).bind(json(&words)).gather(conn).await?;
     let (mut settling, mut seen) = (Settling::default(), BTreeSet::new());
     for row in rows {
         let word = usize::try_from(row.word).ok().and_then(|index| results.get(index));

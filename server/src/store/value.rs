@@ -1,5 +1,6 @@
 //! Values that go into a statement and flags that come out of one.
 
+use serde::{Deserialize, Deserializer};
 use sqlx::{Decode, Type};
 
 /// A flag's column: 0 or 1 in both databases. (An expression that is true or false is a `bool`.)
@@ -25,6 +26,12 @@ where
 {
     fn decode(value: DB::ValueRef<'r>) -> Result<Self, sqlx::error::BoxDynError> {
         <i64 as Decode<'r, DB>>::decode(value).map(|value| Self(value != 0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Flag {
+    fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
+        i64::deserialize(value).map(|value| Self(value != 0))
     }
 }
 
