@@ -98,6 +98,8 @@ impl World {
     /// With all work done and the trash emptied, the pools hold the images and nothing else; what stays in the trash is
     /// there because the live copy is not right.
     async fn empty_trash(mut self) {
+        // what was taken back in the last round is kept until its live copy was read
+        self.read_everything().await;
         for number in [1, self.second] {
             let order = PurgeOrder { pool: pool(number), until: at(self.now), bytes: None, copies: 1000 };
             self.books.store.begin_purges(order, at(self.now)).await.unwrap();
