@@ -1,10 +1,12 @@
 //! Rows that SQLite gives as one: each row of its own would come over a channel from the thread that has the database,
 //! and wake whoever waits for it. PostgreSQL sends them as they are.
 
-use std::borrow::Cow;
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error as _},
+};
 
 use super::statement::{Conn, Inner, Row, Statement};
-use serde::{Deserialize, Deserializer, de::DeserializeOwned, de::Error as _};
 
 /// A row that can come in a JSON array of all rows.
 pub(super) trait Gathered: Row + DeserializeOwned {
@@ -36,7 +38,7 @@ pub(super) fn read<T: DeserializeOwned>((rows,): (String,)) -> Result<Vec<T>, sq
 
 /// Reads a column of bytes.
 pub(super) fn bytes<'de, D: Deserializer<'de>>(digits: D) -> Result<Vec<u8>, D::Error> {
-    let digits = <Cow<'de, str>>::deserialize(digits)?;
+    let digits = String::deserialize(digits)?;
     let byte = |at: usize| u8::from_str_radix(digits.get(at..at + 2).unwrap_or_default(), 16);
     (0..digits.len()).step_by(2).map(byte).collect::<Result<_, _>>().map_err(D::Error::custom)
 }

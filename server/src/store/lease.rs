@@ -202,7 +202,7 @@ impl Taken<'_> {
         leased.settled = endings::end_jobs(conn, self.over, now).await?;
         let mut together = Together::default();
         if !self.jobs.is_empty() {
-            leased.jobs = take(order, self.jobs, last, &mut tally, &mut together, now)?;
+            leased.jobs = take(order, &self.jobs, last, &mut tally, &mut together, now)?;
         }
         together.add(tally.statement());
         together.execute(conn).await?;
@@ -220,7 +220,7 @@ pub(super) async fn put_off(conn: &mut Conn, jobs: &[i64], until: UnixMillis) ->
 
 fn take(
     order: &LeaseOrder,
-    taken: Vec<(Candidate, Vec<&MoveFileRow>)>,
+    taken: &[(Candidate, Vec<&MoveFileRow>)],
     last: i64,
     tally: &mut Tally,
     together: &mut Together,
@@ -228,7 +228,7 @@ fn take(
 ) -> Result<Vec<LeasedJob>, Trouble> {
     let target = int(order.target.get());
     let (mut jobs, mut leases, mut copies) = (Vec::new(), Vec::new(), Vec::new());
-    for (lease, (job, files)) in (last + 1..).zip(&taken) {
+    for (lease, (job, files)) in (last + 1..).zip(taken) {
         leases.push((job.id, lease));
         for file in files {
             let before = state(file.target_state.as_deref())?;
