@@ -176,7 +176,7 @@ async fn a_person_signs_in_by_the_page_and_is_named_in_the_audit() {
     assert_eq!(page.status(), 200);
     let policy = page.headers()["content-security-policy"].to_str().unwrap().to_owned();
     let html = page.text().await.unwrap();
-    assert!(html.contains("sign_in") && html.contains("from 127.0.0.1"), "{html}");
+    assert!(html.contains("sign_in") && html.contains("von 127.0.0.1"), "{html}");
     assert!(policy.contains(&format!("http://{}", cluster.storage_node("s01"))), "{policy}");
     let out = post("/admin/logout", &session, &origin, format!("csrf_token={}", field(&html, "csrf_token"))).await;
     assert_eq!(out.unwrap().headers()["location"], "/admin/login");

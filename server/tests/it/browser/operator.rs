@@ -22,7 +22,7 @@ async fn whoever_signs_in_sees_the_cluster_until_they_sign_out() {
     browser.wait_for("Benutzername oder Passwort ist falsch.").await;
     browser.fill("Passwort", &cluster.secret("ADMIN_PASSWORD")).await;
     browser.press("Anmelden").await;
-    browser.wait_for("admin from 127.0.0.1").await; // the row of this very sign-in
+    browser.wait_for("admin von 127.0.0.1").await; // the row of this very sign-in
     assert_eq!(browser.path().await, "/admin/audit");
     browser.press("Dashboard").await;
     browser.wait_for("s01").await;
