@@ -85,18 +85,27 @@ macro_rules! candidates {
         )
     };
 }
+macro_rules! candidate_columns {
+    () => {
+        "id, parent_id, attempt, failures, uuid, share_token, original_name, user_id, created, undo"
+    };
+}
+
 /// Those that are tried again and are due, then those that were not tried yet.
 pub(super) const CANDIDATES: &str = concat!(
-    "SELECT * FROM (",
+    "SELECT ",
+    candidate_columns!(),
+    " FROM (",
     candidates!("j.not_before > 0 AND j.not_before <= $4"),
-    ") AS again UNION ALL SELECT * FROM (",
+    ") AS again UNION ALL SELECT ",
+    candidate_columns!(),
+    " FROM (",
     candidates!("j.not_before = 0"),
     ") AS fresh LIMIT $5"
 );
 
 impl Gathered for Candidate {
-    const COLUMNS: &'static str =
-        "id, parent_id, attempt, failures, uuid, share_token, original_name, user_id, created, undo";
+    const COLUMNS: &'static str = candidate_columns!();
 }
 
 pub(super) async fn candidates(
