@@ -163,7 +163,8 @@ WHERE t.id = $1 AND t.is_active = 1
     AND NOT EXISTS (SELECT 1 FROM settings s WHERE s.name = 'queue_paused' AND s.value <> 0)";
 
 /// Bytes that may go to the target by its own limit and its disk, less what is on its way in there and to the pools that
-/// share its file system, and the last lease. `None`: it is not active, one of the sessions is not its node's last one, or the queue is paused.
+/// share its file system, and the last lease. `None`: it is not active, one of the sessions is not its node's last one,
+/// or the queue is paused.
 async fn room(conn: &mut Conn, order: &LeaseOrder) -> Result<Option<(i64, i64)>, Trouble> {
     let pools: Vec<u64> = order.disk_shared_with.iter().chain([&order.target]).map(|pool| pool.get()).collect();
     let query = statement::query_as(MAY).bind(int(order.target.get())).bind(int(order.target_epoch.0));

@@ -133,10 +133,10 @@ impl TryFrom<NodeRow> for NodeRecord {
     }
 }
 
-/// `count` further numbers of a counter; gives the last of them.
-pub(super) async fn count_up(conn: &mut Conn, name: &str, count: i64) -> Result<i64, Trouble> {
-    const SQL: &str = "UPDATE counters SET value = value + $2 WHERE name = $1 RETURNING value";
-    Ok(statement::query_scalar(SQL).bind(name).bind(count).fetch_one(conn).await?)
+/// The next number of a counter.
+pub(super) async fn count_up(conn: &mut Conn, name: &str) -> Result<i64, Trouble> {
+    const SQL: &str = "UPDATE counters SET value = value + 1 WHERE name = $1 RETURNING value";
+    Ok(statement::query_scalar(SQL).bind(name).fetch_one(conn).await?)
 }
 
 /// Whether this is the node's last session.
@@ -185,9 +185,9 @@ async fn attach(
         ))
         .into());
     }
-    let epoch = count_up(conn, "epoch", 1).await?;
+    let epoch = count_up(conn, "epoch").await?;
     // A number that no lease gets: whoever compares with < or with <=, every earlier lease is below the floor.
-    let floor = count_up(conn, "lease", 1).await?;
+    let floor = count_up(conn, "lease").await?;
     statement::query(UPSERT)
         .bind(hello.node.as_str())
         .bind(&hello.instance)

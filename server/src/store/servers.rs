@@ -36,7 +36,7 @@ impl Store {
         let (life, returned) = self
             .write("take part", move |conn| {
                 Box::pin(async move {
-                    let life = count_up(conn, "server", 1).await?;
+                    let life = count_up(conn, "server").await?;
                     let returned = if shared {
                         speak(conn, life, now).await?;
                         statement::query(NAME).bind(life).bind(server.as_str()).execute(conn).await?;

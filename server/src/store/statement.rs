@@ -266,12 +266,13 @@ impl Together {
         last: Statement<T>,
         conn: &mut Conn,
     ) -> Result<Vec<T>, sqlx::Error> {
-        if let Inner::Postgres(_) = conn.inner() {
-            self.one_by_one(conn).await?;
-            return last.fetch_all(conn).await;
+        match conn.inner() {
+            Inner::Sqlite(_) => {
+                self.0.push(last.gathered());
+                gather::read(self.into_one().giving().fetch_one(conn).await?)
+            }
+            Inner::Postgres(_) => self.and_fetch(last, conn).await,
         }
-        self.0.push(last.gathered());
-        gather::read(self.into_one().giving().fetch_one(conn).await?)
     }
 
     /// SQLite takes several statements as one.

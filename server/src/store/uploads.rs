@@ -158,7 +158,7 @@ async fn heal(
     new_file(conn, earlier.id, upload, &mut tally, now).await?;
     let to = int(pool.id.get());
     if earlier.pool_id != to {
-        let entry = enter(conn, to, 1).await?;
+        let entry = enter(conn, to).await?;
         statement::query("UPDATE images SET pool_id = $1, entry = $2 WHERE id = $3")
             .bind(to)
             .bind(entry)
@@ -187,7 +187,7 @@ async fn new_image(
     now: UnixMillis,
 ) -> Result<(), Trouble> {
     let to = int(pool.id.get());
-    let entry = enter(conn, to, 1).await?;
+    let entry = enter(conn, to).await?;
     let name = FileMeta::fit_name(&upload.meta.original_name);
     let created = if upload.meta.created > 0 { upload.meta.created.saturating_mul(1000) } else { now.0 };
     let id: i64 = statement::query_scalar(NEW_IMAGE)
@@ -214,10 +214,10 @@ async fn new_image(
     outbox::put(conn, now, Topic::Image, &[upload.id.to_string()]).await
 }
 
-/// `count` further entry numbers of a pool; gives the last of them.
-pub(super) async fn enter(conn: &mut Conn, pool: i64, count: i64) -> Result<i64, Trouble> {
-    const SQL: &str = "UPDATE pools SET entered = entered + $2 WHERE id = $1 RETURNING entered";
-    Ok(statement::query_scalar(SQL).bind(pool).bind(count).fetch_one(conn).await?)
+/// The next entry number of a pool.
+async fn enter(conn: &mut Conn, pool: i64) -> Result<i64, Trouble> {
+    const SQL: &str = "UPDATE pools SET entered = entered + 1 WHERE id = $1 RETURNING entered";
+    Ok(statement::query_scalar(SQL).bind(pool).fetch_one(conn).await?)
 }
 
 const NEW_FILE: &str = "
