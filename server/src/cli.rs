@@ -30,6 +30,12 @@ pub enum Command {
     UploadToken(UploadTokenArgs),
     /// Set the password of an account of the pages, also while the server runs. Whoever is signed in with it is not any more.
     AdminPassword(AdminPasswordArgs),
+    /// Save the database of DATABASE_URL into a file, also while servers use it.
+    #[command(after_help = BACKUP_HELP)]
+    Backup(BackupArgs),
+    /// Bring a copy back as the database of DATABASE_URL, while no server uses it.
+    #[command(after_help = RESTORE_HELP)]
+    Restore(RestoreArgs),
     /// Say everything that is wrong with the environment, and exit with 1 where something is.
     CheckConfig,
     /// The command line over the Admin service of a running server.
@@ -92,6 +98,36 @@ impl UploadTokenArgs {
         let (user_id, pool_id, max_bytes) = (self.user, self.pool.get(), self.max_bytes);
         Claims { user_id, pool_id, max_bytes, exp: now.saturating_add(seconds), via: None, visitor: None }
     }
+}
+
+/// What `--help` adds to what a backup is.
+const BACKUP_HELP: &str = "\
+The copy is of one moment, checked, durable, and readable by its owner alone; no file is ever replaced by one, and what
+fails leaves none. Its path is printed. PostgreSQL is saved by its own pg_dump, which has to be installed.
+
+Environment: DATABASE_URL. The pictures themselves lie in the pools and are not in it: docs/backup.md.";
+
+/// Options of `server backup`.
+#[derive(Clone, Debug, Parser)]
+pub struct BackupArgs {
+    /// The new file, or a folder: then the file is named after the time.
+    #[arg(value_name = "TO")]
+    pub to: PathBuf,
+}
+
+/// What `--help` adds to what a restore is.
+const RESTORE_HELP: &str = "\
+The copy is looked through first. The database that is there keeps all of its bytes as …before-restore-TIME beside; a
+PostgreSQL has to be an empty one, and is filled by its own pg_restore. Run it as the user that the server runs as.
+
+Environment: DATABASE_URL. What the copy does not know of, and how it is found again: docs/backup.md.";
+
+/// Options of `server restore`.
+#[derive(Clone, Debug, Parser)]
+pub struct RestoreArgs {
+    /// The file that `server backup` made.
+    #[arg(value_name = "FROM")]
+    pub from: PathBuf,
 }
 
 /// Options of `server admin-password`.

@@ -6,6 +6,7 @@ extern crate pixelfox_node;
 pub mod access;
 pub mod accounts;
 pub mod app;
+pub mod backup;
 pub mod books;
 pub mod catalog;
 pub mod cli;

@@ -16,12 +16,14 @@ use pixelfox_node::{
 use pixelfox_server::{
     accounts::{self, Accounts},
     app::App,
+    backup,
     catalog::{AccountRule, Actor},
-    cli::{AdminPasswordArgs, Cli, Command, DevArgs, UploadTokenArgs},
+    cli::{AdminPasswordArgs, BackupArgs, Cli, Command, DevArgs, RestoreArgs, UploadTokenArgs},
+    clock as server_clock,
     config::{self, MAX_PASSWORD_BYTES, ServerConfig},
     ctl,
     dev::{self, Cluster, DevError, Spec},
-    store::Store,
+    store::{Contents, Store},
 };
 
 /// What `dev` logs by itself: that a node listens and has attached, its table and the coordinator say as well.
@@ -33,6 +35,8 @@ fn main() -> ExitCode {
         Some(Command::Dev(args)) => begun(|process| dev(process, args)),
         Some(Command::UploadToken(args)) => upload_token(&args),
         Some(Command::AdminPassword(args)) => admin_password(args),
+        Some(Command::Backup(args)) => save(&args),
+        Some(Command::Restore(args)) => restore(&args),
         Some(Command::CheckConfig) => {
             let mut env = Env::process();
             let config = ServerConfig::read(&mut env);
@@ -124,10 +128,9 @@ fn admin_password(args: AdminPasswordArgs) -> ExitCode {
         Err(problems) => return refuse(&problems),
     };
     let (name, rule) = (args.user.unwrap_or(user), if args.new { AccountRule::New } else { AccountRule::Existing });
-    let set = || -> Result<(), Box<dyn std::error::Error>> {
+    let set = || -> Result<(), Trouble> {
         let password = if args.stdin { first_line()? } else { accounts::generated_password()? };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(async {
+        at_the_console(async {
             let store = Store::open_beside(&url).await?.by(Actor::Console);
             let set = Accounts::new(store.clone()).set_password(name.clone(), password.clone(), rule).await;
             store.close().await;
@@ -141,12 +144,68 @@ fn admin_password(args: AdminPasswordArgs) -> ExitCode {
     };
     match set() {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let causes = std::iter::successors(Some(&*error), |error| error.source()).map(ToString::to_string);
-            eprintln!("{}", causes.collect::<Vec<_>>().join(": "));
-            ExitCode::FAILURE
-        }
+        Err(error) => failed(&*error),
     }
+}
+
+/// The copy's path alone goes to stdout, so that a script can take it.
+fn save(args: &BackupArgs) -> ExitCode {
+    let url = match database() {
+        Ok(url) => url,
+        Err(problems) => return refuse(&problems),
+    };
+    match at_the_console(backup::save(&url, &args.to, server_clock::now())) {
+        Ok(saved) => {
+            let Contents { images, pools, .. } = saved.contents;
+            println!("{}", saved.path.display());
+            eprintln!("Saved: the books of {images} images in {pools} pools, {} bytes.", saved.bytes);
+            ExitCode::SUCCESS
+        }
+        Err(error) => failed(&*error),
+    }
+}
+
+/// Says what became of what, and what to do next.
+fn restore(args: &RestoreArgs) -> ExitCode {
+    let url = match database() {
+        Ok(url) => url,
+        Err(problems) => return refuse(&problems),
+    };
+    match at_the_console(backup::restore(&url, &args.from, server_clock::now())) {
+        Ok(restored) => {
+            let Contents { images, pools, .. } = restored.contents;
+            println!("Restored: the books of {images} images in {pools} pools, from {}.", args.from.display());
+            if let Some(aside) = restored.aside {
+                println!("The database that was there is now {}.", aside.display());
+            }
+            println!(
+                "Next: start the server. What was uploaded, moved or deleted after the copy was made is not in it."
+            );
+            ExitCode::SUCCESS
+        }
+        Err(error) => failed(&*error),
+    }
+}
+
+fn database() -> Result<String, Problems> {
+    let mut env = Env::process();
+    let url = config::database_url(&mut env);
+    env.finish(url)
+}
+
+type Trouble = Box<dyn std::error::Error>;
+
+/// Does one thing and ends.
+fn at_the_console<T, E: Into<Trouble>>(work: impl Future<Output = Result<T, E>>) -> Result<T, Trouble> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(work).map_err(Into::into)
+}
+
+/// One line with everything behind it.
+fn failed(error: &(dyn std::error::Error + 'static)) -> ExitCode {
+    let causes = std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string);
+    eprintln!("{}", causes.collect::<Vec<_>>().join(": "));
+    ExitCode::FAILURE
 }
 
 fn first_line() -> std::io::Result<String> {

@@ -10,6 +10,7 @@ mod audit;
 mod checks;
 mod commit;
 mod control;
+mod copy;
 mod database;
 mod deletes;
 mod dialect;
@@ -60,6 +61,7 @@ mod list_tests;
 #[cfg(test)]
 mod tests;
 
+pub use copy::{Contents, Hold};
 pub use listen::{Listener, Rumour};
 pub use nodes::AutoPools;
 pub use open::Store;
@@ -84,6 +86,14 @@ pub enum StoreError {
         found: i64,
         /// Ours.
         known: i64,
+    },
+    /// A copy, or a database, that can't be relied on.
+    #[error("{what} is no whole database of PixelFox: {why}")]
+    NotBooks {
+        /// Where it is.
+        what: String,
+        /// What is wrong with it.
+        why: String,
     },
     /// `DATABASE_URL` is none that this program can open.
     #[error("DATABASE_URL {url}: {why}")]

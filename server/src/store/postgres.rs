@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sqlx::{
-    ConnectOptions as _,
+    ConnectOptions as _, PgConnection,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
@@ -15,7 +15,7 @@ use super::{
     statement::Link,
 };
 
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 /// How long a reader is waited for.
 const ACQUIRE_WAIT: Duration = Duration::from_secs(5);
 /// A process that hangs within a transaction holds up the others no longer than this; waiting for it ends a little
@@ -64,18 +64,12 @@ enum Tables {
 }
 
 async fn open_with(url: &str, tables: Tables) -> Result<(Database, Readers, Shared), StoreError> {
-    let options: PgConnectOptions = url.parse().map_err(|_| StoreError::Url {
-        url: without_password(url),
-        why: "is not understood; give one like postgres://user:password@host:5432/database",
-    })?;
-    let options = options.application_name("pixelfox").statement_cache_capacity(256).disable_statement_logging();
-    let options = options.extra_float_digits(None);
+    let options = options(url)?;
     let tag = uuid::Uuid::new_v4().simple().to_string();
     let process = ("pixelfox.process", tag.as_str());
     let writes = Way { options: options.clone(), session: settings(SESSION.iter().chain(&WRITER).chain([&process])) };
     let reads = Way { options: options.clone(), session: settings(SESSION.iter()) };
     let shared = Shared { options, tag };
-    let lost = |cause: sqlx::Error| StoreError::Unreachable { why: cause.to_string(), commit: Commit::NotSent };
     let mut conn = writes.connect().await.map_err(lost)?;
     if tables == Tables::LeaveAlone {
         let applied = sqlx::query_scalar(APPLIED).fetch_all(&mut conn).await.unwrap_or_default();
@@ -91,6 +85,25 @@ async fn open_with(url: &str, tables: Tables) -> Result<(Database, Readers, Shar
     let readers = ServerReaders::new(pool, reads);
     let database = Database::Postgres { way: Box::new(writes), conn: Some(Link::Postgres(conn).into()) };
     Ok((database, Readers::Postgres(Box::new(readers)), shared))
+}
+
+fn options(url: &str) -> Result<PgConnectOptions, StoreError> {
+    let options: PgConnectOptions = url.parse().map_err(|_| StoreError::Url {
+        url: without_password(url),
+        why: "is not understood; give one like postgres://user:password@host:5432/database",
+    })?;
+    let options = options.application_name("pixelfox").statement_cache_capacity(256).disable_statement_logging();
+    Ok(options.extra_float_digits(None))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "given to map_err")]
+fn lost(cause: sqlx::Error) -> StoreError {
+    StoreError::Unreachable { why: cause.to_string(), commit: Commit::NotSent }
+}
+
+/// A connection that reads, to a server whatever is in it.
+pub(super) async fn connect(url: &str) -> Result<PgConnection, StoreError> {
+    Way { options: options(url)?, session: settings(SESSION.iter()) }.connect().await.map_err(lost)
 }
 
 /// As SQL. The values are this program's own.

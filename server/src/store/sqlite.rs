@@ -21,7 +21,7 @@ use super::{
     statement::Link,
 };
 
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 /// The log is written back into the file each 16 MiB instead of 4: pages that many moves change, like those of the
 /// counters and of the queue's indexes, are written that much more seldom.
 const CHECKPOINT_PAGES: &str = "4000";
@@ -64,7 +64,7 @@ fn failed(doing: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
     move |cause| StoreError::Database { doing, cause }
 }
 
-fn options(path: &Path) -> SqliteConnectOptions {
+pub(super) fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .foreign_keys(true)
@@ -86,7 +86,7 @@ fn place(doing: &'static str, path: &Path, cause: io::Error) -> StoreError {
     StoreError::Place { doing, path: path.display().to_string(), cause }
 }
 
-fn path_of(url: &str) -> Result<PathBuf, StoreError> {
+pub(super) fn path_of(url: &str) -> Result<PathBuf, StoreError> {
     let refuse = |why| StoreError::Url { url: open::without_password(url), why };
     let Some(rest) = url.strip_prefix("sqlite:") else {
         return Err(refuse("give a path like sqlite://data/pixelfox.db, or postgres://user@host/database"));
@@ -102,7 +102,7 @@ fn path_of(url: &str) -> Result<PathBuf, StoreError> {
 }
 
 /// One process at a time: SQLite would let a second coordinator in, and each would hand out the other's jobs.
-async fn lock(database: &Path) -> Result<File, StoreError> {
+pub(super) async fn lock(database: &Path) -> Result<File, StoreError> {
     let mut path = database.as_os_str().to_owned();
     path.push(".lock");
     let path = PathBuf::from(path);
