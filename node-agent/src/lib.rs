@@ -13,6 +13,7 @@ pub mod http;
 pub mod images;
 pub mod intake;
 pub mod listen;
+pub mod metrics;
 pub mod node;
 pub mod peer;
 pub mod plane;

@@ -93,6 +93,7 @@ impl App {
         let inner = Routes::new(Router::new()).grpc(books.coordinator_in_process(inner_secret.clone()));
         let node =
             Node::build(&config.node, vec![(None, in_process(inner))], Some(inner_secret), &plane, &stop_port).await?;
+        books.show(&node.meters());
         let pages = http::Parts {
             store: store.clone(),
             uploads: uploads(&config, &store, &books, &node),
@@ -100,8 +101,9 @@ impl App {
             accounts: Accounts::new(store.clone()),
             public_domain: config.node.public_domain.clone(),
         };
+        let proxies = config.node.proxies.clone();
         let routes =
-            node_http::finish(node.http().merge(http::router(pages)), config.node.proxies.clone(), http::for_people);
+            node_http::finish(node.http().merge(http::router(pages)), proxies, node.meters(), http::for_people);
         let routes = node.grpc(Routes::new(routes).grpc(books.coordinator()).grpc(books.admin()));
         let routes = add_diagnostics(routes).map_err(StartError::reflection)?;
         info!(node = %config.node.node_id, "listening on {address}");

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pixelfox_node::{secret::SecretPair, whois::Whois};
+use pixelfox_node::{metrics::Meters, secret::SecretPair, whois::Whois};
 use pixelfox_proto::{NodeId, PoolId};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -19,10 +19,12 @@ use tokio_util::task::TaskTracker;
 
 use crate::accounts::Accounts;
 use crate::config::SweepTimes;
+use crate::counts::Counts;
 use crate::diagnose::Diagnose;
 use crate::dispatch::Dispatch;
 use crate::events::{Events, Watcher};
 use crate::grpc::{self, AdminServing, CoordinatorServing, Rooms};
+use crate::metrics;
 use crate::sessions::{Sessions, Work};
 use crate::settle::Settle;
 use crate::store::{AutoPools, Store, StoreError};
@@ -81,7 +83,8 @@ impl Books {
         let whois = Whois::new(replication_secret.clone(), tls_ca_file);
         let diagnose = Diagnose::new(store.clone(), Arc::clone(&sessions), whois, node);
         let readers = TaskTracker::new();
-        let rooms = Rooms { store, accounts, sessions, settle, events, diagnose, wake, readers, public_domain };
+        let counts = Counts::default();
+        let rooms = Rooms { store, accounts, sessions, settle, events, diagnose, counts, wake, readers, public_domain };
         Ok(Self { rooms, dispatch, upkeep, replication_secret, admin_token })
     }
 
@@ -120,6 +123,12 @@ impl Books {
     #[must_use]
     pub fn sessions(&self) -> Arc<Sessions> {
         Arc::clone(&self.rooms.sessions)
+    }
+
+    /// From now on a scrape of `meters` shows them.
+    pub fn show(&self, meters: &Meters) {
+        let Rooms { store, sessions, events, counts, readers, .. } = self.rooms.clone();
+        metrics::show(metrics::Rooms { store, sessions, events, counts, readers }, meters);
     }
 
     /// NODE_IDs that are attached now.

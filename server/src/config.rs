@@ -93,7 +93,7 @@ impl ServerConfig {
         let local = "local".parse().expect("a well-formed NODE_ID");
         let mut config = Self {
             node: NodeConfig::read(env, Some(local)),
-            admin_token: env.secret("ADMIN_TOKEN").map(|token| SecretPair::new(token, None)),
+            admin_token: config::admin_token(env),
             first_account: first_account(env),
             database_url: database_url(env),
             public_uploads: env.flag("PUBLIC_UPLOADS", false),
@@ -105,6 +105,7 @@ impl ServerConfig {
         if let password @ Some(_) = config.first_account.password.as_ref() {
             config::weak_secret(env, "ADMIN_PASSWORD", password, &config.node.public_domain, "");
         }
+        config.node.metrics_tokens.extend(config.admin_token.clone());
         let names = [config::VARIABLES, config::AGENT_VARIABLES, VARIABLES].concat();
         env.warn_of_misspelt(&names.iter().map(|(name, _, _)| *name).collect::<Vec<_>>());
         config.node.warnings.extend(env.take_warnings());

@@ -2,6 +2,7 @@
 //! per subject, up to a limit, and past it is told to read the state anew. Knows no database and no wire type.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -53,6 +54,7 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, Default)]
 pub struct Events {
     watchers: Arc<Mutex<Vec<Weak<Unread>>>>,
+    behind: Arc<AtomicU64>,
 }
 
 impl Events {
@@ -72,10 +74,23 @@ impl Events {
                 return false;
             };
             if (unread.wanted)(&event.subject) {
-                unread.put(event, weight);
+                let fell_behind = unread.put(event, weight);
+                self.behind.fetch_add(u64::from(fell_behind), Ordering::Relaxed);
             }
             true
         });
+    }
+
+    /// How many watch.
+    #[must_use]
+    pub fn watchers(&self) -> u64 {
+        self.watchers.lock().iter().filter(|watcher| watcher.strong_count() > 0).count() as u64
+    }
+
+    /// How often a watcher was so far behind that it has to read the state anew.
+    #[must_use]
+    pub fn fell_behind(&self) -> u64 {
+        self.behind.load(Ordering::Relaxed)
     }
 
     /// A watcher of everything that is published from now on. It ends when it is dropped.
@@ -171,11 +186,13 @@ struct Kept {
 }
 
 impl Unread {
-    fn put(&self, event: &Event, weight: Weight) {
+    /// True where that is too much for who watches, for the first time since it has read.
+    fn put(&self, event: &Event, weight: Weight) -> bool {
         let mut kept = self.kept.lock();
+        let was_behind = kept.overflowed;
         if let Some(place) = kept.places.get(&event.subject).copied() {
             if weight == Weight::Progress {
-                return; // whoever reads the older event reads the state of now with it
+                return false; // whoever reads the older event reads the state of now with it
             }
             kept.events.remove(&place);
         } else if kept.events.len() >= UNREAD_SUBJECTS {
@@ -187,8 +204,10 @@ impl Unread {
         kept.next += 1;
         kept.places.insert(event.subject.clone(), place);
         kept.events.insert(place, (event.clone(), weight));
+        let fell_behind = kept.overflowed && !was_behind;
         drop(kept);
         self.arrived.notify_one();
+        fell_behind
     }
 
     fn take(&self) -> Option<Heard> {
@@ -254,8 +273,10 @@ mod tests {
         for number in 1..=last {
             events.publish(&job(number, "leased"));
         }
+        assert_eq!((events.watchers(), events.fell_behind()), (1, 1));
         assert_eq!(watcher.next().await, Heard::ReadAnew);
         assert_eq!(watcher.next().await, Heard::Event(job(last, "leased")));
+        assert_eq!(events.fell_behind(), 1);
     }
 
     #[tokio::test(start_paused = true)]

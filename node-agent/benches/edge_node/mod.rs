@@ -15,6 +15,7 @@ use pixelfox_node::{
     http,
     intake::Intake,
     listen::{self, Routes},
+    metrics::Meters,
     plane::Plane,
     pools::{NodePool, NodeSettings, Pools, Source, Welcome},
     receive::Receiver,
@@ -140,6 +141,7 @@ async fn routes(plane: &Plane, dir: &Path, address: SocketAddr) -> Routes {
     let coordinator = Coordinator::new(vec![keeps_everything()], Some(SECRET));
     let intake = Intake::new(plane.clone(), Arc::clone(&pools), Arc::clone(&receiver), coordinator.clone());
     let secret = || Some(SecretPair::new(SECRET, None));
+    let meters = Meters::new(&"bench".parse().expect("a word"), "0");
     Routes::new(http::router(
         http::Parts {
             node_id: "bench".parse().expect("a word"),
@@ -153,6 +155,9 @@ async fn routes(plane: &Plane, dir: &Path, address: SocketAddr) -> Routes {
             coordinator,
             limiter: Arc::default(),
             readiness: Arc::new(Vec::new),
+            uploads: meters.uploads(),
+            meters,
+            metrics_tokens: Vec::new(),
         },
         pixelfox_node::proxies::Proxies::default(),
     ))

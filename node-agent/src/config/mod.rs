@@ -17,7 +17,10 @@ pub use self::{
     env::{Env, Problem, Problems, check_base_url},
     rules::weak_secret,
 };
-use crate::{proxies::Proxies, secret::Secrets};
+use crate::{
+    proxies::Proxies,
+    secret::{SecretPair, Secrets},
+};
 
 /// One variable as `--help` shows it: name, default in words, meaning.
 pub type Variable = (&'static str, &'static str, &'static str);
@@ -37,6 +40,7 @@ pub const VARIABLES: &[Variable] = &[
     ("REPLICATION_SECRET_PREVIOUS", "none", "also accepted while the secret is changed"),
     ("UPLOAD_TOKEN_SECRET", "none: no direct uploads", "equal on all nodes; or UPLOAD_TOKEN_SECRET_FILE"),
     ("UPLOAD_TOKEN_SECRET_PREVIOUS", "none", "also accepted while the secret is changed"),
+    ("METRICS_TOKEN", "none", "opens /metrics to others than this machine; or METRICS_TOKEN_FILE"),
     ("TRUSTED_PROXIES", "none", "networks whose X-Forwarded-For and X-Forwarded-Proto count (10.0.0.0/8, 192.168.1.7)"),
     ("TLS_CA_FILE", "the system's roots", "certificates to trust for https:// between nodes, PEM"),
     ("RUST_LOG", "info", "what is logged, for instance `info,pixelfox_node=debug`"),
@@ -44,8 +48,10 @@ pub const VARIABLES: &[Variable] = &[
 ];
 
 /// The variables that only a node-agent reads.
-pub const AGENT_VARIABLES: &[Variable] =
-    &[("COORDINATOR_URL", "http://app:4000", "where the coordinator is; several, comma-separated, are tried in turn")];
+pub const AGENT_VARIABLES: &[Variable] = &[
+    ("COORDINATOR_URL", "http://app:4000", "where the coordinator is; several, comma-separated, are tried in turn"),
+    ("ADMIN_TOKEN", "none", "the server's; where it is set it opens this node's /metrics too; or ADMIN_TOKEN_FILE"),
+];
 
 /// What a node needs to know before it starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +74,8 @@ pub struct NodeConfig {
     pub workers: Workers,
     /// What the nodes share.
     pub secrets: Secrets,
+    /// What opens `/metrics` to others than this machine: `METRICS_TOKEN`, `ADMIN_TOKEN`.
+    pub metrics_tokens: Vec<SecretPair>,
     /// Who may say for whom it asks.
     pub proxies: Proxies,
     /// Certificates to trust instead of the system's.
@@ -127,6 +135,7 @@ impl NodeConfig {
                 replication: env.secret_pair("REPLICATION_SECRET"),
                 upload_token: env.secret_pair("UPLOAD_TOKEN_SECRET"),
             },
+            metrics_tokens: env.secret("METRICS_TOKEN").map(|token| SecretPair::new(token, None)).into_iter().collect(),
             proxies: trusted_proxies(env),
             tls_ca_file: env.text("TLS_CA_FILE").map(PathBuf::from),
             log: Self::read_log(env),
@@ -154,6 +163,9 @@ impl NodeConfig {
         weak_secret(env, "REPLICATION_SECRET", replication.as_ref(), &self.public_domain, closed);
         let closed = "uploads with a token are closed";
         weak_secret(env, "UPLOAD_TOKEN_SECRET", upload_token.as_ref(), &self.public_domain, closed);
+        if let token @ Some(_) = self.metrics_tokens.first() {
+            weak_secret(env, "METRICS_TOKEN", token, &self.public_domain, "");
+        }
     }
 
     /// Notes which directories a start could not use. Changes nothing on disk.
@@ -164,6 +176,11 @@ impl NodeConfig {
             }
         }
     }
+}
+
+/// `ADMIN_TOKEN`, for those who know it.
+pub fn admin_token(env: &mut Env<'_>) -> Option<SecretPair> {
+    env.secret("ADMIN_TOKEN").map(|token| SecretPair::new(token, None))
 }
 
 /// Where a test wants this process to end.

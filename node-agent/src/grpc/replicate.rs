@@ -202,7 +202,7 @@ impl Incoming {
                 Ok(())
             }
             Err(error) => {
-                log::landed(pool_id, &path, size, &self.from, Err(&error));
+                self.parts.receiver.landed(pool_id, &path, size, &self.from, Err(&error));
                 Err(wire::refusal(error, pool_id, &path))
             }
         }
@@ -243,7 +243,7 @@ impl Incoming {
 
     fn finished(&mut self, finished: Finished) {
         let Finished { tag, pool, path, size, outcome } = finished;
-        log::landed(pool, &path, size, &self.from, outcome.as_ref());
+        self.parts.receiver.landed(pool, &path, size, &self.from, outcome.as_ref());
         match outcome {
             Ok(receipt) => {
                 crash_point!("receive.before_receipt");

@@ -13,7 +13,7 @@ use super::uploads::PREFIX;
 /// Of a path, in a sentence.
 const SHOWN_CHARS: usize = 200;
 /// Addresses for programs, whoever asks.
-const FOR_PROGRAMS: [&str; 3] = ["/api/", "/healthz", "/readyz"];
+const FOR_PROGRAMS: [&str; 4] = ["/api/", "/healthz", "/readyz", "/metrics"];
 /// Of a host name with its port.
 const HOST_BYTES: usize = 261;
 /// A page of ours that carries what somebody sent: nothing in it does anything.

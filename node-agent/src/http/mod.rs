@@ -11,6 +11,7 @@ mod cors;
 mod health;
 mod json;
 mod lost;
+mod metrics;
 mod multipart;
 mod replicate;
 mod upload;
@@ -33,8 +34,15 @@ use axum::{
 use pixelfox_proto::{Fault, FaultKind, NodeId};
 
 use crate::{
-    coordinator::Coordinator, intake::Intake, plane::Plane, pools::Pools, proxies::Proxies, rate::Limiter,
-    receive::Receiver, secret::Secrets,
+    coordinator::Coordinator,
+    intake::Intake,
+    metrics::{Meters, Uploads},
+    plane::Plane,
+    pools::Pools,
+    proxies::Proxies,
+    rate::Limiter,
+    receive::Receiver,
+    secret::{SecretPair, Secrets},
 };
 
 /// Why a node can't do its work, as a person would say it; empty when it can. Asked at each `GET /readyz`.
@@ -64,6 +72,12 @@ pub struct Parts {
     pub limiter: Arc<Limiter>,
     /// Asked by `readyz`.
     pub readiness: Readiness,
+    /// Counts uploads.
+    pub uploads: Uploads,
+    /// What is counted, for `/metrics`.
+    pub meters: Meters,
+    /// What opens `/metrics` to others than this machine.
+    pub metrics_tokens: Vec<SecretPair>,
 }
 
 impl fmt::Debug for Parts {
@@ -74,7 +88,8 @@ impl fmt::Debug for Parts {
 
 /// All routes of a node, complete with fallbacks and CORS.
 pub fn router(parts: Parts, proxies: Proxies) -> Router {
-    finish(routes(parts), proxies, short_pages)
+    let meters = parts.meters.clone();
+    finish(routes(parts), proxies, meters, short_pages)
 }
 
 /// The routes of a node alone, to be merged with others and then given to [`finish`].
@@ -89,19 +104,23 @@ pub fn routes(parts: Parts) -> Router {
         .route("/uploads/{*path}", get(uploads::serve))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
+        .route("/metrics", get(metrics::metrics))
         .layer(DefaultBodyLimit::disable()) // bodies have limits of their own
         .with_state(Arc::new(parts))
 }
 
 /// Adds what holds for every route: JSON for unknown paths and methods, what `people` makes of it in a browser, CORS where
-/// the contract wants it, and who the client is behind `proxies`.
+/// the contract wants it, who the client is behind `proxies`, and what `meters` count of it.
 pub fn finish<S: Clone + Send + Sync + 'static>(
     router: Router<S>,
     proxies: Proxies,
+    meters: Meters,
     people: impl FnOnce(Router<S>) -> Router<S>,
 ) -> Router<S> {
     let router = people(router.fallback(unknown_path).method_not_allowed_fallback(wrong_method));
-    router.layer(middleware::from_fn(cors::allow)).layer(middleware::from_fn_with_state(proxies, client::note))
+    let router = router.layer(middleware::from_fn(cors::allow));
+    let router = router.layer(middleware::from_fn_with_state(proxies, client::note));
+    router.layer(middleware::from_fn_with_state(meters, metrics::count))
 }
 
 /// What a node alone shows people: a sentence where programs get JSON.

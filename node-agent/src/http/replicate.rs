@@ -166,7 +166,7 @@ impl Replication {
         let received = landing.received();
         let publish = Publish { path: path.clone(), size, sha256, origin: Origin::Hand, meta: FileMeta::default() };
         let outcome = self.publish(&pool, landing, publish).await;
-        log::landed(pool.id(), &path, received, &self.from, outcome.as_ref());
+        self.parts.receiver.landed(pool.id(), &path, received, &self.from, outcome.as_ref());
         if outcome.as_ref().is_ok_and(|receipt| receipt.size == 0) {
             tracing::warn!(pool_id = %pool.id(), %path, "stored a variant without a byte: {path}");
         }
@@ -192,7 +192,8 @@ impl Replication {
                 log::missing_checksum(pool, &path, &self.from);
             }
             (Refused::Landing(error), Some(pool), Some(path)) => {
-                log::landed(pool, &path, named.size.unwrap_or_default(), &self.from, Err(error));
+                let size = named.size.unwrap_or_default();
+                self.parts.receiver.landed(pool, &path, size, &self.from, Err(error));
             }
             _ => {}
         }

@@ -22,6 +22,7 @@ use super::{
 use crate::{
     clock,
     intake::{Accepted, IntakeError, Upload, Uploader},
+    metrics::{Door, Taken},
     pools::Pool,
     rate::{Payer, RateLimits},
     secret,
@@ -41,8 +42,10 @@ pub(crate) async fn upload(State(parts): State<Arc<Parts>>, request: Request) ->
     let body = RequestBody::new(body, &head.headers);
     let plane = parts.plane.clone();
     let address = client_of(&head.extensions).address;
+    let counts = parts.uploads.clone();
     let reception = Reception { parts, address, body: body.clone() };
     let outcome = plane.run(Box::pin(reception.take_in(head.headers))).await;
+    counts.ended(Door::Node, Taken::of(outcome.as_ref().map(|accepted| accepted.duplicate)));
     match outcome {
         Ok(Accepted { place, duplicate }) => {
             let duplicate = if duplicate { Duplicate::Yes } else { Duplicate::No };

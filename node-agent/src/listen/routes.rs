@@ -2,7 +2,7 @@
 //!
 //! The content type decides between the two, so that neither's answer for an unknown path reaches the other's clients.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, sync::Arc};
 
 use axum::{
     Router,
@@ -10,10 +10,14 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use http::{HeaderMap, Request, header::CONTENT_TYPE};
-use tonic::{Status, server::NamedService};
+use tonic::{Code, Status, server::NamedService};
 use tower::{Layer as _, Service, ServiceExt as _};
 
 use super::Deadline;
+use crate::{
+    clock,
+    metrics::{Asked, Meters},
+};
 
 /// The routes of one port. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -21,19 +25,27 @@ pub struct Routes {
     http: Router,
     grpc: Router,
     deadline: Deadline,
+    meters: Option<Meters>,
 }
 
 impl Routes {
     /// Answers HTTP by `http`, its fallback included; every gRPC call is UNIMPLEMENTED until [`Routes::grpc`].
     #[must_use]
     pub fn new(http: Router) -> Self {
-        Self { http, grpc: Router::new().fallback(unknown_service), deadline: Deadline::default() }
+        Self { http, grpc: Router::new().fallback(unknown_service), deadline: Deadline::default(), meters: None }
     }
 
     /// Other deadlines than the default for the services that are added after this.
     #[must_use]
     pub fn deadline(mut self, deadline: Deadline) -> Self {
         self.deadline = deadline;
+        self
+    }
+
+    /// Counts gRPC calls. HTTP requests are counted by their routes' own layer.
+    #[must_use]
+    pub fn metered(mut self, meters: Meters) -> Self {
+        self.meters = Some(meters);
         self
     }
 
@@ -57,11 +69,47 @@ impl Routes {
 
     /// Answers one request. Also the way in for clients in the same process, without a socket.
     pub async fn answer(&self, request: Request<Body>) -> Response {
-        let router = if is_grpc(request.headers()) { self.grpc.clone() } else { self.http.clone() };
-        match router.oneshot(request).await {
+        let is_grpc = is_grpc(request.headers());
+        let router = if is_grpc { self.grpc.clone() } else { self.http.clone() };
+        let meters = self.meters.as_ref().filter(|_| is_grpc);
+        let counted = meters.map(|meters| (meters, request.uri().path().to_owned(), clock::monotonic()));
+        let answer = match router.oneshot(request).await {
             Ok(answer) => answer,
             Err(never) => match never {},
+        };
+        if let Some((meters, path, begun)) = counted {
+            let code = Status::from_header_map(answer.headers()).map_or(Code::Ok, |status| status.code());
+            meters.answered(&Asked::Grpc { method: method(&path, code) }, code as u16, word(code), begun.elapsed());
         }
+        answer
+    }
+}
+
+/// The method as metrics have it. Those that nobody has are one, so that nobody makes metrics by asking.
+fn method(path: &str, code: Code) -> Arc<str> {
+    if code == Code::Unimplemented { "none".into() } else { path.trim_start_matches('/').into() }
+}
+
+/// The code's name as gRPC writes it.
+const fn word(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
     }
 }
 

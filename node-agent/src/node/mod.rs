@@ -21,6 +21,7 @@ use crate::{
     http::{self, Readiness},
     intake::{Intake, Recovered},
     listen::Routes,
+    metrics::{self, Meters, Uploads},
     plane::Plane,
     pools::{CensusPace, Pools, count_unowned},
     rate::Limiter,
@@ -84,6 +85,7 @@ pub struct Node {
     pools: Arc<Pools>,
     plane: Plane,
     limiter: Arc<Limiter>,
+    meters: Meters,
 }
 
 /// The way in for uploads that do not come over this node's own routes.
@@ -95,8 +97,10 @@ pub struct Door {
     pub pools: Arc<Pools>,
     /// From the first byte to the image record.
     pub intake: Intake,
-    /// What counts uploads.
+    /// What limits uploads.
     pub limiter: Arc<Limiter>,
+    /// What counts them.
+    pub uploads: Uploads,
 }
 
 impl Node {
@@ -118,9 +122,10 @@ impl Node {
         let coordinator = Coordinator::new(ways, bearer.as_ref().map(SecretPair::reveal)).of_node(&config.node_id);
         let coordinator = coordinator.at(urls.into_iter().flatten().collect());
         let pools = Pools::new(config.storage_roots.clone());
-        let receiver = Arc::new(Receiver::new(Arc::clone(&pools)));
+        let meters = Meters::new(&config.node_id, env!("CARGO_PKG_VERSION"));
+        let receiver = Arc::new(Receiver::new(Arc::clone(&pools)).counting(meters.replicated()));
         let intake = Intake::new(plane.clone(), Arc::clone(&pools), Arc::clone(&receiver), coordinator.clone());
-        let pusher = Pusher::new(plane.clone(), secret.cloned(), config.tls_ca_file.clone());
+        let pusher = Pusher::counting(plane.clone(), secret.cloned(), config.tls_ca_file.clone(), meters.replicated());
         let whois = Whois::new(secret.cloned(), config.tls_ca_file.clone());
         let (work, reports) = Work::new(Arc::clone(&pools), plane.clone(), pusher, whois, coordinator.clone());
         let (status_sender, status) = watch::channel(SessionStatus::Waiting("this node is starting".into()));
@@ -133,6 +138,7 @@ impl Node {
             state,
             status: status_sender,
             grace: GRACE,
+            attaches: meters.attaches(),
         };
         session.recall().await;
         warn_of_other_directory(config, &pools);
@@ -157,9 +163,13 @@ impl Node {
             coordinator,
             limiter: Arc::clone(&limiter),
             readiness: readiness(status.clone(), bearer.is_some(), Arc::clone(&pools)),
+            uploads: meters.uploads(),
+            meters: meters.clone(),
+            metrics_tokens: config.metrics_tokens.clone(),
         });
+        on_scrape(&meters, status.clone(), Arc::clone(&pools));
         let session = bearer.is_some().then_some(session);
-        Ok(Self { http, replication, session, status, intake, pools, plane: plane.clone(), limiter })
+        Ok(Self { http, replication, session, status, intake, pools, plane: plane.clone(), limiter, meters })
     }
 
     /// Its HTTP routes, without fallbacks: merge others, then [`http::finish`].
@@ -175,13 +185,20 @@ impl Node {
             pools: Arc::clone(&self.pools),
             intake: self.intake.clone(),
             limiter: Arc::clone(&self.limiter),
+            uploads: self.meters.uploads(),
         }
+    }
+
+    /// What this node counts, for whoever has more to show.
+    #[must_use]
+    pub fn meters(&self) -> Meters {
+        self.meters.clone()
     }
 
     /// Adds its gRPC service.
     #[must_use]
     pub fn grpc(&self, routes: Routes) -> Routes {
-        routes.grpc(grpc::service(self.replication.clone()))
+        routes.metered(self.meters.clone()).grpc(grpc::service(self.replication.clone()))
     }
 
     /// How it stands with the coordinator.
@@ -192,6 +209,7 @@ impl Node {
 
     /// Attaches and works until `stop`, then lets running transfers end, [`GRACE`] at most.
     pub async fn run(self, stop: CancellationToken) {
+        let _keeping = AbortOnDropHandle::new(spawn(self.meters.keep()));
         let Some(session) = self.session else {
             // The start has warned of it, and `readyz` says it.
             return stop.cancelled().await;
@@ -202,6 +220,28 @@ impl Node {
         drop(recovering);
         self.intake.stop(GRACE).await;
     }
+}
+
+/// What a scrape reads of the node's rooms.
+fn on_scrape(meters: &Meters, status: watch::Receiver<SessionStatus>, pools: Arc<Pools>) {
+    let to = meters.clone();
+    meters.on_scrape(move || {
+        let is_up = status.borrow().problem().is_none();
+        to.gauge(&metrics::SESSION_UP, &[]).set(f64::from(u8::from(is_up)));
+        for pool in pools.all() {
+            let (name, id, report) = (pool.name(), pool.id().to_string(), pool.report());
+            let labels = [("pool", name.as_str()), ("pool_id", id.as_str())];
+            for (metric, value) in [
+                (&metrics::POOL_HEALTHY, u64::from(report.healthy)),
+                (&metrics::POOL_DISK_FREE, report.free),
+                (&metrics::POOL_DISK_SIZE, report.total),
+                (&metrics::POOL_ROOM, pool.room()),
+            ] {
+                to.gauge(metric, &labels).set(metrics::shown(value));
+            }
+        }
+        Box::pin(std::future::ready(()))
+    });
 }
 
 /// Asks again about uploads that nobody answered for, each time that the node has attached.

@@ -72,6 +72,13 @@ impl LandingError {
             Self::Disk(DiskError::Io { .. } | DiskError::Unsynced(_)) => FaultKind::Internal,
         }
     }
+
+    /// Whether it lies with this node, and not with what was sent or when.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        let is_ours = matches!(self.kind(), FaultKind::Internal | FaultKind::Unavailable);
+        is_ours && !matches!(self, Self::Busy(_))
+    }
 }
 
 impl From<LandingError> for Fault {

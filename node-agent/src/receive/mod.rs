@@ -7,14 +7,15 @@ mod error;
 mod landing;
 pub mod log;
 
-use std::sync::Arc;
+use std::{fmt::Display, sync::Arc};
 
-use pixelfox_proto::{Attempt, FileMeta, PathRoot, Sha256, StoredPath, Verifier};
+use pixelfox_proto::{Attempt, FileMeta, PathRoot, PoolId, Sha256, StoredPath, Verifier};
 
 pub use decide::Origin;
 pub use error::LandingError;
 pub use landing::{Landing, Offer, Receipt};
 
+use crate::metrics::{Direction, Ended, Replicated};
 use crate::pools::{Claimant, Pool, Pools, Shut};
 use claims::{Claim, Claims, Refused};
 use landing::{Hashing, Parts};
@@ -27,6 +28,7 @@ pub(crate) const STEP_BYTES: u64 = 8 << 20;
 pub struct Receiver {
     pools: Arc<Pools>,
     claims: Claims,
+    counts: Replicated,
 }
 
 /// A file of which everything is known before its first byte: the gRPC way.
@@ -74,7 +76,31 @@ impl Receiver {
     /// For the pools of this node.
     #[must_use]
     pub fn new(pools: Arc<Pools>) -> Self {
-        Self { pools, claims: Claims::default() }
+        Self { pools, claims: Claims::default(), counts: Replicated::default() }
+    }
+
+    /// Counts what ends.
+    #[must_use]
+    pub fn counting(self, counts: Replicated) -> Self {
+        Self { counts, ..self }
+    }
+
+    /// A file from another node has ended: the log line for it, and its count. `size` in bytes, as announced.
+    pub(crate) fn landed(
+        &self,
+        pool_id: PoolId,
+        path: &StoredPath,
+        size: u64,
+        from: &dyn Display,
+        outcome: Result<&Receipt, &LandingError>,
+    ) {
+        log::landed(pool_id, path, size, from, outcome);
+        let (ended, size) = match outcome {
+            Ok(receipt) => (if receipt.skipped { Ended::Skipped } else { Ended::Stored }, receipt.size),
+            Err(error) if error.is_ours() => (Ended::Failed, size),
+            Err(_) => (Ended::Refused, size),
+        };
+        self.counts.ended(Direction::In, ended, size);
     }
 
     /// Starts to take in a file whose name comes later. `size`: as announced, in bytes. Blocking, on a data worker.

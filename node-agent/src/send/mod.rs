@@ -27,6 +27,7 @@ pub use self::pace::Pace;
 use crate::{
     config::Problem,
     listen::{H2_FRAME_BYTES, H2_STREAM_WINDOW_BYTES},
+    metrics::Replicated,
     plane::Plane,
     pools::Pool,
     secret::SecretPair,
@@ -49,6 +50,7 @@ struct Shared {
     secret: Option<SecretPair>,
     tls_ca_file: Option<PathBuf>,
     pace: Pace,
+    counts: Replicated,
 }
 
 /// Where files go.
@@ -223,7 +225,23 @@ impl Pusher {
     /// Sends with `secret`. `tls_ca_file`: certificates for `https` targets instead of the system's.
     #[must_use]
     pub fn new(plane: Plane, secret: Option<SecretPair>, tls_ca_file: Option<PathBuf>) -> Self {
-        Self { shared: Arc::new(Shared { plane, secret, tls_ca_file, pace: Pace::default() }) }
+        Self::counting(plane, secret, tls_ca_file, Replicated::default())
+    }
+
+    /// As [`Pusher::new`], and counts what ends.
+    #[must_use]
+    pub fn counting(
+        plane: Plane,
+        secret: Option<SecretPair>,
+        tls_ca_file: Option<PathBuf>,
+        counts: Replicated,
+    ) -> Self {
+        Self { shared: Arc::new(Shared { plane, secret, tls_ca_file, pace: Pace::default(), counts }) }
+    }
+
+    /// Files that were to be sent have ended.
+    pub(crate) fn counts(&self) -> &Replicated {
+        &self.shared.counts
     }
 
     /// The limit that all transfers of this node share.

@@ -28,6 +28,7 @@ pub use self::{status::SessionStatus, wire::About};
 use crate::{
     clock,
     coordinator::{Coordinator, chain},
+    metrics::Attaches,
     pools::{Pools, Source, Welcome},
     state::State,
     work::{Report, Work},
@@ -59,6 +60,8 @@ pub struct Session {
     pub status: watch::Sender<SessionStatus>,
     /// How long running transfers may go on after the stop.
     pub grace: Duration,
+    /// Counts its sessions.
+    pub attaches: Attaches,
 }
 
 /// Why a session is over.
@@ -217,6 +220,7 @@ impl Link<'_> {
                 self.session.work.tune(&settings);
                 if self.welcomed.replace(epoch) != Some(epoch) {
                     info!("attached to the coordinator (session {epoch})");
+                    self.session.attaches.attached();
                     self.session.status.send_replace(SessionStatus::Attached(epoch));
                 }
                 self.beat().await

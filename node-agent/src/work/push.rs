@@ -9,6 +9,7 @@ use tokio::{
 };
 
 use super::{Cancel, FileEnd, Outcome, PushFile, PushFiles, Reporter, Shared, report::sentence};
+use crate::metrics::{Direction, Ended, Replicated};
 use crate::send::{CallOff, Ears, Gone, Outgoing, SendError, Sent, Target};
 
 /// Ends that wait to be told.
@@ -17,6 +18,8 @@ const ENDS: usize = 64;
 const GATHER: Duration = Duration::from_millis(20);
 /// Gathers after which the bytes are told too, where no file ends: at least every second.
 const GATHERS_PER_PROGRESS: u32 = 25;
+/// Why a file was not sent on where somebody wanted it so.
+const CALLED_OFF: &str = "called off";
 
 impl Shared {
     /// Pushes the order's files, and tells of each one once.
@@ -36,16 +39,19 @@ impl Shared {
         let push = self.send.push(pool, target, outgoing, ears, call_off);
         let mut under_way = Vec::from_iter(files.into_iter().map(Some));
         let heard = async {
-            let mut told = Told { reporter: &mut reporter, files: &mut under_way, bytes: &bytes, gathers: 0 };
+            let counts = self.send.counts();
+            let mut told = Told { reporter: &mut reporter, files: &mut under_way, bytes: &bytes, gathers: 0, counts };
             told.all(&mut ended).await;
         };
         let outcome = tokio::select! {
             (outcome, ()) = async { tokio::join!(push, heard) } => outcome.map_err(|error| unsent(&error, &target_name)),
-            () = cancel.whole() => Err(("called off".to_owned(), None)),
+            () = cancel.whole() => Err((CALLED_OFF.to_owned(), None)),
         };
         let (message, refusal) =
             outcome.err().unwrap_or_else(|| ("the target closed the stream without a word on it".into(), None));
+        let ended = if message == CALLED_OFF { Ended::CalledOff } else { Ended::Failed };
         for file in under_way.into_iter().flatten() {
+            self.send.counts().ended(Direction::Out, ended, file.size);
             reporter.ended(end(file, Outcome::Retry, &message, refusal)).await;
         }
         reporter.end(None).await;
@@ -59,6 +65,7 @@ struct Told<'a> {
     files: &'a mut [Option<PushFile>],
     bytes: &'a Gone,
     gathers: u32,
+    counts: &'a Replicated,
 }
 
 impl Told<'_> {
@@ -80,6 +87,7 @@ impl Told<'_> {
 
     async fn ended(&mut self, index: usize, sent: Sent) {
         if let Some(file) = self.files.get_mut(index).and_then(Option::take) {
+            self.counts.ended(Direction::Out, counted(&sent), file.size);
             self.reporter.ended(judged(file, sent)).await;
         }
     }
@@ -145,6 +153,17 @@ fn end(file: PushFile, outcome: Outcome, message: &str, refusal: Option<RefusalR
     FileEnd { path: file.path, outcome, size: file.size, sha256, message: message.to_owned(), refusal }
 }
 
+/// As metrics have it.
+const fn counted(sent: &Sent) -> Ended {
+    match sent {
+        Sent::Received { skipped: true, .. } => Ended::Skipped,
+        Sent::Received { skipped: false, .. } => Ended::Stored,
+        Sent::Refused { .. } => Ended::Refused,
+        Sent::Missing | Sent::Differs { .. } | Sent::Unreadable(_) => Ended::Failed,
+        Sent::CalledOff => Ended::CalledOff,
+    }
+}
+
 /// What a file's end means for its move.
 fn judged(file: PushFile, sent: Sent) -> FileEnd {
     match sent {
@@ -158,7 +177,7 @@ fn judged(file: PushFile, sent: Sent) -> FileEnd {
             FileEnd { size, sha256, ..end(file, Outcome::Mismatch, &message, None) }
         }
         Sent::Unreadable(message) => end(file, Outcome::Retry, &message, Some(RefusalReason::IoError)),
-        Sent::CalledOff => end(file, Outcome::Retry, "called off", None),
+        Sent::CalledOff => end(file, Outcome::Retry, CALLED_OFF, None),
         Sent::Refused { reason, message } => end(file, refused(reason), &message, reason),
     }
 }

@@ -12,6 +12,7 @@ use pixelfox_node::{
     http,
     intake::Intake,
     listen::{self, Routes},
+    metrics::Meters,
     plane::Plane,
     pools::{NodePool, NodeSettings, PoolHome, Pools, Source, Welcome},
     proxies::Proxies,
@@ -64,6 +65,7 @@ pub(crate) struct Spec {
     pub(crate) secrets: Secrets,
     pub(crate) settings: NodeSettings,
     pub(crate) proxies: Proxies,
+    pub(crate) metrics_tokens: Vec<SecretPair>,
     pub(crate) source: Option<Source>,
     pub(crate) tell: fn(&mut NodePool),
     /// How long a client waits for the coordinator.
@@ -81,6 +83,7 @@ impl Default for Spec {
             },
             settings: NodeSettings::default(),
             proxies: Proxies::default(),
+            metrics_tokens: Vec::new(),
             source: Some(Source::Coordinator),
             tell: |_| (),
             answer_wait: Duration::from_secs(15),
@@ -112,7 +115,8 @@ impl Node {
         let address = listener.local_addr().unwrap();
         let plane = Plane::start(NonZeroUsize::new(2).unwrap()).unwrap();
         let pools = Pools::new(vec![dir.path().to_owned()]);
-        let receiver = Arc::new(Receiver::new(Arc::clone(&pools)));
+        let meters = Meters::new(&"s01".parse().unwrap(), "0.0.0-test");
+        let receiver = Arc::new(Receiver::new(Arc::clone(&pools)).counting(meters.replicated()));
         let fake = FakeCoordinator::default();
         let coordinator = Coordinator::new(vec![fake.transport()], Some(SECRET));
         let (of_intake, to_ask) = (Arc::clone(&receiver), coordinator.clone());
@@ -130,6 +134,9 @@ impl Node {
                 coordinator,
                 limiter: Arc::default(),
                 readiness: Arc::new(|| vec!["not attached".to_owned(), "pool 1 is offline".to_owned()]),
+                uploads: meters.uploads(),
+                meters,
+                metrics_tokens: spec.metrics_tokens.clone(),
             },
             spec.proxies.clone(),
         );

@@ -15,6 +15,7 @@ mod edge_rig;
 mod http_replicate_forms;
 mod http_replicate_rows;
 mod listen_limits;
+mod metrics;
 mod push_files;
 mod push_rig;
 mod replicate_ends;

@@ -185,4 +185,6 @@ pub struct JobTotals {
     pub states: Vec<(JobState, u64)>,
     /// Of each kind.
     pub kinds: Vec<(JobKind, u64)>,
+    /// Of each kind in each state, where there are any.
+    pub both: Vec<((JobKind, JobState), u64)>,
 }

@@ -250,6 +250,7 @@ fn server_config(data_dir: &Path, address: SocketAddr, secrets: &DevSecrets) -> 
 fn node_config(name: &str, data_dir: &Path, address: SocketAddr, secrets: &DevSecrets) -> Result<NodeConfig, Problems> {
     let variables = variables(name, data_dir, address, secrets);
     let mut env = Env::new(|name| lookup(&variables, name));
-    let config = NodeConfig::read(&mut env, None);
+    let mut config = NodeConfig::read(&mut env, None);
+    config.metrics_tokens.extend(pixelfox_node::config::admin_token(&mut env));
     env.finish(config)
 }

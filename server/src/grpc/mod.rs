@@ -23,6 +23,7 @@ pub use self::trailer::Trailing;
 
 use self::auth::{NodesOnly, OperatorsOnly};
 use crate::accounts::Accounts;
+use crate::counts::Counts;
 use crate::diagnose::Diagnose;
 use crate::events::Events;
 use crate::sessions::Sessions;
@@ -54,6 +55,8 @@ pub struct Rooms {
     pub events: Events,
     /// Looks for what commonly goes wrong.
     pub diagnose: Diagnose,
+    /// How many jobs there are.
+    pub counts: Counts,
     /// Wakes the dispatcher.
     pub wake: Arc<Notify>,
     /// Owns the readers of the sessions.

@@ -11,7 +11,7 @@ use axum::{
     Router,
     extract::{DefaultBodyLimit, Request},
     middleware,
-    routing::{any, get, post},
+    routing::{get, post},
 };
 use http::{HeaderMap, header, request::Parts as Head};
 use pixelfox_admin_web::Caller;
@@ -25,9 +25,6 @@ use crate::{
     store::Store,
     uploads::{Owner, Uploads},
 };
-
-/// Routes of the contract that this version does not have, and what to use meanwhile.
-const NOT_BUILT: [(&str, &str); 1] = [("/metrics", "ask the Admin service: GetOverview")];
 
 /// What the routes work with.
 #[derive(Clone)]
@@ -80,7 +77,7 @@ impl Parts {
 pub fn router(parts: Parts) -> Router {
     let pages = pixelfox_admin_web::pages(parts.admin.clone()).layer(middleware::map_request(say_who));
     let for_everyone = Router::new().route("/", get(home::home)).route("/i/{share}", get(images::share));
-    let api = pixelfox_admin_web::public::around(for_everyone)
+    pixelfox_admin_web::public::around(for_everyone)
         .layer(middleware::map_request(say_who))
         .route("/upload", post(upload::upload))
         .route("/api/openapi.json", get(openapi::openapi))
@@ -90,14 +87,8 @@ pub fn router(parts: Parts) -> Router {
         .route("/api/v1/images/{uuid}/status", get(images::status))
         .route("/api/v1/images/{uuid}", get(images::image))
         .layer(DefaultBodyLimit::disable()) // bodies have limits of their own
-        .with_state(parts);
-    let not_built = |routes: Router, (path, meanwhile): (&'static str, &'static str)| {
-        let answer = move || async move {
-            Fault::new(FaultKind::Unimplemented, format!("{path} is not in this version")).with_hint(meanwhile)
-        };
-        routes.route(path, any(answer))
-    };
-    NOT_BUILT.into_iter().fold(api.merge(pages), not_built)
+        .with_state(parts)
+        .merge(pages)
 }
 
 /// The layer around all routes, the node's as well: a person gets a page where a program gets JSON.

@@ -6,7 +6,10 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use pixelfox_node::http::{RequestBody, client_of};
+use pixelfox_node::{
+    http::{RequestBody, client_of},
+    metrics::Taken,
+};
 use pixelfox_proto::Fault;
 use serde_json::Value;
 
@@ -21,7 +24,10 @@ pub(super) async fn upload(State(parts): State<Parts>, request: Request) -> Resp
         let owner = parts.owner(&head).await?;
         parts.uploads.through(owner, &head.headers, address, &body).await
     };
-    match taken.await {
+    let taken = taken.await;
+    let duplicate = |answer: &Value| answer["duplicate"] == true;
+    parts.uploads.count(Taken::of(taken.as_ref().map(duplicate)));
+    match taken {
         Ok(answer) if wants_json(&head.headers) => Json(answer).into_response(),
         Ok(answer) => to_the_image(&answer),
         Err(fault) => {

@@ -14,6 +14,7 @@ mod view;
 mod welcome;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -63,6 +64,8 @@ pub struct Sessions {
     /// Attaches go one after the other: who comes second sees the first.
     entry: Mutex<()>,
     ids: AtomicU64,
+    /// How often each has attached.
+    attaches: parking_lot::Mutex<BTreeMap<NodeId, u64>>,
     books: watch::Sender<()>,
     usage: watch::Sender<()>,
     writers: TaskTracker,
@@ -81,6 +84,7 @@ impl Sessions {
             refused: Refused::default(),
             entry: Mutex::new(()),
             ids: AtomicU64::new(0),
+            attaches: parking_lot::Mutex::default(),
             books: watch::Sender::new(()),
             usage: watch::Sender::new(()),
             writers: TaskTracker::new(),
@@ -111,6 +115,7 @@ impl Sessions {
         crash_point!("attach.after_commit");
         let (session, commands) = Session::new(hello, attached.epoch, now);
         self.registry.insert(Arc::clone(&session));
+        *self.attaches.lock().entry(session.node().clone()).or_default() += 1;
         let notices = Notices { books: self.books.subscribe(), usage: self.usage.subscribe(), due: None };
         let writer = Writer {
             session: Arc::clone(&session),
@@ -127,6 +132,12 @@ impl Sessions {
             self.books_changed();
         }
         Ok((session, attached))
+    }
+
+    /// How often each node has attached to this server.
+    #[must_use]
+    pub fn attaches(&self) -> BTreeMap<NodeId, u64> {
+        self.attaches.lock().clone()
     }
 
     /// Somebody was not let in: a node by its claimed NODE_ID, else a machine.

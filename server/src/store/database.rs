@@ -243,6 +243,17 @@ impl Readers {
         }
     }
 
+    /// How many there are, and how many of them nobody uses.
+    pub(super) fn connections(&self) -> (u64, u64) {
+        match self {
+            Self::Sqlite(pool) => (pool.size().into(), pool.num_idle() as u64),
+            Self::Postgres(readers) => {
+                let pool = readers.pool();
+                (pool.size().into(), pool.num_idle() as u64)
+            }
+        }
+    }
+
     /// Ends them.
     pub(super) async fn close(&self) {
         match self {

@@ -73,12 +73,14 @@ impl Store {
         .await
     }
 
-    /// How many jobs are in each state, and how many of each kind. Reads two whole indexes.
+    /// How many jobs are in each state, of each kind, and both. Reads two whole indexes; of all kinds but the commonest
+    /// the rows as well, and what is left of each state is that kind's. While jobs change meanwhile it is a little off.
     ///
     /// # Errors
     /// The database fails.
     pub async fn job_totals(&self) -> Result<JobTotals, StoreError> {
         const STATES: &str = "SELECT state, COUNT(*) FROM jobs GROUP BY state ORDER BY state";
+        const OF_KIND: &str = "SELECT state, COUNT(*) FROM jobs WHERE kind = $1 GROUP BY state ORDER BY state";
         const KINDS: &str = "SELECT kind, COUNT(*) FROM jobs GROUP BY kind ORDER BY kind";
         self.read("count jobs", async |mut conn| {
             let states: Vec<(String, i64)> = statement::query_as(STATES).fetch_all(&mut conn).await?;
@@ -87,10 +89,25 @@ impl Store {
                 |(name, count): (String, i64)| Ok((word(JobState::parse(&name), "jobs.state", &name)?, uint(count)));
             let kind =
                 |(name, count): (String, i64)| Ok((word(JobKind::parse(&name), "jobs.kind", &name)?, uint(count)));
-            Ok(JobTotals {
-                states: states.into_iter().map(state).collect::<Result<_, Trouble>>()?,
-                kinds: kinds.into_iter().map(kind).collect::<Result<_, Trouble>>()?,
-            })
+            let states = states.into_iter().map(state).collect::<Result<Vec<_>, Trouble>>()?;
+            let kinds = kinds.into_iter().map(kind).collect::<Result<Vec<_>, Trouble>>()?;
+            let commonest = kinds.iter().max_by_key(|(_, count)| *count).map(|(kind, _)| *kind);
+            let (mut left, mut both) = (states.clone(), Vec::new());
+            for (kind, _) in kinds.iter().filter(|(kind, _)| Some(*kind) != commonest) {
+                let rows: Vec<(String, i64)> =
+                    statement::query_as(OF_KIND).bind(kind.as_str()).fetch_all(&mut conn).await?;
+                for row in rows {
+                    let (of, count) = state(row)?;
+                    left.iter_mut()
+                        .filter(|(state, _)| *state == of)
+                        .for_each(|(_, left)| *left = left.saturating_sub(count));
+                    both.push(((*kind, of), count));
+                }
+            }
+            let commonest =
+                commonest.into_iter().flat_map(|kind| left.iter().map(move |(state, n)| ((kind, *state), *n)));
+            both.extend(commonest.filter(|(_, count)| *count > 0));
+            Ok(JobTotals { states, kinds, both })
         })
         .await
     }

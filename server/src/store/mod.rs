@@ -27,6 +27,7 @@ mod jobs;
 mod keys;
 mod lease;
 mod listen;
+mod load;
 mod nodes;
 mod open;
 mod outbox;
@@ -63,6 +64,7 @@ mod tests;
 
 pub use copy::{Contents, Hold};
 pub use listen::{Listener, Rumour};
+pub use load::{Load, QueueAges};
 pub use nodes::AutoPools;
 pub use open::Store;
 pub use outbox::{Happening, Topic};

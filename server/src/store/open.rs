@@ -12,12 +12,12 @@ use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
 use super::{
-    StoreError, Trouble,
+    Load, StoreError, Trouble,
     database::{Database, Readers},
     postgres::{self, Shared},
     sqlite,
     statement::Conn,
-    writer::{self, Errand, WAITING_INTENTS, Work},
+    writer::{self, Errand, Times, WAITING_INTENTS, Work},
 };
 use crate::catalog::Actor;
 
@@ -40,6 +40,7 @@ struct Inner {
     writer: Mutex<Option<mpsc::Sender<Box<dyn Errand>>>>,
     readers: Readers,
     tasks: TaskTracker,
+    times: Times,
 }
 
 impl std::fmt::Debug for Inner {
@@ -85,9 +86,11 @@ impl Store {
     fn of(database: Database, readers: Readers, shared: Option<Shared>) -> Self {
         let (writer, intents) = mpsc::channel(WAITING_INTENTS);
         let (tasks, patience) = (TaskTracker::new(), database.patience());
-        tasks.spawn(writer::run(database, intents));
+        let times = Times::default();
+        tasks.spawn(writer::run(database, intents, times.clone()));
         tasks.close();
-        let inner = Inner { life: AtomicI64::new(0), patience, writer: Mutex::new(Some(writer)), readers, tasks };
+        let (life, writer) = (AtomicI64::new(0), Mutex::new(Some(writer)));
+        let inner = Inner { life, patience, writer, readers, tasks, times };
         Self { inner: Arc::new(inner), by: Actor::Server, shared }
     }
 
@@ -104,6 +107,19 @@ impl Store {
 
     pub(super) fn life(&self) -> &AtomicI64 {
         &self.inner.life
+    }
+
+    /// From now on the time of each transaction that writes is told.
+    pub fn measure(&self, told: impl Fn(Duration) + Send + Sync + 'static) {
+        self.inner.times.set(told);
+    }
+
+    /// How busy it is.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        let (open, idle) = self.inner.readers.connections();
+        let waiting = self.inner.writer.lock().as_ref().map_or(0, |writer| writer.max_capacity() - writer.capacity());
+        Load { open, idle, waiting: waiting as u64 }
     }
 
     /// Takes no further intents, ends those that wait, closes the database.

@@ -1,9 +1,18 @@
 //! The one connection that writes. Intents that wait together become one transaction, each behind a savepoint of its
 //! own: so a hundred small commits cost one fsync. A caller that goes away takes nothing with it.
 
-use std::{collections::VecDeque, future::Future, pin::Pin, time::Duration};
+use std::{
+    collections::VecDeque,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 
 use super::{
     Commit, StoreError, Trouble,
@@ -122,14 +131,35 @@ where
     answer.await.map_err(|_| StoreError::Closed)?
 }
 
+/// Whom the time of each transaction is told: nobody at first.
+#[derive(Clone, Default)]
+pub(super) struct Times(Arc<OnceLock<Told>>);
+
+type Told = Box<dyn Fn(Duration) + Send + Sync>;
+
+impl Times {
+    /// The first to ask is told.
+    pub(super) fn set(&self, told: impl Fn(Duration) + Send + Sync + 'static) {
+        self.0.get_or_init(|| Box::new(told));
+    }
+
+    fn tell(&self, took: Duration) {
+        if let Some(told) = self.0.get() {
+            told(took);
+        }
+    }
+}
+
 /// Runs until the last sender is gone.
-pub(super) async fn run(mut database: Database, mut intents: mpsc::Receiver<Box<dyn Errand>>) {
+pub(super) async fn run(mut database: Database, mut intents: mpsc::Receiver<Box<dyn Errand>>, times: Times) {
     let (mut heard, mut batch) = (Vec::with_capacity(BATCH), VecDeque::with_capacity(BATCH));
     let mut away = false;
     while intents.recv_many(&mut heard, BATCH).await > 0 {
         batch.extend(heard.drain(..));
         while !batch.is_empty() {
+            let begun = Instant::now();
             let end = transact(&mut database, &mut batch).await;
+            times.tell(begun.elapsed());
             away = tell(away, &end);
         }
     }

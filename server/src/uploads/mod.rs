@@ -13,6 +13,7 @@ use std::{net::IpAddr, path::PathBuf, sync::Arc};
 use http::HeaderMap;
 use pixelfox_node::{
     http::RequestBody,
+    metrics::{self, Taken},
     node::Door,
     rate::{Payer, RateLimits},
     secret::SecretPair,
@@ -110,6 +111,11 @@ impl Uploads {
     pub fn new(parts: Parts) -> Self {
         let dialer = Arc::new(Dialer::new(parts.tls_ca_file.clone()));
         Self { parts: Arc::new(parts), dialer, silent: Arc::default() }
+    }
+
+    /// An upload through the app has ended.
+    pub fn count(&self, taken: Taken) {
+        self.parts.door.uploads.ended(metrics::Door::App, taken);
     }
 
     /// The key that a request must have.

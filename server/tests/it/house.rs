@@ -124,8 +124,7 @@ fn rooms_used(code: &str) -> BTreeSet<String> {
 }
 
 fn floor_faults(src: &str, floors: &[(&str, u8)]) -> Vec<String> {
-    let floor = |room: &str| floors.iter().find(|(name, _)| *name == room).map(|(_, floor)| *floor);
-    let mut faults = Vec::new();
+    let (floor, mut faults) = (|room: &str| floors.iter().find(|(name, _)| *name == room).map(|at| at.1), Vec::new());
     for (name, text) in sources(src) {
         let room = name[src.len() + 1..].split(['/', '.']).next().unwrap().to_owned();
         if room == "lib" {

@@ -29,6 +29,7 @@ mod german;
 mod grpcurl;
 mod harness;
 mod house;
+mod metrics;
 mod moves;
 mod office;
 mod openapi;

@@ -250,14 +250,8 @@ async fn asking_first_writes_nothing_and_asking_twice_does_it_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_not_built_answers_so_by_name() {
+async fn a_link_that_leads_nowhere_is_no_image() {
     let cluster = TestCluster::start().await;
-    for path in ["/metrics"] {
-        let answer = http_client().post(format!("http://{}{path}", cluster.app())).send().await.unwrap();
-        assert_eq!(answer.status(), 501, "{path}");
-        let body: serde_json::Value = answer.json().await.unwrap();
-        assert!(body["error"] == "not_implemented" && !body["hint"].as_str().unwrap().is_empty(), "{path}: {body}");
-    }
     for (link, want) in [("/i/AAAAAAAAAAAA", 404), ("/i/too-short", 404), ("/i/%00", 404), ("/nothing", 404)] {
         let answer = http_client().get(format!("http://{}{link}", cluster.app())).send().await.unwrap();
         assert_eq!(answer.status(), want, "{link}");

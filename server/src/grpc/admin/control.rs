@@ -26,7 +26,7 @@ impl AdminService {
     /// Counts a second old at most in small books, some seconds in large ones.
     pub(super) async fn queue(&self) -> Result<v1::Queue, Fault> {
         let paused = self.rooms.store.queue_paused().await?;
-        let counted = self.counts.of(&self.rooms.store, &self.rooms.readers).await?;
+        let counted = self.rooms.counts.of(&self.rooms.store, &self.rooms.readers).await?;
         Ok(wire::job::queue(paused, counted.totals, counted.at, self.rooms.settle.progress().rate(Instant::now())))
     }
 }

@@ -3,7 +3,6 @@
 mod accounts;
 mod audit;
 mod control;
-mod counts;
 mod images;
 mod jobs;
 mod keys;
@@ -28,19 +27,12 @@ pub struct AdminService {
     rooms: Rooms,
     operators_only: OperatorsOnly,
     watchers: seats::Seats,
-    counts: counts::Counts,
     /// Of who asks.
     language: Language,
 }
 
 impl AdminService {
     pub(super) fn new(rooms: Rooms, operators_only: OperatorsOnly) -> Self {
-        Self {
-            rooms,
-            operators_only,
-            watchers: seats::Seats::default(),
-            counts: counts::Counts::default(),
-            language: Language::En,
-        }
+        Self { rooms, operators_only, watchers: seats::Seats::default(), language: Language::En }
     }
 }

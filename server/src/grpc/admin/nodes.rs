@@ -31,8 +31,11 @@ impl AdminService {
 
     pub(super) async fn overview(&self) -> Result<v1::Overview, Fault> {
         let store = &self.rooms.store;
-        let (totals, jobs, nodes) =
-            (store.image_totals().await?, self.counts.of(store, &self.rooms.readers).await?, store.list_nodes().await?);
+        let (totals, jobs, nodes) = (
+            store.image_totals().await?,
+            self.rooms.counts.of(store, &self.rooms.readers).await?,
+            store.list_nodes().await?,
+        );
         let jobs_by_state: HashMap<String, u64> =
             jobs.totals.states.into_iter().map(|(state, count)| (state.as_str().to_owned(), count)).collect();
         let (progress, now, clock) = (self.rooms.settle.progress(), Instant::now(), clock::now());

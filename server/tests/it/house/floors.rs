@@ -33,6 +33,7 @@ pub(super) const NODE_FLOORS: &[(&str, u8)] = &[
     ("clock", 0),
     ("crash", 0),
     ("secret", 0),
+    ("metrics", 0),
 ];
 pub(super) const SERVER_FLOORS: &[(&str, u8)] = &[
     ("main", 9),
@@ -50,6 +51,8 @@ pub(super) const SERVER_FLOORS: &[(&str, u8)] = &[
     ("settle", 4),
     ("accounts", 4),
     ("upkeep", 5),
+    ("metrics", 4),
+    ("counts", 3),
     ("sessions", 3),
     ("store", 2),
     ("events", 2),

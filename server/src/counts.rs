@@ -21,24 +21,27 @@ const PATIENCE: Duration = Duration::from_millis(30);
 
 /// What was counted, and when.
 #[derive(Clone, Debug)]
-pub(super) struct Counted {
+pub struct Counted {
     /// The counts.
-    pub(super) totals: JobTotals,
+    pub totals: JobTotals,
     /// Their time.
-    pub(super) at: UnixMillis,
+    pub at: UnixMillis,
     until: Instant,
 }
 
 /// The last counts.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Counts {
+pub struct Counts {
     last: Arc<Mutex<Option<Counted>>>,
     turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Counts {
     /// The counts: new ones where they are due and soon there, else the last.
-    pub(super) async fn of(&self, store: &Store, tasks: &TaskTracker) -> Result<Counted, StoreError> {
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn of(&self, store: &Store, tasks: &TaskTracker) -> Result<Counted, StoreError> {
         let Some(last) = self.last() else {
             let _turn = self.turn.lock().await;
             return match self.last() {
