@@ -8,10 +8,11 @@ use super::{Env, checks::without_links};
 use crate::secret::SecretPair;
 
 /// Secrets that stand in this project's public files.
-const PUBLIC_SECRETS: [&str; 4] = [
+const PUBLIC_SECRETS: [&str; 5] = [
     "dev_replication_secret_change_me",
     "dev_upload_token_secret_change_me",
     "dev_admin_token_change_me",
+    "dev_metrics_token_change_me",
     "dev_admin_password_change_me",
 ];
 /// Whose log lines are ours.

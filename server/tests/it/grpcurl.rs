@@ -51,10 +51,16 @@ async fn every_command_of_the_grpcurl_page_does_what_it_says() {
 /// Runs every command of a page against a new cluster. One shell runs all of it, as a reader would: later commands use the
 /// variables of earlier ones.
 pub(crate) async fn run_page(page: &str, more_variables: &[(&str, String)]) {
+    run_pages(&[page], more_variables).await;
+}
+
+/// The same with several pages, one after the other.
+pub(crate) async fn run_pages(pages: &[&str], more_variables: &[(&str, String)]) {
     let cluster = TestCluster::start().await;
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(page);
-    let examples = examples(&std::fs::read_to_string(page).unwrap());
-    assert!(examples.len() > 15, "the page has only {} commands", examples.len());
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let text = |page: &&str| std::fs::read_to_string(root.join(page)).unwrap() + "\n";
+    let examples = examples(&pages.iter().map(text).collect::<String>());
+    assert!(examples.len() > 15, "{pages:?} have only {} commands", examples.len());
     let script: String = examples.iter().map(|e| format!("{}\necho '<<<end of example>>>'\n", e.command)).collect();
     let work = tempfile::tempdir().unwrap();
     let mut shell = Command::new("bash");

@@ -30,6 +30,7 @@ mod grpcurl;
 mod harness;
 mod house;
 mod metrics;
+mod metrics_ops;
 mod moves;
 mod office;
 mod openapi;
