@@ -1,6 +1,11 @@
 //! One server process: the books, the embedded node and one port for both. Builds and runs rooms, decides nothing.
 
-use std::{net::SocketAddr, path::Path, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{Router, body::Body};
 use pixelfox_node::{
@@ -12,7 +17,7 @@ use pixelfox_node::{
     plane::Plane,
     secret::SecretPair,
 };
-use pixelfox_proto::NodeId;
+use pixelfox_proto::{NodeId, PoolId};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tower::BoxError;
@@ -25,6 +30,7 @@ use crate::{
     clock,
     config::ServerConfig,
     http,
+    sessions::Sessions,
     store::{AutoPools, Store, StoreError},
     upkeep::Upkeep,
     uploads::{self, Uploads},
@@ -56,6 +62,15 @@ pub enum AppError {
     Config(#[from] pixelfox_node::config::Problems),
 }
 
+/// Whom the port is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Doors {
+    /// Everybody.
+    All,
+    /// Nodes, and whoever looks at their files.
+    Nodes,
+}
+
 /// A running server.
 pub struct App {
     address: SocketAddr,
@@ -74,9 +89,34 @@ impl App {
     /// # Errors
     /// [`AppError`]; nothing is left running.
     pub async fn start(config: ServerConfig, listener: TcpListener, plane: Plane) -> Result<Self, AppError> {
-        let address = listener.local_addr().unwrap_or(config.node.listen);
         let store = open_books(&config).await?;
         let first_password = Accounts::new(store.clone()).first(&config.first_account).await?;
+        let app = Self::serve(config, listener, plane, store, Doors::All).await?;
+        Ok(Self { first_password, ..app })
+    }
+
+    /// The same for nodes alone, on books that are being made again: no pages, no pool or account of its own.
+    ///
+    /// # Errors
+    /// [`AppError`]; nothing is left running.
+    pub async fn for_nodes(
+        config: ServerConfig,
+        listener: TcpListener,
+        plane: Plane,
+        store: Store,
+    ) -> Result<Self, AppError> {
+        Self::serve(config, listener, plane, store, Doors::Nodes).await
+    }
+
+    async fn serve(
+        config: ServerConfig,
+        listener: TcpListener,
+        plane: Plane,
+        store: Store,
+        doors: Doors,
+    ) -> Result<Self, AppError> {
+        let address = listener.local_addr().unwrap_or(config.node.listen);
+        let auto_pools = config.auto_pools && doors == Doors::All;
         let books = Books::start(BooksSpec {
             store: store.clone(),
             node: config.node.node_id.clone(),
@@ -84,7 +124,7 @@ impl App {
             replication_secret: config.node.secrets.replication.clone(),
             tls_ca_file: config.node.tls_ca_file.clone(),
             admin_token: config.admin_token.clone(),
-            auto_pools: if config.auto_pools { AutoPools::Make } else { AutoPools::ByHand },
+            auto_pools: if auto_pools { AutoPools::Make } else { AutoPools::ByHand },
             sweep: config.sweep,
         })
         .await?;
@@ -94,30 +134,57 @@ impl App {
         let node =
             Node::build(&config.node, vec![(None, in_process(inner))], Some(inner_secret), &plane, &stop_port).await?;
         books.show(&node.meters());
-        let pages = http::Parts {
-            store: store.clone(),
-            uploads: uploads(&config, &store, &books, &node),
-            admin: pixelfox_admin_web::in_process(books.admin_in_process()),
-            accounts: Accounts::new(store.clone()),
-            public_domain: config.node.public_domain.clone(),
+        let http = match doors {
+            Doors::Nodes => node.http(),
+            Doors::All => node.http().merge(http::router(http::Parts {
+                store: store.clone(),
+                uploads: uploads(&config, &store, &books, &node),
+                admin: pixelfox_admin_web::in_process(books.admin_in_process()),
+                accounts: Accounts::new(store.clone()),
+                public_domain: config.node.public_domain.clone(),
+            })),
         };
-        let proxies = config.node.proxies.clone();
-        let routes =
-            node_http::finish(node.http().merge(http::router(pages)), proxies, node.meters(), http::for_people);
-        let routes = node.grpc(Routes::new(routes).grpc(books.coordinator()).grpc(books.admin()));
+        let http = node_http::finish(http, config.node.proxies.clone(), node.meters(), http::for_people);
+        let routes = node.grpc(Routes::new(http).grpc(books.coordinator()));
+        let routes = if doors == Doors::All { routes.grpc(books.admin()) } else { routes };
         let routes = add_diagnostics(routes).map_err(StartError::reflection)?;
         info!(node = %config.node.node_id, "listening on {address}");
         let stopped = stop_port.clone();
         #[expect(clippy::disallowed_methods, reason = "the app owns both tasks and joins them in `shutdown`")]
         let (node, port) =
             (tokio::spawn(node.run(stop_node.clone())), tokio::spawn(listen::serve(listener, routes, plane, stopped)));
-        Ok(Self { address, first_password, books, store, stop_node, stop_port, node, port })
+        Ok(Self { address, first_password: None, books, store, stop_node, stop_port, node, port })
     }
 
     /// Where it listens.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where this process reaches itself.
+    #[must_use]
+    pub fn own_url(&self) -> String {
+        let local = if self.address.is_ipv6() { IpAddr::from(Ipv6Addr::LOCALHOST) } else { Ipv4Addr::LOCALHOST.into() };
+        let ip = if self.address.ip().is_unspecified() { local } else { self.address.ip() };
+        format!("http://{}", SocketAddr::new(ip, self.address.port()))
+    }
+
+    /// Who is attached.
+    #[must_use]
+    pub fn sessions(&self) -> Arc<Sessions> {
+        self.books.sessions()
+    }
+
+    /// Whether `node` is attached and reports `pool` as healthy.
+    #[must_use]
+    pub fn serves(&self, node: &NodeId, pool: PoolId) -> bool {
+        self.books.serves(node, pool)
+    }
+
+    /// Pools were written beside the Admin service: every node is told.
+    pub fn books_changed(&self) {
+        self.books.books_changed();
     }
 
     /// The password that was generated for the first account: to be shown once, by whoever started this.

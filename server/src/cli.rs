@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 use pixelfox_node::config::{self, Variable, parse_duration, parse_size};
-use pixelfox_proto::{Claims, PoolId};
+use pixelfox_proto::{Claims, NodeId, PoolId};
 
 use crate::{
     catalog::{AccountName, Refusal},
@@ -36,6 +36,9 @@ pub enum Command {
     /// Bring a copy back as the database of DATABASE_URL, while no server uses it.
     #[command(after_help = RESTORE_HELP)]
     Restore(RestoreArgs),
+    /// Make a lost database again from what lies in the pools.
+    #[command(after_help = REBUILD_HELP)]
+    Rebuild(RebuildArgs),
     /// Say everything that is wrong with the environment, and exit with 1 where something is.
     CheckConfig,
     /// The command line over the Admin service of a running server.
@@ -128,6 +131,27 @@ pub struct RestoreArgs {
     /// The file that `server backup` made.
     #[arg(value_name = "FROM")]
     pub from: PathBuf,
+}
+
+/// What `--help` adds to what a rebuild is.
+const REBUILD_HELP: &str = "\
+Stop the server, give DATABASE_URL of an empty database and otherwise the environment of the server, and run it where the
+server runs: the nodes attach to it as to the server, and keep serving. It says what it found and what is missing, and
+ends; then start the server. Interrupted, it goes on where it is run again. What lies in no pool is not found: accounts, API
+keys, settings, jobs, and which images were deleted while their node was away. More in docs/backup.md.";
+
+/// Options of `server rebuild`.
+#[derive(Clone, Debug, Parser)]
+pub struct RebuildArgs {
+    /// Nodes that are waited for, with commas between them. Without it, whoever comes within the time.
+    #[arg(long, value_delimiter = ',', value_name = "NODE_ID,…")]
+    pub nodes: Vec<NodeId>,
+    /// How long they are waited for.
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    pub wait: Duration,
+    /// Take in only what the books of a database in use lack; what they have stays as it is. Also beside a running server.
+    #[arg(long)]
+    pub add: bool,
 }
 
 /// Options of `server admin-password`.

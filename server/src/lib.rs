@@ -24,6 +24,7 @@ pub mod metrics;
 pub mod moves;
 pub mod placement;
 pub mod progress;
+pub mod rebuild;
 pub mod schedule;
 pub mod sessions;
 pub mod settle;

@@ -17,12 +17,13 @@ use pixelfox_server::{
     accounts::{self, Accounts},
     app::App,
     backup,
-    catalog::{AccountRule, Actor},
-    cli::{AdminPasswordArgs, BackupArgs, Cli, Command, DevArgs, RestoreArgs, UploadTokenArgs},
+    catalog::{AccountRule, Actor, RebuildRule},
+    cli::{AdminPasswordArgs, BackupArgs, Cli, Command, DevArgs, RebuildArgs, RestoreArgs, UploadTokenArgs},
     clock as server_clock,
     config::{self, MAX_PASSWORD_BYTES, ServerConfig},
     ctl,
     dev::{self, Cluster, DevError, Spec},
+    rebuild::{self, RebuildError},
     store::{Contents, Store},
 };
 
@@ -37,6 +38,10 @@ fn main() -> ExitCode {
         Some(Command::AdminPassword(args)) => admin_password(args),
         Some(Command::Backup(args)) => save(&args),
         Some(Command::Restore(args)) => restore(&args),
+        Some(Command::Rebuild(args)) => begun(|process| match read_environment() {
+            Ok(config) => rebuild(process, config, args),
+            Err(problems) => refuse(&problems),
+        }),
         Some(Command::CheckConfig) => {
             let mut env = Env::process();
             let config = ServerConfig::read(&mut env);
@@ -185,6 +190,27 @@ fn restore(args: &RestoreArgs) -> ExitCode {
         }
         Err(error) => failed(&*error),
     }
+}
+
+fn rebuild(process: Process, config: ServerConfig, args: RebuildArgs) -> ExitCode {
+    telemetry::start(&config.node.log);
+    telemetry::warn_of(&config.node.warnings);
+    let rule = if args.add { RebuildRule::Add } else { RebuildRule::Anew };
+    let ask = rebuild::Ask { nodes: args.nodes.into_iter().collect(), wait: args.wait, rule };
+    process.run(async move |plane, mut signals| {
+        let address = config.node.listen;
+        let listener = async move || Ok(bind(address).await?);
+        let report = tokio::select! {
+            report = rebuild::run(config, ask, listener, plane) => report?,
+            () = signals.heard() => return Err(RebuildError::Refused("stopped: run it again, it goes on".into())),
+        };
+        println!("{report}");
+        if report.is_whole() {
+            Ok(())
+        } else {
+            Err(RebuildError::Incomplete("the lines above say what is missing".into()))
+        }
+    })
 }
 
 fn database() -> Result<String, Problems> {

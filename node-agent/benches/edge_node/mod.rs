@@ -132,6 +132,7 @@ async fn routes(plane: &Plane, dir: &Path, address: SocketAddr) -> Routes {
         is_active: true,
         legacy_pool_id: None,
         retired: Vec::new(),
+        facts: Default::default(),
     };
     let settings = NodeSettings { upload_max_bytes: 1 << 30, ..NodeSettings::default() };
     let welcome =

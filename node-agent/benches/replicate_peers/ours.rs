@@ -165,6 +165,7 @@ async fn pool_in(dir: &Path) -> Arc<Pools> {
         is_active: true,
         legacy_pool_id: None,
         retired: Vec::new(),
+        facts: Default::default(),
     };
     let welcome = Welcome {
         epoch: SessionEpoch(1),

@@ -10,6 +10,7 @@
 
 mod error;
 mod fences;
+mod finding;
 mod incoming;
 mod judge;
 mod mark;
@@ -26,6 +27,7 @@ mod walk;
 
 pub use error::DiskError;
 pub use fences::Fences;
+pub use finding::marked_below;
 pub use incoming::{Incoming, ProbeFile};
 pub use judge::Verdict;
 pub use mark::{Mark, MarkKind};

@@ -16,8 +16,8 @@ use std::sync::Arc;
 use pixelfox_proto::{
     Fault, FaultKind, PoolId, StoredPath,
     v1::{
-        FetchRequest, FetchResponse, ListFilesRequest, ListFilesResponse, ReplicateRequest, ReplicateResponse,
-        StatRequest, StatResponse,
+        FetchRequest, FetchResponse, FindPoolsRequest, FindPoolsResponse, ListFilesRequest, ListFilesResponse,
+        ReplicateRequest, ReplicateResponse, StatRequest, StatResponse,
         replication_server::{Replication, ReplicationServer},
     },
 };
@@ -115,9 +115,19 @@ impl Replication for Service {
 
     async fn list_files(&self, request: Request<ListFilesRequest>) -> Result<Response<Self::ListFilesStream>, Status> {
         self.admit(&request)?;
-        let ListFilesRequest { pool_id, prefix, after, limit } = request.into_inner();
-        let walk = self.parts.disk(pool_id)?.walk(&prefix, &after);
-        Ok(Response::new(on_plane::stream(&self.parts.plane, stat::list(walk, limit))))
+        let ListFilesRequest { pool_id, prefix, after, limit, with_marks } = request.into_inner();
+        let disk = self.parts.disk(pool_id)?;
+        let walk = disk.walk(&prefix, &after);
+        let say = if with_marks { stat::Say::Marks(disk) } else { stat::Say::Names };
+        Ok(Response::new(on_plane::stream(&self.parts.plane, stat::list(walk, limit, say))))
+    }
+
+    async fn find_pools(&self, request: Request<FindPoolsRequest>) -> Result<Response<FindPoolsResponse>, Status> {
+        self.admit(&request)?;
+        let pools = Arc::clone(&self.parts.pools);
+        let looked = tokio::task::spawn_blocking(move || pools.find_marked()).await;
+        let found = looked.map_err(|e| Fault::internal("could not look for pools", &e))?;
+        Ok(Response::new(wire::found(found)))
     }
 }
 

@@ -10,7 +10,7 @@ use pixelfox_proto::{
 use tonic::Status;
 
 use super::{unreadable, wire};
-use crate::disk::{Disk, DiskError, Walk};
+use crate::disk::{Disk, DiskError, Listed, Mark, Walk};
 
 /// Files in one answer of a walk.
 const PAGE: usize = 500;
@@ -37,16 +37,40 @@ pub(super) async fn stat(disk: Arc<Disk>, path: StoredPath, check: Check) -> Res
     Ok(wire::stat(&stored, sha256))
 }
 
+/// What is said of each file of a walk.
+#[derive(Clone, Debug)]
+pub(super) enum Say {
+    /// Its name, size and time.
+    Names,
+    /// Its mark too, read from this disk.
+    Marks(Arc<Disk>),
+}
+
+impl Say {
+    /// Costs an open for each file where marks are said.
+    fn of(&self, page: Vec<Listed>) -> Result<Vec<(Listed, Option<Mark>)>, DiskError> {
+        let Self::Marks(disk) = self else { return Ok(page.into_iter().map(|listed| (listed, None)).collect()) };
+        // What is gone meanwhile is no file any more.
+        let marked = page.into_iter().filter_map(|listed| match disk.open(&listed.path) {
+            Ok(stored) => stored.map(|stored| Ok((listed, stored.mark().cloned()))),
+            Err(e) => Some(Err(e)),
+        });
+        marked.collect()
+    }
+}
+
 /// The walk's files in pages, `limit` at most; 0: all. Each page is read when it is asked for.
-pub(super) fn list(walk: Walk, limit: u32) -> impl Stream<Item = Result<ListFilesResponse, Status>> + Send {
+pub(super) fn list(walk: Walk, limit: u32, say: Say) -> impl Stream<Item = Result<ListFilesResponse, Status>> + Send {
     let left = if limit == 0 { usize::MAX } else { limit as usize };
-    stream::unfold(Some((walk, left)), |state| async move {
-        let (mut walk, left) = state?;
+    stream::unfold(Some((walk, left, say)), |state| async move {
+        let (mut walk, left, say) = state?;
         match walk.next_page(left.min(PAGE)).map_err(|e: DiskError| Status::from(unreadable(e))) {
             Ok(page) if page.is_empty() => None,
             Ok(page) => {
                 let left = left - page.len();
-                Some((Ok(wire::listed(page)), (left > 0).then_some((walk, left))))
+                let said = say.of(page).map(wire::listed).map_err(|e| Status::from(unreadable(e)));
+                let goes_on = said.is_ok() && left > 0;
+                Some((said, goes_on.then_some((walk, left, say))))
             }
             Err(status) => Some((Err(status), None)),
         }

@@ -2,16 +2,17 @@
 //! did not land.
 
 use pixelfox_proto::{
-    Attempt, Fault, FaultKind, FrameError, PoolId, Sha256, StoredPath,
+    Attempt, Fault, FaultKind, FrameError, PoolId, Sha256, StoredPath, VisitorId,
     v1::{
-        BeginFile, ListFilesResponse, ReplicateResponse, StatResponse, StoredFile, refusal::Reason,
+        self, BeginFile, ListFilesResponse, ReplicateResponse, StatResponse, StoredFile, refusal::Reason,
         replicate_response::Outcome,
     },
 };
 use prost_types::Timestamp;
 
 use crate::{
-    disk::{DiskError, Listed, Stored},
+    disk::{DiskError, Listed, Mark, Stored},
+    pools::{FoundPool, PoolFacts},
     receive::{Begin, LandingError, Offer, Receipt, Start},
 };
 
@@ -114,12 +115,70 @@ pub(super) fn stat(stored: &Stored, sha256: Option<Sha256>) -> StatResponse {
     }
 }
 
-/// A page of a walk.
-pub(super) fn listed(page: Vec<Listed>) -> ListFilesResponse {
-    let file = |listed: Listed| StoredFile {
+/// A page of a walk, each file with its mark where that was asked for.
+pub(super) fn listed(page: Vec<(Listed, Option<Mark>)>) -> ListFilesResponse {
+    let file = |(listed, mark): (Listed, Option<Mark>)| StoredFile {
         stored_path: listed.path.to_string(),
         size: listed.size,
         modified: Some(Timestamp::from(listed.modified)),
+        mark: mark.map(file_mark),
     };
     ListFilesResponse { files: page.into_iter().map(file).collect() }
+}
+
+fn file_mark(mark: Mark) -> v1::FileMark {
+    v1::FileMark {
+        size: mark.size,
+        sha256: mark.sha256.as_bytes().to_vec(),
+        generation: mark.generation.0,
+        meta: Some(mark.meta.into()),
+        suspect: mark.is_suspect,
+        visitor: mark.visitor.map_or(0, VisitorId::get),
+    }
+}
+
+fn facts(facts: PoolFacts) -> v1::PoolFacts {
+    let PoolFacts {
+        upload_api_url,
+        priority,
+        storage_type,
+        storage_tier,
+        description,
+        is_default,
+        legacy_node,
+        node_id,
+    } = facts;
+    v1::PoolFacts {
+        upload_api_url,
+        priority,
+        storage_type,
+        storage_tier,
+        description,
+        is_default,
+        legacy_node,
+        node_id,
+    }
+}
+
+/// What the markers of this node's disks say.
+pub(super) fn found(pools: Vec<FoundPool>) -> v1::FindPoolsResponse {
+    let pool = |found: FoundPool| {
+        let base_path = found.base_path.to_string_lossy().into_owned();
+        match found.marker {
+            Err(problem) => v1::FoundPool { base_path, problem, ..v1::FoundPool::default() },
+            Ok(marker) => v1::FoundPool {
+                base_path,
+                problem: String::new(),
+                pool_id: marker.pool_id,
+                name: marker.name,
+                identity: marker.identity,
+                max_size: marker.max_size,
+                public_base_url: marker.public_base_url,
+                is_active: marker.is_active,
+                legacy_pool_id: marker.legacy_pool_id,
+                facts: Some(facts(marker.facts)),
+            },
+        }
+    };
+    v1::FindPoolsResponse { pools: pools.into_iter().map(pool).collect() }
 }

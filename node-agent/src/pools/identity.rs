@@ -6,45 +6,10 @@
 use std::path::{Path, PathBuf};
 
 use pixelfox_proto::{Lease, PoolId};
-use serde::{Deserialize, Serialize};
 
+use super::marker::{FORMAT, Marker};
 use super::welcome::{NodePool, Trouble};
 use crate::disk::{DirId, Disk, Site, SiteError};
-
-const FORMAT: u32 = 1;
-
-/// What the marker says, enough to find the pool's place again in a lost database.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Marker {
-    format: u32,
-    identity: String,
-    pool_id: u64,
-    name: String,
-    #[serde(default)]
-    max_size: u64,
-    #[serde(default)]
-    public_base_url: String,
-    #[serde(default)]
-    legacy_pool_id: u64,
-}
-
-impl Marker {
-    fn of(told: &NodePool) -> Self {
-        Self {
-            format: FORMAT,
-            identity: told.identity.clone(),
-            pool_id: told.id.get(),
-            name: told.name.clone(),
-            max_size: told.max_size,
-            public_base_url: told.public_base_url.clone(),
-            legacy_pool_id: told.legacy_pool_id.unwrap_or(0),
-        }
-    }
-
-    fn text(&self) -> String {
-        serde_json::to_string_pretty(self).expect("words and numbers are always JSON")
-    }
-}
 
 /// A pool as it is, or as it would be, in a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,9 +2,11 @@
 //! Decides nothing about files.
 
 mod census;
+mod found;
 mod identity;
 mod keeper;
 mod left;
+mod marker;
 mod neighbours;
 mod pool;
 mod space;
@@ -19,13 +21,15 @@ use parking_lot::{Mutex, RwLock};
 use pixelfox_proto::{Fault, FaultKind, Lease, PoolId, StoredPath};
 
 pub use census::{CensusPace, count_unowned};
+pub use found::FoundPool;
 pub use identity::Place;
 pub use left::Left;
+pub use marker::Marker;
 pub use pool::Pool;
 pub(crate) use pool::Shut;
 pub use space::Claimant;
 pub(crate) use space::Reservation;
-pub use welcome::{NodePool, NodeSettings, PoolHome, PoolReport, Trouble, Unowned, Welcome};
+pub use welcome::{NodePool, NodeSettings, PoolFacts, PoolHome, PoolReport, Trouble, Unowned, Welcome};
 
 use crate::disk::{DiskError, Stored};
 use left::LeftFiles;

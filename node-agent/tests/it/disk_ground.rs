@@ -55,6 +55,7 @@ impl Ground {
             is_active: true,
             legacy_pool_id: None,
             retired: Vec::new(),
+            facts: Default::default(),
         }
     }
 

@@ -184,6 +184,7 @@ impl Node {
             is_active: true,
             legacy_pool_id: Some(id + 100),
             retired: Vec::new(),
+            facts: Default::default(),
         };
         (self.spec.tell)(&mut told);
         told

@@ -129,6 +129,7 @@ impl Target {
             is_active: true,
             legacy_pool_id: None,
             retired: Vec::new(),
+            facts: Default::default(),
         };
         change(&mut told);
         let home = |id: u64| PoolHome {

@@ -5,8 +5,8 @@ use http_body_util::{BodyExt as _, Full};
 use pixelfox_proto::{
     Sha256,
     v1::{
-        FetchRequest, FileMeta, Frame, ListFilesRequest, StatRequest, refusal::Reason, replicate_request::Step,
-        replicate_response::Outcome,
+        FetchRequest, FileMeta, FindPoolsRequest, Frame, ListFilesRequest, StatRequest, refusal::Reason,
+        replicate_request::Step, replicate_response::Outcome,
     },
 };
 use tonic::{Code, Request, transport::Channel};
@@ -180,6 +180,7 @@ async fn who_does_not_know_the_secret_is_told_so_and_no_more() {
                 .map(drop),
             client.fetch(with(bearer, FetchRequest { stored_path: path, ..FetchRequest::default() })).await.map(drop),
             client.list_files(with(bearer, ListFilesRequest::default())).await.map(drop),
+            client.find_pools(with(bearer, FindPoolsRequest {})).await.map(drop),
         ];
         for status in statuses {
             let status = status.unwrap_err();

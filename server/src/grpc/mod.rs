@@ -6,6 +6,7 @@ mod auth;
 mod coordinator;
 mod language;
 mod refusals;
+mod replication;
 mod trailer;
 mod wire;
 
@@ -19,6 +20,7 @@ use tokio_util::task::TaskTracker;
 pub use self::admin::AdminService;
 pub use self::coordinator::CoordinatorService;
 pub use self::language::Translated;
+pub use self::replication::{About, Disks, Files};
 pub use self::trailer::Trailing;
 
 use self::auth::{NodesOnly, OperatorsOnly};

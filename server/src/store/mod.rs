@@ -37,6 +37,7 @@ mod pools;
 mod postgres;
 mod purge;
 mod queue;
+mod rebuild;
 mod requests;
 mod room;
 mod rows;

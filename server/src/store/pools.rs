@@ -155,6 +155,31 @@ pub(super) async fn create(
     Ok(PoolSaved::Created(pool))
 }
 
+/// A pool that lies on its node's disk already, with the identity of its marker, and with this id where it is free.
+pub(super) async fn insert_as(
+    conn: &mut Conn,
+    draft: PoolDraft,
+    identity: &str,
+    id: Option<PoolId>,
+    now: UnixMillis,
+) -> Result<i64, Trouble> {
+    const BEHIND: &str = "SELECT setval(pg_get_serial_sequence('pools', 'id'), (SELECT MAX(id) FROM pools))";
+    let spec = PoolSpec::check(&draft, SaveRule::Anyway)?;
+    spec.fits(&rows::all_pools(conn).await?)?;
+    let insert = bind(statement::query_as::<(i64,)>(INSERT_AS), &spec)
+        .on_postgres(INSERT_AS_ON_POSTGRES)
+        .bind(identity)
+        .bind(now.0);
+    let (id,): (i64,) = insert.bind(id.map(|id| int(id.get()))).fetch_one(&mut *conn).await?;
+    // Numbers that the database gives go on behind it.
+    let behind = statement::query_as::<(i64,)>("SELECT 1").on_postgres(BEHIND);
+    behind.fetch_one(&mut *conn).await?;
+    had_pool(conn, &spec).await?;
+    let pool = existing(conn, pool_id(id)?).await?;
+    changed(conn, now, "create_pool", None, Some(&pool)).await?;
+    Ok(id)
+}
+
 async fn update(
     conn: &mut Conn,
     pool: &Pool,
@@ -212,6 +237,17 @@ const INSERT: &str = "
 INSERT INTO pools (name, node_id, base_path, upload_api_url, public_base_url, max_size, is_active, is_default, priority,
     storage_type, storage_tier, description, legacy_pool_id, legacy_node, identity, created)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) RETURNING id";
+
+const INSERT_AS: &str = "
+INSERT INTO pools (name, node_id, base_path, upload_api_url, public_base_url, max_size, is_active, is_default, priority,
+    storage_type, storage_tier, description, legacy_pool_id, legacy_node, identity, created, initialize, id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 0, $17) RETURNING id";
+const INSERT_AS_ON_POSTGRES: &str = "
+INSERT INTO pools (name, node_id, base_path, upload_api_url, public_base_url, max_size, is_active, is_default, priority,
+    storage_type, storage_tier, description, legacy_pool_id, legacy_node, identity, created, initialize, id)
+OVERRIDING SYSTEM VALUE
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 0,
+    COALESCE($17, nextval(pg_get_serial_sequence('pools', 'id')))) RETURNING id";
 
 const UPDATE: &str = "
 UPDATE pools SET name = $1, node_id = $2, base_path = $3, upload_api_url = $4, public_base_url = $5, max_size = $6,

@@ -190,6 +190,7 @@ fn welcome(words: Welcome) -> v1::Welcome {
 
 fn node_pool(pool: Pool, retired: &[String]) -> v1::NodePool {
     v1::NodePool {
+        facts: Some(super::pool::facts(&pool)),
         retired: if pool.initialize { retired.to_vec() } else { Vec::new() },
         pool_id: pool.id.get(),
         name: pool.name,

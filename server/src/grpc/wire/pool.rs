@@ -83,6 +83,20 @@ pub(crate) fn pool(pool: Pool, seat: Option<&Seat>) -> v1::Pool {
     }
 }
 
+/// What its node keeps of a pool beside the files.
+pub(super) fn facts(pool: &Pool) -> v1::PoolFacts {
+    v1::PoolFacts {
+        upload_api_url: pool.upload_api_url.clone(),
+        priority: pool.priority,
+        storage_type: pool.storage_type.as_str().to_owned(),
+        storage_tier: pool.storage_tier.as_str().to_owned(),
+        description: pool.description.clone(),
+        is_default: pool.is_default,
+        legacy_node: pool.legacy_node,
+        node_id: pool.node.to_string(),
+    }
+}
+
 /// What a probe has found, and how long it took.
 pub(crate) fn checked(
     health: PoolHealth,

@@ -39,6 +39,7 @@ pub(super) const SERVER_FLOORS: &[(&str, u8)] = &[
     ("main", 9),
     ("cli", 9),
     ("dev", 9),
+    ("rebuild", 9),
     ("app", 8),
     ("backup", 4),
     ("books", 7),

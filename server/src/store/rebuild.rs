@@ -1,0 +1,394 @@
+//! The books made again from what lies in the pools: pools by their markers, images by the marks of their files. Each
+//! batch is one transaction, and the same batch again changes nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pixelfox_proto::{FileMeta, PoolId, VisitorId, text};
+use sqlx::FromRow;
+
+use super::{
+    Store, StoreError, Topic, Trouble,
+    copy::{GO_ON, beyond},
+    dialect::{checked, int, json, pool_id, sha256, uint},
+    outbox, pools, rows,
+    statement::{self, Conn},
+    tally::Tally,
+};
+use crate::catalog::{
+    Bucket, Fate, FoundFile, FoundImage, FoundPool, Namesakes, OnRecord, Pool, PoolDraft, RebuildRule, Refusal,
+    ReplicaState, Sorted, TakenIn, UnixMillis,
+};
+
+/// Set while a rebuild has begun and not ended: it may go on after it was killed.
+const UNDER_WAY: &str = "rebuild";
+
+impl Store {
+    /// A rebuild begins, or goes on. Anew: pools that an accidental start has made, and that never came up, are taken
+    /// out, since the real ones may be where they would be.
+    ///
+    /// # Errors
+    /// Anew, and the database holds images or jobs.
+    pub async fn begin_rebuild(&self, rule: RebuildRule, now: UnixMillis) -> Result<(), StoreError> {
+        self.write("begin the rebuild", move |conn| Box::pin(async move { begin(conn, rule, now).await })).await
+    }
+
+    /// Its end.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn end_rebuild(&self) -> Result<(), StoreError> {
+        const END: &str = "DELETE FROM counters WHERE name = $1";
+        const DEFAULT: &str = "UPDATE pools SET is_default = 1 WHERE id = (SELECT MIN(id) FROM pools)
+            AND NOT EXISTS (SELECT 1 FROM pools WHERE is_default = 1)";
+        self.write("end the rebuild", move |conn| {
+            Box::pin(async move {
+                statement::query(DEFAULT).execute(&mut *conn).await?;
+                Ok(statement::query(END).bind(UNDER_WAY).execute(conn).await?)
+            })
+        })
+        .await
+    }
+
+    /// Whether one has begun and not ended.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn is_rebuilding(&self) -> Result<bool, StoreError> {
+        self.read("look for a rebuild", async |mut conn| is_under_way(&mut conn).await).await
+    }
+
+    /// Brings a pool into the books as its marker has it, where they have none of that identity. Its id, and whether
+    /// it is new.
+    ///
+    /// # Errors
+    /// A marker that makes no pool, the name or directory of another one, a pool that was deleted.
+    pub async fn adopt_pool(&self, found: FoundPool, now: UnixMillis) -> Result<(PoolId, bool), StoreError> {
+        self.write("take a pool in", move |conn| Box::pin(async move { adopt(conn, found, now).await })).await
+    }
+
+    /// Takes in files that lie in a pool.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn take_in(
+        &self,
+        pool: PoolId,
+        files: Vec<FoundFile>,
+        rule: RebuildRule,
+        now: UnixMillis,
+    ) -> Result<TakenIn, StoreError> {
+        self.write("take files in", move |conn| Box::pin(async move { take_in(conn, pool, files, rule, now).await }))
+            .await
+    }
+}
+
+async fn is_under_way(conn: &mut Conn) -> Result<bool, Trouble> {
+    const SQL: &str = "SELECT EXISTS (SELECT 1 FROM counters WHERE name = $1)";
+    Ok(statement::query_scalar(SQL).bind(UNDER_WAY).fetch_one(conn).await?)
+}
+
+async fn begin(conn: &mut Conn, rule: RebuildRule, now: UnixMillis) -> Result<(), Trouble> {
+    const BEGIN: &str = "INSERT INTO counters (name, value) VALUES ($1, 1) ON CONFLICT (name) DO NOTHING";
+    const USED: &str = "SELECT EXISTS (SELECT 1 FROM images) OR EXISTS (SELECT 1 FROM jobs)";
+    const NEVER_UP: &str = "DELETE FROM pools WHERE initialize = 1
+        AND NOT EXISTS (SELECT 1 FROM replicas r WHERE r.pool_id = pools.id)
+        AND NOT EXISTS (SELECT 1 FROM images i WHERE i.pool_id = pools.id)";
+    if rule != RebuildRule::Anew || is_under_way(conn).await? {
+        return Ok(());
+    }
+    if statement::query_scalar(USED).fetch_one(&mut *conn).await? {
+        return Err(Refusal::precondition(text!(
+            de "die Datenbank hat schon Bilder oder Aufträge: DATABASE_URL auf eine leere setzen, oder mit --add nur aufnehmen, was ihr fehlt",
+            en "the database has images or jobs already: set DATABASE_URL to an empty one, or take in only what it lacks, with --add"
+        ))
+        .into());
+    }
+    statement::query(NEVER_UP).execute(&mut *conn).await?;
+    statement::query(GO_ON).bind(beyond(now)).execute(&mut *conn).await?;
+    Ok(statement::query(BEGIN).bind(UNDER_WAY).execute(conn).await?)
+}
+
+async fn adopt(conn: &mut Conn, found: FoundPool, now: UnixMillis) -> Result<(PoolId, bool), Trouble> {
+    const MADE_INSTEAD: &str = "DELETE FROM pools WHERE initialize = 1
+        AND node_id = $1 AND (base_path = $2 OR name = $3)
+        AND NOT EXISTS (SELECT 1 FROM replicas r WHERE r.pool_id = pools.id)
+        AND NOT EXISTS (SELECT 1 FROM images i WHERE i.pool_id = pools.id)";
+    const RETIRED: &str = "SELECT EXISTS (SELECT 1 FROM retired_pools WHERE identity = $1)";
+    let all = rows::all_pools(conn).await?;
+    if let Some(pool) = all.iter().find(|pool| pool.identity == found.identity) {
+        return Ok((pool.id, false));
+    }
+    let name = &found.draft.name;
+    if statement::query_scalar(RETIRED).bind(&found.identity).fetch_one(&mut *conn).await? {
+        return Err(Refusal::precondition(text!(
+            de "Speicherpool {name} wurde gelöscht",
+            en "pool {name} was deleted"
+        ))
+        .into());
+    }
+    // One that an accidental start has made in its place, and that never came up, makes way for it.
+    let instead = statement::query(MADE_INSTEAD).bind(&found.draft.node_id).bind(&found.draft.base_path).bind(name);
+    instead.execute(&mut *conn).await?;
+    let all = rows::all_pools(conn).await?;
+    let draft = PoolDraft { is_default: found.draft.is_default && !has_default(&all), ..found.draft };
+    let id = found.id.filter(|id| all.iter().all(|pool| pool.id != *id));
+    let id = pools::insert_as(conn, draft, &found.identity, id, now).await?;
+    outbox::put(conn, now, Topic::Pool, &[id.to_string()]).await?;
+    Ok((pool_id(id)?, true))
+}
+
+fn has_default(pools: &[Pool]) -> bool {
+    pools.iter().any(|pool| pool.is_default)
+}
+
+/// A file on record under a path that was found.
+#[derive(FromRow)]
+struct RecordRow {
+    stored_path: String,
+    file_id: i64,
+    image_id: i64,
+    uuid: String,
+    pool_id: i64,
+    size: i64,
+    sha256: Vec<u8>,
+    generation: i64,
+    state: Option<String>,
+    is_here: bool,
+    is_busy: bool,
+}
+
+const RECORDS: &str = "
+SELECT f.stored_path, f.id AS file_id, i.id AS image_id, i.uuid, i.pool_id, f.size, f.sha256,
+    COALESCE(c.generation, 0) AS generation, c.state, i.job_id IS NOT NULL OR i.deleting = 1 AS is_busy,
+    EXISTS (SELECT 1 FROM replicas h WHERE h.file_id = f.id AND h.pool_id = $2) AS is_here
+FROM json_each($1) AS a
+    CROSS JOIN files f ON f.stored_path = (a.value ->> 0)
+    CROSS JOIN images i ON i.id = f.image_id
+    LEFT JOIN replicas c ON c.file_id = f.id AND c.pool_id = i.pool_id";
+const IDS: &str = "SELECT i.uuid FROM json_each($1) AS a CROSS JOIN images i ON i.uuid = (a.value ->> 0)";
+const SHARES: &str =
+    "SELECT i.share_token FROM json_each($1) AS a CROSS JOIN images i ON i.share_token = (a.value ->> 0)";
+const DELETED: &str = "SELECT d.uuid FROM json_each($1) AS a CROSS JOIN deleted_images d ON d.uuid = (a.value ->> 0)";
+
+/// What the books have of the names in a batch.
+struct Known {
+    records: BTreeMap<String, RecordRow>,
+    ids: BTreeSet<String>,
+    shares: BTreeSet<String>,
+    deleted: BTreeSet<String>,
+}
+
+impl Known {
+    async fn of(conn: &mut Conn, pool: i64, images: &[(FoundImage, FoundFile)]) -> Result<Self, Trouble> {
+        let paths = json(&images.iter().map(|(image, _)| [image.path.as_str()]).collect::<Vec<_>>());
+        let ids = json(&images.iter().map(|(image, _)| [image.id.to_string()]).collect::<Vec<_>>());
+        let shares = json(&images.iter().map(|(image, _)| [image.share.as_str()]).collect::<Vec<_>>());
+        let records: Vec<RecordRow> = statement::query_as(RECORDS).bind(paths).bind(pool).fetch_all(&mut *conn).await?;
+        let of_ids: Vec<String> = statement::query_scalar(IDS).bind(&ids).fetch_all(&mut *conn).await?;
+        let of_shares: Vec<String> = statement::query_scalar(SHARES).bind(shares).fetch_all(&mut *conn).await?;
+        let deleted: Vec<String> = statement::query_scalar(DELETED).bind(ids).fetch_all(conn).await?;
+        Ok(Self {
+            records: records.into_iter().map(|row| (row.stored_path.clone(), row)).collect(),
+            ids: of_ids.into_iter().collect(),
+            shares: of_shares.into_iter().collect(),
+            deleted: deleted.into_iter().collect(),
+        })
+    }
+
+    fn namesakes(&self, image: &FoundImage) -> Namesakes {
+        let id = image.id.to_string();
+        Namesakes {
+            id: self.ids.contains(&id),
+            share: self.shares.contains(image.share.as_str()),
+            deleted: self.deleted.contains(&id),
+        }
+    }
+}
+
+impl RecordRow {
+    fn record(&self) -> Result<OnRecord, Trouble> {
+        Ok(OnRecord {
+            sha256: sha256(&self.sha256)?,
+            image: checked(self.uuid.parse(), "images.uuid")?,
+            generation: pixelfox_proto::Generation(uint(self.generation)),
+            is_suspect: rows::state(self.state.as_deref())? != Some(ReplicaState::Live),
+            is_here: self.is_here,
+            pool: pool_id(self.pool_id)?,
+            is_busy: self.is_busy,
+        })
+    }
+}
+
+async fn take_in(
+    conn: &mut Conn,
+    pool: PoolId,
+    files: Vec<FoundFile>,
+    rule: RebuildRule,
+    now: UnixMillis,
+) -> Result<TakenIn, Trouble> {
+    let (mut taken, mut images) = (TakenIn::default(), Vec::new());
+    for file in files {
+        match file.clone().sort() {
+            Sorted::Image(image) => images.push((*image, file)),
+            Sorted::Unowned => taken.unowned += 1,
+            Sorted::Damaged(why) => taken.leave(why),
+        }
+    }
+    let mut batch = Batch { pool: int(pool.get()), tally: Tally::default(), came: Vec::new(), users: 0, now };
+    let mut known = Known::of(conn, batch.pool, &images).await?;
+    for (image, file) in images {
+        let row = known.records.get(image.path.as_str());
+        let record = row.map(RecordRow::record).transpose()?;
+        match (image.fate(record.as_ref(), known.namesakes(&image), rule), row) {
+            (Fate::New, _) => {
+                known.ids.insert(image.id.to_string());
+                known.shares.insert(image.share.as_str().to_owned());
+                taken.images += 1;
+                taken.bytes += image.size;
+                taken.suspect += u64::from(image.is_suspect);
+                batch.new_image(conn, &image).await?;
+            }
+            (Fate::Elsewhere(pool), _) => taken.elsewhere.push((pool, file)),
+            (Fate::Newer, Some(row)) => {
+                let became = match rule {
+                    RebuildRule::Anew => ReplicaState::Condemned,
+                    RebuildRule::Add | RebuildRule::Instead => ReplicaState::Trashed,
+                };
+                taken.old_copies += u64::from(rule == RebuildRule::Anew);
+                taken.moved += u64::from(rule != RebuildRule::Anew);
+                batch.newer(conn, &image, row, became).await?;
+            }
+            (Fate::Older, Some(row)) => {
+                taken.old_copies += 1;
+                batch.older(conn, &image, row).await?;
+            }
+            (Fate::Left(why), _) => taken.leave(why),
+            (Fate::Known | Fate::Newer | Fate::Older, _) => taken.known += 1,
+        }
+    }
+    batch.end(conn).await?;
+    Ok(taken)
+}
+
+/// What one transaction writes.
+struct Batch {
+    pool: i64,
+    tally: Tally,
+    came: Vec<String>,
+    users: u64,
+    now: UnixMillis,
+}
+
+const NEW_IMAGE: &str = "
+INSERT INTO images (uuid, share_token, original_name, name_key, content_type, size, width, height, sha256, user_id,
+    created, pool_id, entry, visitor)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) RETURNING id";
+const NEW_FILE: &str = "
+INSERT INTO files (image_id, stored_path, kind, content_type, width, height, size, sha256, generation)
+VALUES ($1, $2, 'original', $3, $4, $5, $6, $7, $8) RETURNING id";
+/// Nobody has read its bytes since the books were lost: the node does, as a chore.
+const NEW_COPY: &str = "
+INSERT INTO replicas (file_id, pool_id, generation, state, since, verified, check_at) VALUES ($1, $2, $3, $4, $5, 0, 1)";
+const OLD_COPY: &str = "
+INSERT INTO replicas (file_id, pool_id, generation, state, since) VALUES ($1, $2, $3, 'condemned', $4)";
+/// What was at its place is to go to the trash; what was not there has gone there before.
+const OLD: &str = "
+UPDATE replicas SET state = $4, job_id = NULL, since = $3, ordered_epoch = 0, failures = 0, check_at = NULL,
+    not_before = CASE WHEN $4 = 'trashed' THEN $3 ELSE 0 END
+WHERE file_id = $1 AND pool_id = $2";
+const RAISE: &str = "UPDATE files SET generation = $2 WHERE id = $1 AND generation < $2";
+const ENTER: &str = "UPDATE pools SET entered = entered + 1 WHERE id = $1 RETURNING entered";
+
+impl Batch {
+    async fn new_image(&mut self, conn: &mut Conn, image: &FoundImage) -> Result<(), Trouble> {
+        let entry: i64 = statement::query_scalar(ENTER).bind(self.pool).fetch_one(&mut *conn).await?;
+        let name = FileMeta::fit_name(&image.meta.original_name);
+        let created = if image.meta.created > 0 { image.meta.created.saturating_mul(1000) } else { self.now.0 };
+        let id: i64 = statement::query_scalar(NEW_IMAGE)
+            .bind(image.id.to_string())
+            .bind(image.share.as_str())
+            .bind(&name)
+            .bind(name.to_lowercase())
+            .bind(&image.meta.content_type)
+            .bind(int(image.size))
+            .bind(i64::from(image.meta.width))
+            .bind(i64::from(image.meta.height))
+            .bind(&image.sha256.as_bytes()[..])
+            .bind(int(image.meta.user_id))
+            .bind(created)
+            .bind(self.pool)
+            .bind(entry)
+            .bind(int(image.visitor.map_or(0, VisitorId::get)))
+            .fetch_one(&mut *conn)
+            .await?;
+        let file: i64 = statement::query_scalar(NEW_FILE)
+            .bind(id)
+            .bind(image.path.as_str())
+            .bind(&image.meta.content_type)
+            .bind(i64::from(image.meta.width))
+            .bind(i64::from(image.meta.height))
+            .bind(int(image.size))
+            .bind(&image.sha256.as_bytes()[..])
+            .bind(int(image.generation.0))
+            .fetch_one(&mut *conn)
+            .await?;
+        self.copy(conn, image, file).await?;
+        self.tally.images(self.pool, 1);
+        self.users = self.users.max(image.meta.user_id);
+        self.came.push(image.id.to_string());
+        Ok(())
+    }
+
+    /// The image's copy in this pool.
+    async fn copy(&mut self, conn: &mut Conn, image: &FoundImage, file: i64) -> Result<(), Trouble> {
+        let state = if image.is_suspect { ReplicaState::Suspect } else { ReplicaState::Live };
+        self.tally.shift(self.pool, int(image.size), Bucket::None, Bucket::Used);
+        let copy = statement::query(NEW_COPY).bind(file).bind(self.pool).bind(int(image.generation.0));
+        Ok(copy.bind(state.as_str()).bind(self.now.0).execute(conn).await?)
+    }
+
+    /// The image is here from now on; its copy elsewhere is an old one.
+    async fn newer(
+        &mut self,
+        conn: &mut Conn,
+        image: &FoundImage,
+        row: &RecordRow,
+        became: ReplicaState,
+    ) -> Result<(), Trouble> {
+        const MOVE: &str = "UPDATE images SET pool_id = $2, entry = $3 WHERE id = $1";
+        let before = rows::state(row.state.as_deref())?.map_or(Bucket::None, |state| state.bucket(false));
+        if before != Bucket::None {
+            let old = statement::query(OLD).bind(row.file_id).bind(row.pool_id).bind(self.now.0);
+            old.bind(became.as_str()).execute(&mut *conn).await?;
+            self.tally.shift(row.pool_id, row.size, before, Bucket::Trash);
+        }
+        let entry: i64 = statement::query_scalar(ENTER).bind(self.pool).fetch_one(&mut *conn).await?;
+        statement::query(MOVE).bind(row.image_id).bind(self.pool).bind(entry).execute(&mut *conn).await?;
+        statement::query(RAISE).bind(row.file_id).bind(int(image.generation.0)).execute(&mut *conn).await?;
+        self.tally.images(row.pool_id, -1);
+        self.tally.images(self.pool, 1);
+        self.came.push(image.id.to_string());
+        self.copy(conn, image, row.file_id).await
+    }
+
+    /// An old copy of an image that is elsewhere: its node puts it into the trash.
+    async fn older(&mut self, conn: &mut Conn, image: &FoundImage, row: &RecordRow) -> Result<(), Trouble> {
+        self.tally.shift(self.pool, row.size, Bucket::None, Bucket::Trash);
+        statement::query(RAISE).bind(row.file_id).bind(int(image.generation.0)).execute(&mut *conn).await?;
+        let copy = statement::query(OLD_COPY).bind(row.file_id).bind(self.pool).bind(int(image.generation.0));
+        Ok(copy.bind(self.now.0).execute(conn).await?)
+    }
+
+    async fn end(self, conn: &mut Conn) -> Result<(), Trouble> {
+        /// Later keys and accounts get numbers that no upload has.
+        const USERS: &str = "UPDATE counters SET value = $1 WHERE name = 'user' AND value < $1";
+        self.tally.apply(conn).await?;
+        if self.users > 0 {
+            statement::query(USERS).bind(int(self.users)).execute(&mut *conn).await?;
+        }
+        if self.came.is_empty() {
+            return Ok(());
+        }
+        outbox::put(conn, self.now, Topic::Image, &self.came).await
+    }
+}
