@@ -12,6 +12,7 @@ mod id;
 mod refusal;
 mod stored_path;
 mod text;
+mod trace;
 mod upload_token;
 
 pub use attempt::Attempt;
@@ -23,6 +24,7 @@ pub use id::{Generation, IdError, ImageId, JobId, Lease, NodeId, PoolId, Session
 pub use refusal::RefusalReason;
 pub use stored_path::{PathError, PathRoot, StoredPath};
 pub use text::{Language, Said, Text};
+pub use trace::{Trace, TraceId};
 pub use upload_token::{Claims, TokenError, Via, VisitorId};
 
 /// The protocol of [`v1`] that this build speaks, as `Hello.protocol` says it. A hello without one counts as 1.

@@ -143,7 +143,14 @@ fn outgoing(index: usize, item: &Item) -> Outgoing {
         user_id: 7,
         created: 1_700_000_000,
     };
-    Outgoing { path: item.path.clone(), size: item.size, sha256: item.sha256, attempt: Some(attempt), meta }
+    Outgoing {
+        path: item.path.clone(),
+        size: item.size,
+        sha256: item.sha256,
+        attempt: Some(attempt),
+        meta,
+        trace: None,
+    }
 }
 
 fn pool_id() -> PoolId {

@@ -11,7 +11,7 @@ use std::{
 
 use futures_util::{Stream, StreamExt as _, future::BoxFuture, stream, stream::FuturesUnordered};
 use pixelfox_proto::{
-    PoolId, StoredPath,
+    PoolId, StoredPath, TraceId,
     v1::{BeginFile, Frame, ReplicateRequest, ReplicateResponse, refusal::Reason, replicate_request::Step},
 };
 use tokio::time::{Instant, Sleep};
@@ -72,7 +72,7 @@ struct Incoming {
     from: Sender,
     tags: Tags,
     /// Files that wait for frames.
-    landings: HashMap<u32, Box<Landing>>,
+    landings: HashMap<u32, (Box<Landing>, TraceId)>,
     finishing: FuturesUnordered<BoxFuture<'static, Finished>>,
     answers: VecDeque<ReplicateResponse>,
     patience: Patience,
@@ -84,6 +84,7 @@ struct Finished {
     pool: PoolId,
     path: StoredPath,
     size: u64,
+    trace: TraceId,
     outcome: Result<Receipt, LandingError>,
 }
 
@@ -178,7 +179,7 @@ impl Incoming {
 
     async fn try_begin(&mut self, tag: u32, wire: BeginFile) -> Result<(), Refusal> {
         let raw_path: String = wire.stored_path.chars().take(StoredPath::MAX_BYTES).collect();
-        let (pool_id, begin) = wire::begin(wire).inspect_err(|refusal| {
+        let (pool_id, begin, trace) = wire::begin(wire).inspect_err(|refusal| {
             if refusal.reason == Reason::InvalidPath {
                 log::rejected_path(&raw_path, &self.from);
             }
@@ -197,12 +198,12 @@ impl Incoming {
         match self.while_finishing(begun).await {
             Ok((landing, offer)) => {
                 self.answers.extend(offer.map(|offer| wire::offer(tag, offer)));
-                self.landings.insert(tag, Box::new(landing));
+                self.landings.insert(tag, (Box::new(landing), trace.id()));
                 crash_point!("receive.after_begin");
                 Ok(())
             }
             Err(error) => {
-                self.parts.receiver.landed(pool_id, &path, size, &self.from, Err(&error));
+                self.parts.receiver.landed(pool_id, &path, size, &self.from, trace.id(), Err(&error));
                 Err(wire::refusal(error, pool_id, &path))
             }
         }
@@ -221,29 +222,29 @@ impl Incoming {
     }
 
     fn frame(&mut self, tag: u32, frame: &Frame) {
-        let Some(landing) = self.landings.get_mut(&tag) else { return };
+        let Some((landing, _)) = self.landings.get_mut(&tag) else { return };
         let taken = landing.frame(frame.offset, &frame.data, &frame.prefix_sha256);
         let is_complete = taken.is_ok() && landing.is_complete();
         if taken.is_ok() && !is_complete {
             crash_point!("receive.after_frame");
             return;
         }
-        let Some(landing) = self.landings.remove(&tag) else { return };
+        let Some((landing, trace)) = self.landings.remove(&tag) else { return };
         self.tags.complete(tag);
         let Some((pool, path, size)) = named(&landing) else { return };
         match taken {
             Ok(()) => self.finishing.push(Box::pin(async move {
                 crash_point!("receive.after_last_frame");
                 let outcome = landing.finish().await;
-                Finished { tag, pool, path, size, outcome }
+                Finished { tag, pool, path, size, trace, outcome }
             })),
-            Err(error) => self.finished(Finished { tag, pool, path, size, outcome: Err(error) }),
+            Err(error) => self.finished(Finished { tag, pool, path, size, trace, outcome: Err(error) }),
         }
     }
 
     fn finished(&mut self, finished: Finished) {
-        let Finished { tag, pool, path, size, outcome } = finished;
-        self.parts.receiver.landed(pool, &path, size, &self.from, outcome.as_ref());
+        let Finished { tag, pool, path, size, trace, outcome } = finished;
+        self.parts.receiver.landed(pool, &path, size, &self.from, trace, outcome.as_ref());
         match outcome {
             Ok(receipt) => {
                 crash_point!("receive.before_receipt");
@@ -261,7 +262,7 @@ impl Incoming {
 
     /// The client has said its last word: files that are not whole never will be. What came of them stays for an offer.
     fn cut_short(&mut self) {
-        for (tag, landing) in std::mem::take(&mut self.landings) {
+        for (tag, (landing, _)) in std::mem::take(&mut self.landings) {
             if let Some((pool, path, size)) = named(&landing) {
                 let received = landing.received();
                 let message = format!("{path} (pool {pool}): the stream ended after {received} of {size} bytes");

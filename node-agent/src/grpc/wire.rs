@@ -2,7 +2,7 @@
 //! did not land.
 
 use pixelfox_proto::{
-    Attempt, Fault, FaultKind, FrameError, PoolId, Sha256, StoredPath, VisitorId,
+    Attempt, Fault, FaultKind, FrameError, PoolId, Sha256, StoredPath, Trace, VisitorId,
     v1::{
         self, BeginFile, ListFilesResponse, ReplicateResponse, StatResponse, StoredFile, refusal::Reason,
         replicate_response::Outcome,
@@ -33,7 +33,7 @@ impl Refusal {
 }
 
 /// A file's begin, with its path as it came for the log.
-pub(super) fn begin(wire: BeginFile) -> Result<(PoolId, Begin), Refusal> {
+pub(super) fn begin(wire: BeginFile) -> Result<(PoolId, Begin, Trace), Refusal> {
     let named = || wire.stored_path.chars().take(SHOWN_CHARS).flat_map(char::escape_debug).collect::<String>();
     let pool = PoolId::try_from(wire.pool_id)
         .map_err(|_| Refusal::new(Reason::PoolNotHere, format!("{}: pool_id is missing", named())))?;
@@ -49,7 +49,8 @@ pub(super) fn begin(wire: BeginFile) -> Result<(PoolId, Begin), Refusal> {
     let attempt = attempt.map_err(|e| Refusal::new(Reason::StaleAttempt, format!("the attempt of {path}: {e}")))?;
     let start = if wire.wait_for_offer { Start::WhereItEnded } else { Start::Afresh };
     let meta = wire.meta.map(Into::into).unwrap_or_default();
-    Ok((pool, Begin { path, size: wire.size, sha256, attempt, meta, start }))
+    let trace = Trace::parse(&wire.traceparent).unwrap_or_else(|| Trace::of_seed(fastrand::u128(..)));
+    Ok((pool, Begin { path, size: wire.size, sha256, attempt, meta, start }, trace))
 }
 
 /// A pool that can't be asked, by the fault that says why.

@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use http::HeaderMap;
-use pixelfox_proto::{Fault, FileMeta, PathError, PoolId};
+use pixelfox_proto::{Fault, FileMeta, PathError, PoolId, Trace, TraceId};
 use serde_json::json;
 
 use self::fields::{Checksum, FieldError, Fields, FileSeen, Moment, Order};
@@ -37,7 +37,8 @@ pub(crate) async fn replicate(State(parts): State<Arc<Parts>>, request: Request)
         return fault.into_response();
     }
     let plane = parts.plane.clone();
-    let replication = Replication { parts, from, body: body.clone() };
+    let trace = trace_of(&head.headers);
+    let replication = Replication { parts, from, body: body.clone(), trace };
     let outcome = plane.run(Box::pin(replication.take_in(head.headers))).await;
     match outcome {
         Ok(receipt) if receipt.skipped => {
@@ -49,6 +50,12 @@ pub(crate) async fn replicate(State(parts): State<Arc<Parts>>, request: Request)
             Fault::from(refused).into_response()
         }
     }
+}
+
+/// The sender's trace, else a new one.
+fn trace_of(headers: &HeaderMap) -> TraceId {
+    let sent = headers.get("traceparent").and_then(|value| Trace::parse(value.to_str().ok()?));
+    sent.unwrap_or_else(|| Trace::of_seed(fastrand::u128(..))).id()
 }
 
 /// Why a file was not taken.
@@ -94,6 +101,7 @@ struct Replication {
     parts: Arc<Parts>,
     from: Sender,
     body: RequestBody,
+    trace: TraceId,
 }
 
 impl Replication {
@@ -166,7 +174,7 @@ impl Replication {
         let received = landing.received();
         let publish = Publish { path: path.clone(), size, sha256, origin: Origin::Hand, meta: FileMeta::default() };
         let outcome = self.publish(&pool, landing, publish).await;
-        self.parts.receiver.landed(pool.id(), &path, received, &self.from, outcome.as_ref());
+        self.parts.receiver.landed(pool.id(), &path, received, &self.from, self.trace, outcome.as_ref());
         if outcome.as_ref().is_ok_and(|receipt| receipt.size == 0) {
             tracing::warn!(pool_id = %pool.id(), %path, "stored a variant without a byte: {path}");
         }
@@ -189,11 +197,12 @@ impl Replication {
                 log::rejected_path(&fields.raw_path().unwrap_or_default(), &self.from);
             }
             (Refused::Fields(FieldError::NoDigest), Some(pool), Some(path)) => {
-                log::missing_checksum(pool, &path, &self.from);
+                let (size, trace) = (named.size.unwrap_or_default(), self.trace);
+                log::missing_checksum(log::File { pool_id: pool, path: &path, size, trace }, &self.from);
             }
             (Refused::Landing(error), Some(pool), Some(path)) => {
                 let size = named.size.unwrap_or_default();
-                self.parts.receiver.landed(pool, &path, size, &self.from, Err(error));
+                self.parts.receiver.landed(pool, &path, size, &self.from, self.trace, Err(error));
             }
             _ => {}
         }

@@ -9,7 +9,7 @@ pub mod log;
 
 use std::{fmt::Display, sync::Arc};
 
-use pixelfox_proto::{Attempt, FileMeta, PathRoot, PoolId, Sha256, StoredPath, Verifier};
+use pixelfox_proto::{Attempt, FileMeta, PathRoot, PoolId, Sha256, StoredPath, TraceId, Verifier};
 
 pub use decide::Origin;
 pub use error::LandingError;
@@ -92,9 +92,10 @@ impl Receiver {
         path: &StoredPath,
         size: u64,
         from: &dyn Display,
+        trace: TraceId,
         outcome: Result<&Receipt, &LandingError>,
     ) {
-        log::landed(pool_id, path, size, from, outcome);
+        log::landed(log::File { pool_id, path, size, trace }, from, outcome);
         let (ended, size) = match outcome {
             Ok(receipt) => (if receipt.skipped { Ended::Skipped } else { Ended::Stored }, receipt.size),
             Err(error) if error.is_ours() => (Ended::Failed, size),

@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use pixelfox_proto::{Attempt, FileMeta, PoolId, RefusalReason, Sha256, StoredPath};
+use pixelfox_proto::{Attempt, FileMeta, PoolId, RefusalReason, Sha256, StoredPath, Trace};
 use tokio::sync::mpsc;
 use tonic::{
     Code, Status,
@@ -75,6 +75,8 @@ pub struct Outgoing {
     pub attempt: Option<Attempt>,
     /// Goes into the target's mark.
     pub meta: FileMeta,
+    /// What the target logs it under.
+    pub trace: Option<Trace>,
 }
 
 /// Where a push tells what happens. Files are named by their place in the order that was given.

@@ -72,7 +72,7 @@ pub(super) fn begin(file_tag: u32, pool_id: u64, file: &Outgoing, wait_for_offer
         wait_for_offer,
         attempt: file.attempt.map(Into::into),
         meta: Some(file.meta.clone().into()),
-        traceparent: String::new(),
+        traceparent: file.trace.map(|trace| trace.to_string()).unwrap_or_default(),
     };
     ReplicateRequest { file_tag, step: Some(Step::Begin(begin)) }
 }

@@ -6,7 +6,7 @@ mod probes;
 use std::time::SystemTime;
 
 use pixelfox_proto::{
-    Attempt, Generation, JobId, Lease, NodeId, PROTOCOL, PoolId, RefusalReason, SessionEpoch, Sha256, v1,
+    Attempt, Generation, JobId, Lease, NodeId, PROTOCOL, PoolId, RefusalReason, SessionEpoch, Sha256, Trace, v1,
 };
 use tonic::Streaming;
 use v1::{coordinator_client::CoordinatorClient, file_result, node_command::Command as Wire, node_event::Event};
@@ -170,7 +170,7 @@ pub(super) fn incoming(message: v1::NodeCommand) -> Incoming {
             Err(why) => Incoming::Rejected(id, why),
         },
         Some(Wire::Push(wire)) if wire.legacy => unknown("pushes to an older PixelFox"),
-        Some(Wire::Push(wire)) => order(push(wire).map(Command::Push)),
+        Some(Wire::Push(wire)) => order(push(wire, Trace::parse(&message.traceparent)).map(Command::Push)),
         Some(Wire::Delete(wire)) => order(pool_files(wire.pool_id, &wire.files).map(Command::Trash)),
         Some(Wire::Purge(wire)) => order(pool_files(wire.pool_id, &wire.files).map(Command::Purge)),
         Some(Wire::Restore(wire)) => order(restore(&wire).map(Command::Restore)),
@@ -307,7 +307,7 @@ fn stored_path(raw: &str) -> Result<pixelfox_proto::StoredPath, String> {
     raw.parse().map_err(|error| format!("{}: {error}", raw.escape_debug().take(200).collect::<String>()))
 }
 
-fn push(wire: v1::PushFiles) -> Result<PushFiles, String> {
+fn push(wire: v1::PushFiles, command: Option<Trace>) -> Result<PushFiles, String> {
     let file = |file: v1::PushFile| -> Result<PushFile, String> {
         let path = stored_path(&file.stored_path)?;
         let attempt = file.attempt.ok_or_else(|| format!("{path}: a push without its attempt"))?;
@@ -316,6 +316,7 @@ fn push(wire: v1::PushFiles) -> Result<PushFiles, String> {
             sha256: digest(&file.sha256, path.as_str())?,
             attempt: Attempt::try_from(attempt).map_err(|error| format!("{path}: {error}"))?,
             meta: file.meta.unwrap_or_default().into(),
+            trace: Trace::parse(&file.traceparent).or(command),
             path,
         })
     };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pixelfox_proto::{Attempt, FileMeta, Generation, JobId, Lease, PoolId, RefusalReason, Sha256, StoredPath};
+use pixelfox_proto::{Attempt, FileMeta, Generation, JobId, Lease, PoolId, RefusalReason, Sha256, StoredPath, Trace};
 
 pub use crate::disk::{Check, Reason};
 use crate::{
@@ -73,6 +73,8 @@ pub struct PushFile {
     pub attempt: Attempt,
     /// Goes into the target's mark.
     pub meta: FileMeta,
+    /// Of its move, where the coordinator said it.
+    pub trace: Option<Trace>,
 }
 
 /// A file that must have this generation, or is left alone.

@@ -2,10 +2,14 @@
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use pixelfox_proto::{JobId, RefusalReason};
+use pixelfox_proto::{JobId, RefusalReason, TraceId};
 use tokio::{
     sync::{mpsc, watch},
     time::{MissedTickBehavior, interval},
+};
+use tracing::{
+    field::{DisplayValue, display},
+    info,
 };
 
 use super::{Cancel, FileEnd, Outcome, PushFile, PushFiles, Reporter, Shared, report::sentence};
@@ -40,7 +44,14 @@ impl Shared {
         let mut under_way = Vec::from_iter(files.into_iter().map(Some));
         let heard = async {
             let counts = self.send.counts();
-            let mut told = Told { reporter: &mut reporter, files: &mut under_way, bytes: &bytes, gathers: 0, counts };
+            let mut told = Told {
+                reporter: &mut reporter,
+                files: &mut under_way,
+                bytes: &bytes,
+                gathers: 0,
+                counts,
+                target: &target_name,
+            };
             told.all(&mut ended).await;
         };
         let outcome = tokio::select! {
@@ -51,6 +62,8 @@ impl Shared {
             outcome.err().unwrap_or_else(|| ("the target closed the stream without a word on it".into(), None));
         let ended = if message == CALLED_OFF { Ended::CalledOff } else { Ended::Failed };
         for file in under_way.into_iter().flatten() {
+            let (path, job) = (&file.path, file.attempt.job);
+            info!(%path, size = file.size, %job, trace_id = trace_id(&file), "[Push] Not sent: {path} to pool {target_name}: {message}");
             self.send.counts().ended(Direction::Out, ended, file.size);
             reporter.ended(end(file, Outcome::Retry, &message, refusal)).await;
         }
@@ -66,6 +79,7 @@ struct Told<'a> {
     bytes: &'a Gone,
     gathers: u32,
     counts: &'a Replicated,
+    target: &'a str,
 }
 
 impl Told<'_> {
@@ -88,6 +102,7 @@ impl Told<'_> {
     async fn ended(&mut self, index: usize, sent: Sent) {
         if let Some(file) = self.files.get_mut(index).and_then(Option::take) {
             self.counts.ended(Direction::Out, counted(&sent), file.size);
+            log(&file, &sent, self.target);
             self.reporter.ended(judged(file, sent)).await;
         }
     }
@@ -144,13 +159,34 @@ fn unsent(error: &SendError, pool: &str) -> (String, Option<RefusalReason>) {
 }
 
 fn outgoing(file: &PushFile) -> Outgoing {
-    let PushFile { path, size, sha256, attempt, meta } = file.clone();
-    Outgoing { path, size, sha256, attempt: Some(attempt), meta }
+    let PushFile { path, size, sha256, attempt, meta, trace } = file.clone();
+    let trace = trace.map(|trace| trace.child(&format!("push {path}")));
+    Outgoing { path, size, sha256, attempt: Some(attempt), meta, trace }
 }
 
 fn end(file: PushFile, outcome: Outcome, message: &str, refusal: Option<RefusalReason>) -> FileEnd {
     let sha256 = matches!(outcome, Outcome::Done | Outcome::Skipped).then_some(file.sha256);
     FileEnd { path: file.path, outcome, size: file.size, sha256, message: message.to_owned(), refusal }
+}
+
+fn trace_id(file: &PushFile) -> Option<DisplayValue<TraceId>> {
+    file.trace.map(|trace| display(trace.id()))
+}
+
+/// One line for each file that goes out, whatever becomes of it.
+fn log(file: &PushFile, sent: &Sent, target: &str) {
+    let PushFile { path, size, attempt, .. } = file;
+    let trace_id = trace_id(file);
+    let why = match sent {
+        Sent::Received { .. } => {
+            return info!(%path, size, job = %attempt.job, trace_id, "[Push] Sent {path} to pool {target}");
+        }
+        Sent::Missing => "there is no such file",
+        Sent::Differs { .. } => "its bytes are not what is on record",
+        Sent::CalledOff => CALLED_OFF,
+        Sent::Unreadable(why) | Sent::Refused { message: why, .. } => why,
+    };
+    info!(%path, size, job = %attempt.job, trace_id, "[Push] Not sent: {path} to pool {target}: {why}");
 }
 
 /// As metrics have it.

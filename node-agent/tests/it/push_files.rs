@@ -61,6 +61,7 @@ async fn a_connection_that_is_cut_is_gone_on_with() {
         sha256: file.sha256,
         attempt: Some(Attempt { lease: Lease(101), ..file.attempt }),
         meta: FileMeta::default(),
+        trace: None,
     };
     let (ends, mut ended) = mpsc::channel(4);
     let pool = pair.source.pools.hosted(pool_id(1)).unwrap();

@@ -70,6 +70,7 @@ impl Pair {
             sha256: Sha256::of(content),
             attempt: Attempt { lease: Lease(100), job, attempt: 1, generation: Generation(2) },
             meta: FileMeta { kind: "original".into(), ..FileMeta::default() },
+            trace: None,
         }
     }
 

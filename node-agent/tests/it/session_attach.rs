@@ -318,6 +318,7 @@ async fn orders_die_with_their_session() {
             sha256: pixelfox_proto::Sha256::of(b"bytes").as_bytes().to_vec(),
             attempt: Some(v1::MoveAttempt { lease: 1, job_id: 1, attempt: 1, generation: 2 }),
             meta: None,
+            traceparent: String::new(),
         }],
         ..v1::PushFiles::default()
     };

@@ -95,7 +95,7 @@ async fn files_go_over_tls_to_a_node_that_the_certificates_vouch_for_and_to_no_o
         let pusher = Pusher::new(source.plane.clone(), Some(secret), ca_file.map(Path::to_owned));
         let (size, sha256) = (content.len() as u64, Sha256::of(&content));
         let path = "original/tls/a.png".parse().unwrap();
-        let files = vec![Outgoing { path, size, sha256, attempt: None, meta: FileMeta::default() }];
+        let files = vec![Outgoing { path, size, sha256, attempt: None, meta: FileMeta::default(), trace: None }];
         let (ends, mut ended) = mpsc::channel(4);
         let pool = source.pools.hosted(pool_id(1)).unwrap();
         let whereto = Whereto { url: url.clone(), pool: pool_id(1) };

@@ -76,7 +76,8 @@ impl Rotten {
     /// How a file with the size and digest of the upload is sent.
     async fn push(&self, target: &Target) -> Sent {
         let (size, sha256) = (PHOTO.len() as u64, Sha256::of(PHOTO));
-        let file = Outgoing { path: self.path.clone(), size, sha256, attempt: None, meta: FileMeta::default() };
+        let file =
+            Outgoing { path: self.path.clone(), size, sha256, attempt: None, meta: FileMeta::default(), trace: None };
         let (ends, mut ended) = mpsc::channel(4);
         let pool = self.node.pools.hosted(pool_id(1)).unwrap();
         let whereto = Whereto { url: target.url(), pool: pool_id(1) };

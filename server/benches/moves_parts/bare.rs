@@ -109,7 +109,7 @@ fn outgoing(number: u64, item: Item) -> Outgoing {
     let job = JobId::try_from(number).unwrap();
     let attempt = Attempt { lease: Lease(number), job, attempt: 1, generation: Generation(2) };
     let meta = FileMeta { kind: "original".into(), content_type: "image/png".into(), ..FileMeta::default() };
-    Outgoing { path: item.path, size: item.size, sha256: item.sha256, attempt: Some(attempt), meta }
+    Outgoing { path: item.path, size: item.size, sha256: item.sha256, attempt: Some(attempt), meta, trace: None }
 }
 
 fn pool_id() -> PoolId {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use pixelfox_proto::{Attempt, NodeId, PoolId, SessionEpoch};
+use pixelfox_proto::{Attempt, NodeId, PoolId, SessionEpoch, Trace};
 
 use super::{Round, target_url};
 use crate::catalog::{LeaseOrder, LeasedFile, LeasedJob, Pool, Reach};
@@ -128,6 +128,7 @@ fn push_file(job: &LeasedJob, file: &LeasedFile) -> PushFile {
         sha256: file.sha256,
         attempt: attempt(job, file),
         meta: file.meta.clone(),
+        trace: Trace::of_job(job.job).child(&format!("attempt {}", job.attempt)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the coordinator tells a node, as its own values. Pure.
 
-use pixelfox_proto::{Attempt, FileMeta, Generation, JobId, NodeId, PoolId, Sha256, StoredPath};
+use pixelfox_proto::{Attempt, FileMeta, Generation, JobId, NodeId, PoolId, Sha256, StoredPath, Trace};
 
 use super::news::CommandId;
 use super::welcome::Welcome;
@@ -89,6 +89,8 @@ pub struct PushFile {
     pub attempt: Attempt,
     /// What goes into the mark.
     pub meta: FileMeta,
+    /// Of its move.
+    pub trace: Trace,
 }
 
 /// Files of one pool for its trash, or out of it.

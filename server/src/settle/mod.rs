@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use parking_lot::Mutex;
-use pixelfox_proto::{JobId, Lease, StoredPath};
+use pixelfox_proto::{JobId, Lease, StoredPath, Trace};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -243,7 +243,8 @@ impl Settle {
         };
         let verdict = verdict::decide(&job, &ends, clock::now());
         if self.moves.send(verdict).await.is_err() {
-            tracing::debug!(job = %job.job, "a result came after the end; the job starts over");
+            let trace = Trace::of_job(job.job).id();
+            tracing::debug!(job = %job.job, trace_id = %trace, "a result came after the end; the job starts over");
         }
     }
 
@@ -289,10 +290,11 @@ impl Rooms {
         for job in settled {
             let cause = if job.cause.is_empty() { String::new() } else { format!(": {}", job.cause) };
             let message = format!("[JobQueue] Job {} {}{cause}", job.job, job.state.as_str());
+            let trace = Trace::of_job(job.job).id();
             if job.state == JobState::Failed {
-                tracing::warn!(job = %job.job, "{message}");
+                tracing::warn!(job = %job.job, trace_id = %trace, "{message}");
             } else {
-                tracing::debug!(job = %job.job, "{message}");
+                tracing::debug!(job = %job.job, trace_id = %trace, "{message}");
             }
             self.events.publish(&Event { subject: Subject::Job(job.job), message });
             if let Some(parent) = job.parent {

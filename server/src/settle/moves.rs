@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pixelfox_proto::{PoolId, SessionEpoch, StoredPath};
+use pixelfox_proto::{PoolId, SessionEpoch, StoredPath, Trace, TraceId};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -97,7 +97,8 @@ async fn announce(rooms: &Rooms, committed: Committed, trash: &mpsc::Sender<Word
         moved(rooms, job);
     }
     for job in &committed.stale {
-        tracing::info!(%job, "[JobQueue] Late result of job {job}: another attempt holds it, nothing changed");
+        let trace = Trace::of_job(*job).id();
+        tracing::info!(%job, trace_id = %trace, "[JobQueue] Late result of job {job}: another attempt holds it, nothing changed");
     }
     rooms.published(committed.settled);
     if committed.unread > 0 {
@@ -110,13 +111,14 @@ async fn announce(rooms: &Rooms, committed: Committed, trash: &mpsc::Sender<Word
 
 /// The contract's lines, after the commit. Source: docs/http.md, "Log lines".
 fn moved(rooms: &Rooms, job: &MovedJob) {
+    let trace = Trace::of_job(job.job).id();
     for path in &job.missing {
-        source_missing(job.source, path);
+        source_missing(job.source, path, &trace);
     }
     let MovedJob { image, source, source_name, target, target_name, .. } = job;
     let message =
         format!("[MoveImage] Moved image {image} from pool {source_name} ({source}) to pool {target_name} ({target})");
-    tracing::info!(%image, source_pool_id = %source, target_pool_id = %target, bytes = job.bytes, "{message}");
+    tracing::info!(%image, trace_id = %trace, source_pool_id = %source, target_pool_id = %target, bytes = job.bytes, "{message}");
     rooms.events.publish(&Event { subject: Subject::Image(*image), message: message.clone() });
     rooms.events.publish(&Event { subject: Subject::Job(job.job), message });
     if let Some(parent) = job.parent {
@@ -126,8 +128,8 @@ fn moved(rooms: &Rooms, job: &MovedJob) {
     rooms.events.progressed(Subject::Pool(*target));
 }
 
-fn source_missing(pool: PoolId, path: &StoredPath) {
-    tracing::warn!(pool_id = %pool, %path, "[MoveImage] Source missing, skipped (pool_id={pool}, path={path})");
+fn source_missing(pool: PoolId, path: &StoredPath, trace: &TraceId) {
+    tracing::warn!(pool_id = %pool, %path, trace_id = %trace, "[MoveImage] Source missing, skipped (pool_id={pool}, path={path})");
 }
 
 async fn set_back(
@@ -161,18 +163,21 @@ async fn set_back(
 
 fn told(rooms: &Rooms, setback: &Setback, source: PoolId) {
     let Setback { job, cause, .. } = setback;
+    let trace = Trace::of_job(*job).id();
     match setback.kind {
         SetbackKind::Again { counted, .. } => {
             let message = format!("[JobQueue] Job {job} is tried again: {cause}");
             if counted {
-                tracing::warn!(%job, "{message}");
+                tracing::warn!(%job, trace_id = %trace, "{message}");
             } else {
-                tracing::info!(%job, "{message}");
+                tracing::info!(%job, trace_id = %trace, "{message}");
             }
             rooms.events.publish(&Event { subject: Subject::Job(*job), message });
         }
         // the line comes with the job's end
         SetbackKind::Failed => {}
-        SetbackKind::WithoutOriginal => setback.sources.iter().for_each(|(path, _)| source_missing(source, path)),
+        SetbackKind::WithoutOriginal => {
+            setback.sources.iter().for_each(|(path, _)| source_missing(source, path, &trace))
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use pixelfox_proto::{Lease, NodeId, PoolId};
+use pixelfox_proto::{Lease, NodeId, PoolId, Trace};
 
 use super::{Settle, trash};
 use crate::catalog::{Attached, LostSession, ReturnedJob};
@@ -138,7 +138,7 @@ impl Settle {
         }
         self.rooms.stop(&leases);
         for job in jobs {
-            let (kind, node) = (job.kind.as_str(), &job.node);
+            let (kind, node, trace) = (job.kind.as_str(), &job.node, Trace::of_job(job.job).id());
             let message = match loss {
                 Loss::Real => {
                     format!("[JobQueue] Recovering stuck job {} (kind={kind}, node={node}, session lost)", job.job)
@@ -146,8 +146,8 @@ impl Settle {
                 Loss::InOrder => format!("[JobQueue] Job {} waits again: its session ended in order", job.job),
             };
             match loss {
-                Loss::Real => tracing::warn!(job = %job.job, kind, %node, "{message}"),
-                Loss::InOrder => tracing::info!(job = %job.job, kind, %node, "{message}"),
+                Loss::Real => tracing::warn!(job = %job.job, trace_id = %trace, kind, %node, "{message}"),
+                Loss::InOrder => tracing::info!(job = %job.job, trace_id = %trace, kind, %node, "{message}"),
             }
             self.rooms.events.publish(&Event { subject: Subject::Job(job.job), message });
         }

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use pixelfox_proto::{Lease, SessionEpoch};
+use pixelfox_proto::{Lease, SessionEpoch, Trace};
 use tokio::time::Instant;
 
 use super::{Loss, Settle, trash};
@@ -94,7 +94,8 @@ impl Settle {
         for job in stuck {
             let (id, kind, node, age) = (job.job, job.kind.as_str(), &job.node, age(job));
             let message = format!("[JobQueue] Recovering stuck job {id} (kind={kind}, node={node}, age={age}s)");
-            tracing::warn!(job = %id, kind, %node, age, "{message}");
+            let trace = Trace::of_job(id).id();
+            tracing::warn!(job = %id, trace_id = %trace, kind, %node, age, "{message}");
             self.rooms.events.publish(&Event { subject: Subject::Job(id), message });
         }
         let has_ended = !settled.is_empty();

@@ -22,6 +22,7 @@ const PURE: &[&str] = &[
     "proto/id.rs",
     "proto/stored_path.rs",
     "proto/digest.rs",
+    "proto/trace.rs",
     "proto/upload_token.rs",
     "node-agent/src/ranges.rs",
     "node-agent/src/transfer.rs",

@@ -67,6 +67,7 @@ mod store_servers;
 mod store_undo;
 mod strangers;
 mod systemd;
+mod traces;
 mod trash;
 mod trash_cluster;
 mod two_servers;

@@ -39,7 +39,7 @@ pub(crate) async fn upload(address: &str, token: &str, bytes: Vec<u8>) -> Value 
     answer.json().await.unwrap()
 }
 
-async fn move_and_wait(admin: &mut Admin, uuid: &str, target: u64) {
+pub(crate) async fn move_and_wait(admin: &mut Admin, uuid: &str, target: u64) {
     let request =
         MoveImagesRequest { uuids: vec![uuid.into()], target_pool_id: target, ..MoveImagesRequest::default() };
     let id = admin.move_images(request).await.unwrap().into_inner().job_id;
@@ -103,7 +103,7 @@ async fn dev_prints_its_table_moves_an_image_and_goes_on_after_a_restart() {
     }
 }
 
-async fn wait_until_online(admin: &mut Admin, node: &str) {
+pub(crate) async fn wait_until_online(admin: &mut Admin, node: &str) {
     let waiting = async {
         loop {
             if let Ok(nodes) = admin.list_nodes(ListNodesRequest {}).await
@@ -117,7 +117,7 @@ async fn wait_until_online(admin: &mut Admin, node: &str) {
     timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("{node} does not come online"));
 }
 
-async fn wait_until_healthy(admin: &mut Admin, pool: u64) {
+pub(crate) async fn wait_until_healthy(admin: &mut Admin, pool: u64) {
     let waiting = async {
         loop {
             let pools = admin.list_pools(ListPoolsRequest {}).await.unwrap().into_inner().pools;

@@ -137,6 +137,8 @@ pub(super) fn short(text: String) -> String {
 /// One item of the stream that a node reads.
 pub(crate) fn command(item: Result<Outgoing, SessionEnd>) -> Result<v1::NodeCommand, Status> {
     let Outgoing { id, command } = item.map_err(|end| Status::from(farewell(&end)))?;
+    let first = if let Command::Push(push) = &command { push.files.first() } else { None };
+    let traceparent = first.map(|file| file.trace.to_string());
     let command = match command {
         Command::Welcome(words) => node_command::Command::Welcome(welcome(*words)),
         Command::Push(push) => node_command::Command::Push(push_files(push)),
@@ -160,7 +162,7 @@ pub(crate) fn command(item: Result<Outgoing, SessionEnd>) -> Result<v1::NodeComm
             job_ids: jobs.into_iter().map(pixelfox_proto::JobId::get).collect(),
         }),
     };
-    Ok(v1::NodeCommand { command_id: id.0, traceparent: String::new(), command: Some(command) })
+    Ok(v1::NodeCommand { command_id: id.0, traceparent: traceparent.unwrap_or_default(), command: Some(command) })
 }
 
 fn farewell(end: &SessionEnd) -> Fault {
@@ -244,6 +246,7 @@ fn push_file(file: PushFile) -> v1::PushFile {
         sha256: file.sha256.as_bytes().to_vec(),
         attempt: Some(file.attempt.into()),
         meta: Some(file.meta.into()),
+        traceparent: file.trace.to_string(),
     }
 }
 
