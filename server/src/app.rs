@@ -252,6 +252,11 @@ async fn open_books(config: &ServerConfig) -> Result<Store, AppError> {
             );
         }
     }
+    if store.is_rebuilding().await? {
+        warn!(
+            "a rebuild of these books has not ended: stop this server and run `server rebuild` again, else images are missing"
+        );
+    }
     let settings = SettingsPatch { public_uploads: Some(config.public_uploads), ..SettingsPatch::default() };
     store.first_settings(settings, clock::now()).await?;
     Ok(store)

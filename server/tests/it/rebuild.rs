@@ -245,7 +245,7 @@ async fn a_lost_database_is_made_again_and_every_link_works() {
     // is gone. After the rebuild pools are as they were set, usage is what lies on the disks, the deleted one stays away,
     // and moves and uploads go on: nodes that remember the lost database's leases take those of the new one.
     let mut story = Story::new();
-    let (server, _s01, _s02) = (story.start(0), story.start(1), story.start(2));
+    let (server, s01_program, s02_program) = (story.start(0), story.start(1), story.start(2));
     let pools = story.healthy(3).await;
     let mut admin = story.admin();
     let key = admin.create_api_key(CreateApiKeyRequest { name: "Blog".into() }).await.unwrap().into_inner();
@@ -256,7 +256,18 @@ async fn a_lost_database_is_made_again_and_every_link_works() {
     story.upload(2, s02.id, 71).await;
     story.upload_through_the_app(Some(&key.key)).await;
     story.upload_through_the_app(None).await;
+    for _ in 0..5 {
+        story.move_to(0, s01.id).await;
+        story.move_to(0, local.id).await;
+    }
     story.move_to(0, s01.id).await;
+    s01_program.kill().await;
+    s02_program.kill().await;
+    let (_s01, _s02) = (story.start(1), story.start(2)); // from now on they refuse leases of before
+    for node in [1, 2] {
+        ready(&story.address(node)).await;
+    }
+    story.healthy(3).await;
     story.upload(1, s01.id, 70).await;
     let gone = story.images.pop().unwrap();
     let request = DeleteImagesRequest { uuids: vec![gone.uuid.clone()], ..DeleteImagesRequest::default() };
@@ -329,6 +340,9 @@ async fn a_rebuild_that_is_killed_goes_on_and_what_comes_later_is_added() {
     let rebuild = story.run(&["rebuild", "--nodes", "s01,s99"]);
     rebuild.says(&["node s01 has ", " pools on its disks"]).await;
     rebuild.kill().await;
+    let server = story.start(0);
+    server.says(&["has not ended", "run `server rebuild` again"]).await;
+    server.kill().await;
     let (is_well, said) = story.rebuild(&["--nodes", "s01,s02", "--wait", "3s"]).await;
     assert!(!is_well, "{said}");
     for piece in ["Found: 2 images", "Did not come: s02.", "server rebuild --add"] {
