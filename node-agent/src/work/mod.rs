@@ -230,7 +230,7 @@ impl Work {
 impl Shared {
     async fn carry_out(&self, command: Command, reporter: Reporter, cancel: &Cancel) {
         match command {
-            Command::Push(order) => self.push(order, reporter, cancel).await,
+            Command::Push(order) => Box::pin(self.push(order, reporter, cancel)).await,
             Command::Trash(order) => self.trash(order, reporter, cancel).await,
             Command::Purge(order) => self.purge(order, reporter, cancel).await,
             Command::Restore(order) => self.restore(order, reporter, cancel).await,
