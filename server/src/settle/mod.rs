@@ -73,12 +73,13 @@ pub struct Settle {
     moves: mpsc::Sender<Verdict>,
     trash: mpsc::Sender<trash::Word>,
     checks: mpsc::Sender<Vec<CheckResult>>,
+    uploads: mpsc::Sender<uploads::Asked>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
 
 impl Settle {
-    /// Starts the tasks that write: moves, old copies, the emptying of the trash, and the reading of copies. `wake` is
+    /// Starts the tasks that write: moves, old copies, the emptying of the trash, the reading of copies, and uploads. `wake` is
     /// notified whenever work may have become possible.
     #[must_use]
     pub fn start(store: Store, sessions: Arc<Sessions>, events: Events, wake: Arc<Notify>) -> Self {
@@ -99,12 +100,14 @@ impl Settle {
         let (moves, verdicts) = mpsc::channel(QUEUED_WORDS);
         let (trash, words) = mpsc::channel(QUEUED_WORDS);
         let (checks, checked) = mpsc::channel(QUEUED_WORDS);
+        let (uploads, asked) = mpsc::channel(QUEUED_WORDS);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         tasks.spawn(moves::run(Arc::clone(&rooms), verdicts, trash.clone(), stop.clone()));
         tasks.spawn(trash::run(Arc::clone(&rooms), words, stop.clone()));
         tasks.spawn(purge::run(Arc::clone(&rooms), trash.clone(), stop.clone()));
         tasks.spawn(checks::run(Arc::clone(&rooms), checked, trash.clone(), stop.clone()));
-        Self { rooms, by: Actor::Server, moves, trash, checks, tasks, stop }
+        tasks.spawn(uploads::run(Arc::clone(&rooms), asked, stop.clone()));
+        Self { rooms, by: Actor::Server, moves, trash, checks, uploads, tasks, stop }
     }
 
     /// The same; what a person changes through this handle is this one's doing.

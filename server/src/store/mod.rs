@@ -28,6 +28,7 @@ mod keys;
 mod lease;
 mod listen;
 mod load;
+mod newcomers;
 mod nodes;
 mod open;
 mod outbox;
@@ -69,6 +70,7 @@ pub use load::{Load, QueueAges};
 pub use nodes::AutoPools;
 pub use open::Store;
 pub use outbox::{Happening, Topic};
+pub use uploads::Decided;
 
 /// Why an intent did not happen. Nothing of it is in the books then, except where the database failed at the commit
 /// itself: there it is not known, and the intent is to be asked again.

@@ -12,8 +12,8 @@ pub(super) mod postgres;
 /// Statements that run for every upload, lease, commit or look of the dispatcher.
 mod hot {
     use super::super::{
-        accounts, checks, commit, control, deletes, endings, held, images, jobs, keys, lease, plan, plan_pool, purge,
-        queue, requests, rows, slices, split, trash, undo, uploaders, uploads, which,
+        accounts, checks, commit, control, deletes, endings, held, images, jobs, keys, lease, newcomers, plan,
+        plan_pool, purge, queue, requests, rows, slices, split, trash, undo, uploaders, uploads, which,
     };
 
     pub(super) const STATEMENTS: &[(&str, &str)] = &[
@@ -120,6 +120,11 @@ mod hot {
         ("slices::FORGET_RANGES", slices::FORGET_RANGES),
         ("undo::COPIES", undo::COPIES),
         ("split::GIVE_UP", split::GIVE_UP),
+        ("newcomers::UNHEARD_OF", newcomers::UNHEARD_OF),
+        ("newcomers::ENTER", newcomers::ENTER),
+        ("newcomers::IMAGES", newcomers::IMAGES),
+        ("newcomers::FILES", newcomers::FILES),
+        ("newcomers::COPIES", newcomers::COPIES),
         ("uploads::BY_PATH", uploads::BY_PATH),
         ("uploads::BY_UUID", uploads::BY_UUID),
         ("uploads::BY_BYTES", uploads::BY_BYTES),

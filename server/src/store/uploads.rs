@@ -1,16 +1,18 @@
 //! Uploads become images: one decision, one transaction, the same answer however often it is asked.
 
-use pixelfox_proto::{FileMeta, ShareToken, VisitorId, text};
+use std::collections::{BTreeMap, HashSet, btree_map::Entry};
+
+use pixelfox_proto::{ShareToken, text};
 use sqlx::FromRow;
 
 use super::{
     Store, StoreError, Topic, Trouble,
     dialect::{checked, int, uint},
-    outbox, rows,
+    newcomers, outbox, rows,
     statement::{self, Conn, Flag},
     tally::Tally,
 };
-use crate::catalog::{Bucket, NewUpload, Pool, Refusal, UnixMillis, UploadDecision, UploadedImage};
+use crate::catalog::{NewUpload, Pool, Refusal, UnixMillis, UploadDecision, UploadedImage};
 
 impl Store {
     /// An image record for a file that a node has durably. The same id again: the same answer.
@@ -18,8 +20,78 @@ impl Store {
     /// # Errors
     /// The pool is unknown or another node's, meta that is no meta: the node keeps the file and asks again.
     pub async fn commit_upload(&self, upload: NewUpload, now: UnixMillis) -> Result<UploadDecision, StoreError> {
-        self.write("commit an upload", move |conn| Box::pin(async move { commit(conn, upload, now).await })).await
+        let mut decided = self.commit_uploads(vec![upload], now).await?;
+        let one = decided.pop().ok_or(StoreError::Undone { doing: COMMIT })?;
+        Ok(one?)
     }
+
+    /// The same of many: what each of them asks for on its own, in their order, in one transaction.
+    ///
+    /// # Errors
+    /// The database fails; nothing of any of them is on record then.
+    pub async fn commit_uploads(&self, uploads: Vec<NewUpload>, now: UnixMillis) -> Result<Vec<Decided>, StoreError> {
+        self.write(COMMIT, move |conn| Box::pin(async move { commit_all(conn, &uploads, now).await })).await
+    }
+}
+
+const COMMIT: &str = "commit an upload";
+
+/// The answer to one of many.
+pub type Decided = Result<UploadDecision, Refusal>;
+
+/// Those that are new in everything become images together; the others are looked at one by one after them.
+async fn commit_all(conn: &mut Conn, uploads: &[NewUpload], now: UnixMillis) -> Result<Vec<Decided>, Trouble> {
+    let mut pools = BTreeMap::new();
+    for id in uploads.iter().map(|upload| int(upload.pool.get())) {
+        if let Entry::Vacant(entry) = pools.entry(id) {
+            entry.insert(rows::one_pool(conn, id).await?);
+        }
+    }
+    let placed: Vec<Result<&Pool, Refusal>> = uploads.iter().map(|upload| place(upload, &pools)).collect();
+    let sound: Vec<usize> = (0..uploads.len()).filter(|at| placed[*at].is_ok()).collect();
+    let asked: Vec<&NewUpload> = sound.iter().map(|at| &uploads[*at]).collect();
+    let fresh: HashSet<usize> = newcomers::unheard_of(conn, &asked).await?.into_iter().map(|at| sound[at]).collect();
+    let taken: Vec<&NewUpload> = (0..uploads.len()).filter(|at| fresh.contains(at)).map(|at| &uploads[at]).collect();
+    newcomers::take_in(conn, &taken, now).await?;
+    let mut decided = Vec::with_capacity(uploads.len());
+    for (at, (upload, pool)) in uploads.iter().zip(placed).enumerate() {
+        decided.push(match pool {
+            Err(refusal) => Err(refusal),
+            Ok(pool) if fresh.contains(&at) => Ok(kept(upload, pool)?),
+            Ok(pool) => Ok(commit(conn, upload, pool, now).await?),
+        });
+    }
+    Ok(decided)
+}
+
+/// The pool that it says it is in, if that is its node's, and the rest of it can be an image.
+fn place<'p>(upload: &NewUpload, pools: &'p BTreeMap<i64, Option<Pool>>) -> Result<&'p Pool, Refusal> {
+    let id = upload.pool;
+    let pool = pools.get(&int(id.get())).and_then(Option::as_ref).ok_or_else(|| {
+        Refusal::not_found(
+            text!(de "es gibt keinen Speicherpool {id} in diesem Cluster", en "no pool {id} in this cluster"),
+        )
+    })?;
+    if pool.node != upload.node {
+        return Err(Refusal::precondition(text!(
+            de "Speicherpool {} ({}) ist auf Knoten {}, nicht auf {}",
+            en "pool {} ({}) is on node {}, not on {}",
+            pool.name,
+            pool.id,
+            pool.node,
+            upload.node
+        )));
+    }
+    let share: Result<ShareToken, _> = upload.meta.share_token.parse();
+    share.map_err(|error| Refusal::invalid(text!(de "meta: {error}", en "meta: {error}")))?;
+    Ok(pool)
+}
+
+/// What the node of a new image hears.
+fn kept(upload: &NewUpload, pool: &Pool) -> Result<UploadDecision, Trouble> {
+    let share = checked(upload.meta.share_token.parse(), "images.share_token")?;
+    let url = format!("{}/uploads/{}", pool.public_base_url, upload.path);
+    Ok(UploadDecision::Keep(UploadedImage { id: upload.id, share, url }))
 }
 
 /// An image that has the path, the UUID or the bytes already.
@@ -70,45 +142,22 @@ pub(super) const BY_BYTES: &str =
 pub(super) const BY_VISIT: &str =
     earlier!("i.visitor = $1 AND i.visitor <> 0 AND i.sha256 = $2 AND f.sha256 = $2 AND i.deleting = 0");
 
-async fn commit(conn: &mut Conn, upload: NewUpload, now: UnixMillis) -> Result<UploadDecision, Trouble> {
-    let pool = rows::one_pool(conn, int(upload.pool.get())).await?;
-    let id = upload.pool;
-    let pool = pool.ok_or_else(|| {
-        Refusal::not_found(
-            text!(de "es gibt keinen Speicherpool {id} in diesem Cluster", en "no pool {id} in this cluster"),
-        )
-    })?;
-    if pool.node != upload.node {
-        let message = text!(
-            de "Speicherpool {} ({}) ist auf Knoten {}, nicht auf {}",
-            en "pool {} ({}) is on node {}, not on {}",
-            pool.name,
-            pool.id,
-            pool.node,
-            upload.node
-        );
-        return Err(Refusal::precondition(message).into());
-    }
-    let share: ShareToken = upload
-        .meta
-        .share_token
-        .parse()
-        .map_err(|error| Refusal::invalid(text!(de "meta: {error}", en "meta: {error}")))?;
-    if let Some(decision) = asked_before(conn, &upload).await? {
+/// One that is on record already, or whose bytes are, or that stands against another.
+async fn commit(conn: &mut Conn, upload: &NewUpload, pool: &Pool, now: UnixMillis) -> Result<UploadDecision, Trouble> {
+    if let Some(decision) = asked_before(conn, upload).await? {
         return Ok(decision);
     }
-    match of_the_same_owner(conn, &upload).await? {
+    match of_the_same_owner(conn, upload).await? {
         Some(earlier) if earlier.has_live => return Ok(UploadDecision::DropDuplicate(earlier.answer()?)),
-        Some(earlier) if earlier.job_id.is_none() => return heal(conn, &earlier, &upload, &pool, now).await,
+        Some(earlier) if earlier.job_id.is_none() => return heal(conn, &earlier, upload, pool, now).await,
         _ => {}
     }
-    let taken = "SELECT EXISTS (SELECT 1 FROM images WHERE share_token = $1)";
-    if statement::query_scalar(taken).bind(share.as_str()).fetch_one(&mut *conn).await? {
+    let (taken, share) = ("SELECT EXISTS (SELECT 1 FROM images WHERE share_token = $1)", &upload.meta.share_token);
+    if statement::query_scalar(taken).bind(share).fetch_one(&mut *conn).await? {
         return Ok(UploadDecision::DropRefused(format!("share token {share} is another image's")));
     }
-    new_image(conn, &upload, &pool, &share, now).await?;
-    let url = format!("{}/uploads/{}", pool.public_base_url, upload.path);
-    Ok(UploadDecision::Keep(UploadedImage { id: upload.id, share, url }))
+    newcomers::take_in(conn, &[upload], now).await?;
+    kept(upload, pool)
 }
 
 /// The image of the same bytes that the same user has, or the same visit of somebody without a login.
@@ -155,7 +204,7 @@ async fn heal(
     now: UnixMillis,
 ) -> Result<UploadDecision, Trouble> {
     let mut tally = Tally::default();
-    new_file(conn, earlier.id, upload, &mut tally, now).await?;
+    newcomers::take_file(conn, &earlier.uuid, upload, &mut tally, now).await?;
     let to = int(pool.id.get());
     if earlier.pool_id != to {
         let entry = enter(conn, to).await?;
@@ -174,77 +223,8 @@ async fn heal(
     Ok(UploadDecision::Keep(UploadedImage { url, ..earlier.answer()? }))
 }
 
-const NEW_IMAGE: &str = "
-INSERT INTO images (uuid, share_token, original_name, name_key, content_type, size, width, height, sha256, user_id,
-    created, pool_id, entry, visitor)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) RETURNING id";
-
-async fn new_image(
-    conn: &mut Conn,
-    upload: &NewUpload,
-    pool: &Pool,
-    share: &ShareToken,
-    now: UnixMillis,
-) -> Result<(), Trouble> {
-    let to = int(pool.id.get());
-    let entry = enter(conn, to).await?;
-    let name = FileMeta::fit_name(&upload.meta.original_name);
-    let created = if upload.meta.created > 0 { upload.meta.created.saturating_mul(1000) } else { now.0 };
-    let id: i64 = statement::query_scalar(NEW_IMAGE)
-        .bind(upload.id.to_string())
-        .bind(share.as_str())
-        .bind(&name)
-        .bind(name.to_lowercase())
-        .bind(&upload.meta.content_type)
-        .bind(int(upload.size))
-        .bind(i64::from(upload.meta.width))
-        .bind(i64::from(upload.meta.height))
-        .bind(&upload.sha256.as_bytes()[..])
-        .bind(int(upload.meta.user_id))
-        .bind(created)
-        .bind(to)
-        .bind(entry)
-        .bind(if upload.meta.user_id == 0 { int(upload.visitor.map_or(0, VisitorId::get)) } else { 0 })
-        .fetch_one(&mut *conn)
-        .await?;
-    let mut tally = Tally::default();
-    new_file(conn, id, upload, &mut tally, now).await?;
-    tally.images(to, 1);
-    tally.apply(conn).await?;
-    outbox::put(conn, now, Topic::Image, &[upload.id.to_string()]).await
-}
-
 /// The next entry number of a pool.
 async fn enter(conn: &mut Conn, pool: i64) -> Result<i64, Trouble> {
     const SQL: &str = "UPDATE pools SET entered = entered + 1 WHERE id = $1 RETURNING entered";
     Ok(statement::query_scalar(SQL).bind(pool).fetch_one(conn).await?)
-}
-
-const NEW_FILE: &str = "
-INSERT INTO files (image_id, stored_path, kind, content_type, width, height, size, sha256, generation)
-VALUES ($1, $2, 'original', $3, $4, $5, $6, $7, 1) RETURNING id";
-const NEW_COPY: &str = "
-INSERT INTO replicas (file_id, pool_id, generation, state, since, verified) VALUES ($1, $2, 1, 'live', $3, $3)";
-
-async fn new_file(
-    conn: &mut Conn,
-    image: i64,
-    upload: &NewUpload,
-    tally: &mut Tally,
-    now: UnixMillis,
-) -> Result<(), Trouble> {
-    let pool = int(upload.pool.get());
-    let file: i64 = statement::query_scalar(NEW_FILE)
-        .bind(image)
-        .bind(upload.path.as_str())
-        .bind(&upload.meta.content_type)
-        .bind(i64::from(upload.meta.width))
-        .bind(i64::from(upload.meta.height))
-        .bind(int(upload.size))
-        .bind(&upload.sha256.as_bytes()[..])
-        .fetch_one(&mut *conn)
-        .await?;
-    statement::query(NEW_COPY).bind(file).bind(pool).bind(now.0).execute(conn).await?;
-    tally.shift(pool, int(upload.size), Bucket::None, Bucket::Used);
-    Ok(())
 }

@@ -3,8 +3,8 @@
 use pixelfox_proto::{ImageId, ShareToken, VisitorId};
 use pixelfox_server::{
     catalog::{
-        ImageFilter, ImageTotals, LostSession, NewUpload, PageAsk, ReplicaState, Setback, SetbackKind, SourceFault,
-        Total, UploadDecision,
+        ImageFilter, ImageTotals, LostSession, NewUpload, PageAsk, Refusal, ReplicaState, Setback, SetbackKind,
+        SourceFault, Total, UploadDecision,
     },
     store::StoreError,
 };
@@ -19,6 +19,7 @@ suite! {
     a_key_is_found_by_its_digest_until_it_is_revoked,
     a_lost_original_is_healed_by_the_same_users_next_upload,
     an_upload_that_can_not_be_kept_is_dropped_or_asked_again,
+    many_at_once_are_decided_as_each_on_its_own_would_be,
     a_path_is_located_where_it_is_now,
     images_are_listed_newest_first_and_found,
 }
@@ -153,6 +154,44 @@ async fn an_upload_that_can_not_be_kept_is_dropped_or_asked_again(books: Books) 
         assert!(error.to_string().contains(want), "{error}");
     }
     assert_eq!(books.store.image_totals().await.unwrap().images, 1, "nothing half done");
+    books.assert_counted().await;
+}
+
+async fn many_at_once_are_decided_as_each_on_its_own_would_be(books: Books) {
+    kept(books.store.commit_upload(of_user(1, 5, 1), at(0)).await.unwrap());
+    let in_pool = |number, id, name| NewUpload { pool: pool(id), node: node(name), ..upload(number) };
+    let mut same_share = upload(7);
+    same_share.meta.share_token = upload(2).meta.share_token;
+    let asked = vec![
+        upload(2),
+        in_pool(3, 2, "s01"),
+        of_user(4, 6, 4),
+        // The same again, the same bytes of the same user, another file under a name that is about to be given.
+        upload(2),
+        of_user(5, 6, 4),
+        NewUpload { path: path(3), sha256: digest(9), ..upload(6) },
+        same_share,
+        of_user(8, 5, 1),
+        NewUpload { pool: pool(9), ..upload(9) },
+        in_pool(10, 2, "s01"),
+        NewUpload { node: node("s01"), ..upload(11) },
+        upload(12),
+    ];
+    let decided = books.store.commit_uploads(asked, at(1)).await.unwrap();
+    let told = |decision: Result<UploadDecision, Refusal>| match decision {
+        Ok(UploadDecision::Keep(image)) => format!("keep {}", image.id),
+        Ok(UploadDecision::DropDuplicate(image)) => format!("have {}", image.id),
+        Ok(UploadDecision::DropRefused(why)) => why,
+        Err(refusal) => refusal.to_string(),
+    };
+    let told: Vec<String> = decided.into_iter().map(told).collect();
+    let keep = |number| format!("keep {}", image(number));
+    assert_eq!(told[..5], [keep(2), keep(3), keep(4), keep(2), format!("have {}", image(4))]);
+    assert!(told[5].contains("with other bytes") && told[6].contains("share token"), "{told:#?}");
+    assert_eq!(told[7], format!("have {}", image(1)));
+    assert!(told[8].contains("no pool 9") && told[10].contains("is on node local, not on s01"), "{told:#?}");
+    assert_eq!((&told[9], &told[11]), (&keep(10), &keep(12)));
+    assert_eq!((books.pool(1).await.usage.images, books.pool(2).await.usage.images), (4, 2));
     books.assert_counted().await;
 }
 
