@@ -193,10 +193,11 @@ async fn connection(shared: &Arc<Shared>, stream: TcpStream, peer: SocketAddr, w
             let io = Replay::new(bytes, stream, shared.limits.write_stall);
             speak(Arc::clone(shared), io, peer, watcher).await
         }
-        Lane::Data => {
+        Lane::Data | Lane::Peer => {
+            let plane = if lane == Lane::Peer { shared.plane.behind() } else { shared.plane.clone() };
             let stream = stream.into_std()?;
             let on_worker = Arc::clone(shared);
-            let task = shared.plane.place(async move {
+            let task = plane.place(async move {
                 let stream = TcpStream::from_std(stream)?; // from here on this worker's reactor watches it
                 let io = Replay::new(bytes, stream, on_worker.limits.write_stall);
                 speak(on_worker, io, peer, watcher).await

@@ -3,6 +3,9 @@
 //! Each worker is a `current_thread` runtime on its own thread. Work that touches pool files runs there, inline with
 //! `std::fs`: no hop per frame, and a disk that stalls holds up its worker and nothing else; commands, pages and gRPC
 //! control calls live on the control runtime. The plane knows nothing of files or connections: it only runs futures.
+//!
+//! There are workers in front, for whoever waits at a browser, and as many behind, which the system lets run when those
+//! have nothing to do: what nodes do among themselves goes there, so that a move is not felt by those who read.
 
 use std::{
     cell::Cell,
@@ -19,6 +22,8 @@ use std::{
 use tokio::{runtime, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
+/// What the workers behind add to their nice value (nice(7)): about a ninth of a core against one that wants all of it.
+const BEHIND: i32 = 10;
 /// How long [`Plane::stop`] waits for a worker that is inside a file operation.
 const STOP_WAIT: Duration = Duration::from_secs(10);
 
@@ -31,13 +36,33 @@ thread_local! {
 #[derive(Clone, Debug)]
 pub struct Plane {
     workers: Arc<Workers>,
+    behind: bool,
 }
 
 #[derive(Debug)]
 struct Workers {
+    front: Turns,
+    behind: Turns,
+    stop: CancellationToken,
+}
+
+/// Workers that take turns.
+#[derive(Debug)]
+struct Turns {
     runtimes: Vec<Worker>,
     next: AtomicUsize,
-    stop: CancellationToken,
+}
+
+impl Turns {
+    fn start(workers: NonZeroUsize, behind: bool, stop: &CancellationToken) -> io::Result<Self> {
+        let start = |index| Worker::start(index, behind, stop.clone());
+        Ok(Self { runtimes: (0..workers.get()).map(start).collect::<io::Result<_>>()?, next: AtomicUsize::new(0) })
+    }
+
+    fn next(&self) -> &runtime::Handle {
+        let turn = self.next.fetch_add(1, Ordering::Relaxed);
+        &self.runtimes[turn % self.runtimes.len()].handle
+    }
 }
 
 #[derive(Debug)]
@@ -47,16 +72,22 @@ struct Worker {
 }
 
 impl Plane {
-    /// Starts `workers` threads.
+    /// Starts `workers` threads in front and as many behind. The handle is of those in front.
     ///
     /// # Errors
     /// When the system gives no further thread or no runtime.
     pub fn start(workers: NonZeroUsize) -> io::Result<Self> {
         let stop = CancellationToken::new();
         let guard = stop.clone().drop_guard();
-        let runtimes = (0..workers.get()).map(|index| Worker::start(index, stop.clone())).collect::<io::Result<_>>()?;
+        let (front, behind) = (Turns::start(workers, false, &stop)?, Turns::start(workers, true, &stop)?);
         guard.disarm();
-        Ok(Self { workers: Arc::new(Workers { runtimes, next: AtomicUsize::new(0), stop }) })
+        Ok(Self { workers: Arc::new(Workers { front, behind, stop }), behind: false })
+    }
+
+    /// A handle on the workers behind.
+    #[must_use]
+    pub fn behind(&self) -> Self {
+        Self { workers: Arc::clone(&self.workers), behind: true }
     }
 
     /// One worker per core of this machine.
@@ -73,7 +104,7 @@ impl Plane {
         ON_WORKER.get()
     }
 
-    /// Runs `work` on a worker and gives back what it answers: inline when the caller is on one already, else on the
+    /// Runs `work` on a worker and gives back what it answers: inline when the caller is on any already, else on the
     /// next one. A caller that is dropped takes `work` with it; a panic in `work` goes on in the caller. After
     /// [`Plane::stop`] it never answers, so that nothing runs on without its plane: who calls it is ended by its owner.
     pub async fn run<F>(&self, work: F) -> F::Output
@@ -105,8 +136,7 @@ impl Plane {
     /// The runtime of the next worker, in turn: for owners that keep their tasks in a `JoinSet`.
     #[must_use]
     pub fn next_worker(&self) -> &runtime::Handle {
-        let turn = self.workers.next.fetch_add(1, Ordering::Relaxed);
-        &self.workers.runtimes[turn % self.workers.runtimes.len()].handle
+        if self.behind { self.workers.behind.next() } else { self.workers.front.next() }
     }
 
     /// Ends every task of the plane at its next await and the workers with them; a worker that is inside a file
@@ -114,7 +144,7 @@ impl Plane {
     pub async fn stop(&self) {
         self.workers.stop.cancel();
         let all = async {
-            for worker in &self.workers.runtimes {
+            for worker in self.workers.front.runtimes.iter().chain(&self.workers.behind.runtimes) {
                 worker.ended.cancelled().await;
             }
         };
@@ -125,12 +155,19 @@ impl Plane {
 }
 
 impl Worker {
-    fn start(index: usize, stop: CancellationToken) -> io::Result<Self> {
+    fn start(index: usize, behind: bool, stop: CancellationToken) -> io::Result<Self> {
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let ended = CancellationToken::new();
         let at_end = ended.clone().drop_guard();
-        std::thread::Builder::new().name(format!("data-{index}")).spawn(move || {
+        let name = if behind { format!("behind-{index}") } else { format!("data-{index}") };
+        std::thread::Builder::new().name(name).spawn(move || {
+            if behind {
+                // Of this thread alone (nice(2)).
+                if let Err(error) = rustix::process::nice(BEHIND) {
+                    tracing::debug!(%error, "moves run beside the readers, not behind them");
+                }
+            }
             ON_WORKER.set(true);
             runtime.block_on(stop.cancelled_owned());
             runtime.shutdown_background(); // drops the tasks here, on their own thread
@@ -179,6 +216,17 @@ mod tests {
         let (a, b, c) = (on().await, on().await, on().await);
         assert_ne!(a, b);
         assert_eq!(a, c);
+    }
+
+    #[tokio::test]
+    async fn the_workers_behind_are_others_and_give_way() {
+        let plane = plane(1);
+        let on = async |plane: Plane| {
+            plane.run(async { (std::thread::current().id(), rustix::process::nice(0).unwrap()) }).await
+        };
+        let (front, behind) = (on(plane.clone()).await, on(plane.behind()).await);
+        assert_ne!(front.0, behind.0);
+        assert_eq!(behind.1 - front.1, BEHIND);
     }
 
     #[tokio::test]

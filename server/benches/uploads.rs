@@ -148,7 +148,8 @@ async fn rates(cluster: &Cluster, count: usize, size: usize, rounds: usize) {
     line("bare loop, directory synced each file", one_by_one);
     line("bare loop, directory synced each batch", by_batch);
     for ((name, _), seconds) in ways(cluster).iter().zip(ours) {
-        line(name, median(seconds));
+        line(name, median(seconds.clone()));
+        println!("    each {seconds:.2?}");
     }
     match nginxes.is_empty() {
         true => println!("  nginx PUT: not installed"),

@@ -252,12 +252,11 @@ impl Disk {
         self.shared.pending()
     }
 
-    /// The coordinator has answered for this upload. Blocking.
-    ///
-    /// # Errors
-    /// What the system says; it is asked again at the next start then.
-    pub fn forget_upload(&self, id: ImageId) -> Result<(), DiskError> {
-        self.shared.forget_pending(id)
+    /// The coordinator has answered for this upload: its entry goes soon, and nobody waits for it. Here on this thread it
+    /// would wait for the committer's syncs, which change the same directory.
+    pub async fn forget_upload(&self, id: ImageId) {
+        // A committer that is gone leaves the entry to the next start.
+        drop(self.orders.send(Order::Forget(id)).await);
     }
 
     /// Removes temp files that nobody has written to for `age`. Blocking.

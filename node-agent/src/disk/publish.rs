@@ -102,6 +102,7 @@ pub(crate) enum Order {
     Restore(super::restore::Restore, Answer<super::restore::Restored>),
     Purge(super::remove::Removal, Answer<super::remove::Purged>),
     Drop(StoredPath, ImageId, Answer<super::remove::Dropped>),
+    Forget(ImageId),
     Adopt(StoredPath, Existing, Mark, Answer<Placed>),
     Judge(StoredPath, Existing, super::judge::Verdict, Answer<()>),
 }
@@ -223,6 +224,10 @@ impl Committer {
                 let outcome = trusted.and_then(|()| self.drop_upload(&path, upload));
                 self.settle_later(outcome, answer);
             }
+            Order::Forget(upload) => {
+                self.withdraw_pending(Some(upload));
+                crash_point!("upload.after_forget");
+            }
             Order::Judge(path, existing, verdict, answer) => {
                 let outcome = trusted.and_then(|()| self.judge(&path, existing, verdict));
                 self.settle_later(outcome, answer);
@@ -243,7 +248,7 @@ impl Committer {
         }));
     }
 
-    /// The upload did not come to its file: nobody has to ask about it.
+    /// Nobody has to ask about the upload: it did not come to its file, or was answered for.
     fn withdraw_pending(&self, pending: Option<ImageId>) {
         if let Some(Err(e)) = pending.map(|id| self.shared.forget_pending(id)) {
             tracing::warn!("{e}; the next start will");

@@ -85,7 +85,6 @@ impl Intake {
                 }
                 Err(error) => Err(error.into()),
             };
-            crash_point!("upload.after_forget");
             drop(turn);
             let undecided = matches!(outcome, Err(IntakeError::Undecided));
             drop(tell.send(outcome)); // a client that is gone hears nothing
@@ -163,7 +162,8 @@ impl Intake {
                     None => {
                         // The name was never given, or the file has moved on since, which it does only once decided.
                         recovered.empty += 1;
-                        disk.forget_upload(id).map_err(Unasked::Disk)
+                        disk.forget_upload(id).await;
+                        Ok(())
                     }
                 },
                 Err(error) => Err(Unasked::Disk(error)),
@@ -218,7 +218,10 @@ async fn carry_out(pool: &Pool, upload: &NewUpload, committed: &Committed) -> Re
     crash_point!("upload.after_answer");
     let disk = pool.disk().ok_or(DiskError::Closed)?;
     match committed {
-        Committed::Keep(_) => disk.forget_upload(upload.upload_id),
+        Committed::Keep(_) => {
+            disk.forget_upload(upload.upload_id).await;
+            Ok(())
+        }
         Committed::DropDuplicate(_) | Committed::DropRefused => {
             disk.drop_upload(&upload.path, upload.upload_id).await.map(|_dropped| ())
         }

@@ -40,6 +40,8 @@ pub(super) enum Lane {
     Control,
     /// On a worker of the data plane.
     Data,
+    /// On one of those behind: a node that sends.
+    Peer,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -91,7 +93,7 @@ fn look(bytes: &[u8]) -> Look {
     let large_frames = settings.chunks_exact(6).any(|entry| {
         entry[..2] == [0, 5] && u32::from_be_bytes([entry[2], entry[3], entry[4], entry[5]]) >= H2_FRAME_BYTES
     });
-    Look::Enough(if large_frames { Lane::Data } else { Lane::Control })
+    Look::Enough(if large_frames { Lane::Peer } else { Lane::Control })
 }
 
 /// A connection that gives back the first bytes before it reads on, and that fails when its peer takes nothing of what
@@ -188,7 +190,7 @@ mod tests {
             ("nothing", b"", More),
             ("half a preface", b"PRI * HTTP/2", More),
             ("a preface alone", PREFACE, MoreSettings),
-            ("our own client", &ours, Enough(Lane::Data)),
+            ("our own client", &ours, Enough(Lane::Peer)),
             ("our own client, cut", &ours[..40], MoreSettings),
             ("a client with small frames", &preface_with(&[(5, 16_384)]), Enough(Lane::Control)),
             ("a client without settings", &preface_with(&[]), Enough(Lane::Control)),

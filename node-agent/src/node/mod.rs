@@ -125,9 +125,10 @@ impl Node {
         let meters = Meters::new(&config.node_id, env!("CARGO_PKG_VERSION"));
         let receiver = Arc::new(Receiver::new(Arc::clone(&pools)).counting(meters.replicated()));
         let intake = Intake::new(plane.clone(), Arc::clone(&pools), Arc::clone(&receiver), coordinator.clone());
-        let pusher = Pusher::counting(plane.clone(), secret.cloned(), config.tls_ca_file.clone(), meters.replicated());
+        let pusher =
+            Pusher::counting(plane.behind(), secret.cloned(), config.tls_ca_file.clone(), meters.replicated());
         let whois = Whois::new(secret.cloned(), config.tls_ca_file.clone());
-        let (work, reports) = Work::new(Arc::clone(&pools), plane.clone(), pusher, whois, coordinator.clone());
+        let (work, reports) = Work::new(Arc::clone(&pools), plane.behind(), pusher, whois, coordinator.clone());
         let (status_sender, status) = watch::channel(SessionStatus::Waiting("this node is starting".into()));
         let session = Session {
             about: about(config, &state),
@@ -143,7 +144,7 @@ impl Node {
         session.recall().await;
         warn_of_other_directory(config, &pools);
         let replication = grpc::Parts {
-            plane: plane.clone(),
+            plane: plane.behind(),
             pools: Arc::clone(&pools),
             receiver: Arc::clone(&receiver),
             secret: secret.cloned(),
@@ -214,7 +215,8 @@ impl Node {
             // The start has warned of it, and `readyz` says it.
             return stop.cancelled().await;
         };
-        let _counting = AbortOnDropHandle::new(spawn(count_unowned(self.pools, self.plane, CensusPace::default())));
+        let _counting =
+            AbortOnDropHandle::new(spawn(count_unowned(self.pools, self.plane.behind(), CensusPace::default())));
         let recovering = AbortOnDropHandle::new(spawn(recover_uploads(self.status, self.intake.clone())));
         session.run(stop).await;
         drop(recovering);

@@ -265,7 +265,13 @@ async fn an_upload_is_remembered_until_the_coordinator_has_answered() {
     assert_eq!(disk.drop_upload(&path(AT), other).await.unwrap(), pixelfox_node::disk::Dropped::NotOurs);
     assert_eq!(disk.drop_upload(&path(AT), id).await.unwrap(), pixelfox_node::disk::Dropped::Dropped);
     assert_eq!((ground.read(AT), disk.pending_uploads().unwrap().len()), (None, 0));
-    disk.forget_upload(id).unwrap();
+    // The committer forgets in its turn, what is gone already too.
+    let kept =
+        Publish { sha256: None, origin: Origin::Upload { id: other, visitor: None }, ..by_hand("original/k", b"p") };
+    ground.publish(b"p", kept).await.unwrap();
+    assert_eq!(disk.pending_uploads().unwrap().len(), 1);
+    disk.forget_upload(id).await;
+    disk.forget_upload(other).await;
     // One whose name is taken never was pending.
     ground.put(AT, b"someone's").await.unwrap();
     let taken = Publish { sha256: None, origin: Origin::Upload { id, visitor: None }, ..by_hand(AT, b"png") };
