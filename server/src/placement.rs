@@ -13,6 +13,8 @@ pub struct PlaceView {
     pub open: bool,
     /// Bytes that it takes.
     pub free_bytes: u64,
+    /// Bytes in its trash: room that is made as soon as its node asks for it.
+    pub trash_bytes: u64,
     /// The default pool: only where no other has room.
     pub is_last_resort: bool,
     /// The hottest first.
@@ -21,13 +23,16 @@ pub struct PlaceView {
     pub priority: i32,
 }
 
-/// The pools for an upload of `size` bytes, best first; empty where no open pool has room. O(pools log pools), pure.
+/// The pools for an upload of `size` bytes, best first; empty where no open pool has room or can make it. Those whose
+/// trash has to go first come last: their node may refuse until it has. O(pools log pools), pure.
 /// Source: docs/configuration.md, "The pool for an upload". Last key: the id, so that equal pools never flap.
 #[must_use]
 pub fn rank(pools: &[PlaceView], size: u64) -> Vec<PoolId> {
-    let mut with_room: Vec<&PlaceView> = pools.iter().filter(|pool| pool.open && pool.free_bytes >= size).collect();
-    with_room.sort_by_key(|pool| (pool.is_last_resort, pool.tier, pool.priority, pool.id));
-    with_room.into_iter().map(|pool| pool.id).collect()
+    let can_have_room = |pool: &&PlaceView| pool.open && pool.free_bytes.saturating_add(pool.trash_bytes) >= size;
+    let mut places: Vec<&PlaceView> = pools.iter().filter(can_have_room).collect();
+    let key = |pool: &&PlaceView| (pool.free_bytes < size, pool.is_last_resort, pool.tier, pool.priority, pool.id);
+    places.sort_by_key(key);
+    places.into_iter().map(|pool| pool.id).collect()
 }
 
 #[cfg(test)]
@@ -37,7 +42,7 @@ mod tests {
     fn pool(id: u64) -> PlaceView {
         let id = PoolId::try_from(id).unwrap();
         let tier = StorageTier::Hot;
-        PlaceView { id, open: true, free_bytes: 100, is_last_resort: false, tier, priority: 10 }
+        PlaceView { id, open: true, free_bytes: 100, trash_bytes: 0, is_last_resort: false, tier, priority: 10 }
     }
 
     #[test]
@@ -46,6 +51,7 @@ mod tests {
         let cold = |pool| PlaceView { tier: StorageTier::Cold, ..pool };
         let first = |pool| PlaceView { priority: 1, ..pool };
         let full = |pool| PlaceView { free_bytes: 9, ..pool };
+        let to_empty = |pool| PlaceView { trash_bytes: 1, ..full(pool) };
         let default = |pool| PlaceView { is_last_resort: true, ..pool };
         let closed = |pool| PlaceView { open: false, ..pool };
         for (why, pools, want) in [
@@ -57,6 +63,12 @@ mod tests {
             ("a closed pool is passed over", vec![closed(pool(1)), pool(2)], Some(2)),
             ("the default pool comes last", vec![default(first(pool(1))), cold(pool(2))], Some(2)),
             ("but it takes what no other has room for", vec![default(pool(1)), full(pool(2))], Some(1)),
+            (
+                "one whose trash has to go first comes after the default pool",
+                vec![to_empty(pool(1)), default(pool(2))],
+                Some(2),
+            ),
+            ("but it takes what no other has room for", vec![to_empty(pool(1)), full(pool(2))], Some(1)),
             ("no room anywhere", vec![full(pool(1)), closed(pool(2))], None),
             ("no pool at all", vec![], None),
         ] {

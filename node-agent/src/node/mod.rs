@@ -125,8 +125,7 @@ impl Node {
         let meters = Meters::new(&config.node_id, env!("CARGO_PKG_VERSION"));
         let receiver = Arc::new(Receiver::new(Arc::clone(&pools)).counting(meters.replicated()));
         let intake = Intake::new(plane.clone(), Arc::clone(&pools), Arc::clone(&receiver), coordinator.clone());
-        let pusher =
-            Pusher::counting(plane.behind(), secret.cloned(), config.tls_ca_file.clone(), meters.replicated());
+        let pusher = Pusher::counting(plane.behind(), secret.cloned(), config.tls_ca_file.clone(), meters.replicated());
         let whois = Whois::new(secret.cloned(), config.tls_ca_file.clone());
         let (work, reports) = Work::new(Arc::clone(&pools), plane.behind(), pusher, whois, coordinator.clone());
         let (status_sender, status) = watch::channel(SessionStatus::Waiting("this node is starting".into()));

@@ -31,7 +31,7 @@ pub fn decide(snapshot: &Snapshot) -> Vec<LeaseOrder> {
     let mut jobs: BTreeMap<&Lane, u32> = BTreeMap::new();
     for node in &snapshot.nodes {
         let lanes: Vec<&Lane> = ways.keys().copied().filter(|lane| lane.node == node.node).collect();
-        spread(node.free_slots(), &lanes, &mut jobs);
+        spread(node.free_slots(), &in_turn(lanes, snapshot.now), &mut jobs);
     }
     for (lane, _) in ways.iter().filter(|(_, way)| way.reach == Reach::Target) {
         jobs.insert(lane, lane.due.min(JOBS_PER_COMMAND)); // a restore takes no slot
@@ -51,6 +51,16 @@ pub fn decide(snapshot: &Snapshot) -> Vec<LeaseOrder> {
         })
     };
     jobs.into_iter().filter_map(order).collect()
+}
+
+/// The same lanes from another one on at each look: slots come free one by one, and a first lane that is always the same
+/// would get each of them.
+fn in_turn(mut lanes: Vec<&Lane>, now: UnixMillis) -> Vec<&Lane> {
+    // Fibonacci hashing: looks come at any distance, also at multiples of the number of lanes.
+    let mixed = now.0.cast_unsigned().wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+    let first = usize::try_from(mixed).unwrap_or(0) % lanes.len().max(1);
+    lanes.rotate_left(first);
+    lanes
 }
 
 /// Gives one slot to each lane in turn until no slot or no job is left.

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use pixelfox_proto::PoolId;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -21,7 +22,7 @@ use crate::store::StoreError;
 const REST: Duration = Duration::from_millis(250);
 /// After a turn that nobody waits for: what is deleted slows down what is written beside it.
 const UNHURRIED: Duration = Duration::from_secs(1);
-/// Copies are due that may not go (their live copy is not known to be right, a job may bring them back): without a
+/// Copies are due that may not go (their live copy is not known to be right or can't be reached, a job may bring them back): without a
 /// signal, look again so much later.
 const BLOCKED_RETRY: Duration = Duration::from_secs(600);
 /// After the books could not be read or written.
@@ -71,10 +72,12 @@ async fn turn(rooms: &Rooms, words: &mpsc::Sender<Word>) -> Result<Turn, StoreEr
     let until = now.plus_seconds(FULL_TARGET_WAIT_SECONDS);
     let waiting = rooms.store.waiting_bytes(&lanes, JOBS_PER_COMMAND, until).await?;
     let orders = schedule::purges(&views, &trash, &waiting, settings.trash_hours, now);
+    // A copy that can't be read now may never be again: then the old one is the last.
+    let unreachable: Vec<PoolId> = views.iter().filter(|pool| !pool.healthy).map(|pool| pool.id).collect();
     let (mut rest, mut is_blocked) = (REST, false);
     for order in orders {
         crash_point!("purging.before_commit");
-        let purging = rooms.store.begin_purges(order, now).await?;
+        let purging = rooms.store.begin_purges(order, unreachable.clone(), now).await?;
         is_blocked |= purging.copies == 0;
         if purging.copies > 0 {
             crash_point!("purging.after_commit");

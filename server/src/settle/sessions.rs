@@ -74,6 +74,7 @@ impl Settle {
             }
             self.rooms.events.publish(&Event { subject: Subject::Pool(pool), message });
         }
+        let well_again = !healthy.is_empty();
         match self.rooms.store.pools_reported_healthy(healthy).await {
             Ok(initialized) if initialized.is_empty() => {}
             Ok(_) => self.rooms.sessions.books_changed(),
@@ -81,6 +82,9 @@ impl Settle {
                 tracing::error!("could not note that pools are healthy: {cause:?}");
                 session.hear_pools_anew();
             }
+        }
+        if well_again {
+            self.say(trash::Word::Free(session.node().clone())).await;
         }
         self.rooms.check.notify_one();
         self.rooms.wake.notify_one();

@@ -8,6 +8,7 @@ use super::{
     dialect::{int, json, pool_id},
     outbox, rows,
     statement::{self, Conn, Statement},
+    trash,
 };
 use crate::catalog::{Pool, PoolDraft, PoolPatch, PoolSaved, PoolSpec, Refusal, SaveRule, UnixMillis};
 
@@ -104,6 +105,8 @@ impl Store {
         }
         self.write("note healthy pools", move |conn| {
             Box::pin(async move {
+                let well: Vec<i64> = pools.iter().map(|pool| int(pool.get())).collect();
+                trash::due_at_once(conn, &well).await?;
                 let ids: Vec<i64> = statement::query_scalar(SQL).bind(json(&pools)).fetch_all(conn).await?;
                 ids.into_iter().map(pool_id).collect()
             })

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use pixelfox_proto::{JobId, Lease, SessionEpoch, StoredPath};
+use pixelfox_proto::{JobId, Lease, PoolId, SessionEpoch, StoredPath};
 
 use super::{
     Store, StoreError, Trouble,
@@ -31,12 +31,19 @@ impl Store {
     }
 
     /// Notes the oldest copies of a pool's trash as `purging`: there is no way back from here. Left alone: a copy whose
-    /// file has no live copy elsewhere that is known to be right, and one that an open job may bring back.
+    /// file has no live copy elsewhere that is known to be right, one whose live copies are all in `unreachable` pools, and
+    /// one that an open job may bring back.
     ///
     /// # Errors
     /// The database fails.
-    pub async fn begin_purges(&self, order: PurgeOrder, now: UnixMillis) -> Result<Purging, StoreError> {
-        self.write("purge old copies", move |conn| Box::pin(async move { begin(conn, order, now).await })).await
+    pub async fn begin_purges(
+        &self,
+        order: PurgeOrder,
+        unreachable: Vec<PoolId>,
+        now: UnixMillis,
+    ) -> Result<Purging, StoreError> {
+        self.write("purge old copies", move |conn| Box::pin(async move { begin(conn, order, &unreachable, now).await }))
+            .await
     }
 
     /// Files whose copies in the target's trash can't come back, of jobs that this lease and session hold. Where the
@@ -80,7 +87,8 @@ pub(super) const OLDEST: &str = "
 SELECT r.file_id, f.size FROM replicas r CROSS JOIN files f ON f.id = r.file_id
 WHERE r.pool_id = $1 AND r.state = 'trashed' AND r.state <> 'live' AND r.not_before <= $2
     AND (SELECT 1 FROM files s JOIN replicas l ON l.file_id = s.id
-        WHERE s.image_id = f.image_id AND s.sha256 = f.sha256 AND l.state = 'live' AND l.verified > 0 LIMIT 1) IS NOT NULL
+        WHERE s.image_id = f.image_id AND s.sha256 = f.sha256 AND l.state = 'live' AND l.verified > 0
+            AND l.pool_id NOT IN (SELECT CAST(a.value AS BIGINT) FROM json_each($4) AS a) LIMIT 1) IS NOT NULL
     AND (SELECT 1 FROM images i JOIN jobs j ON j.id = i.job_id
         WHERE i.id = f.image_id AND j.target_pool_id = r.pool_id LIMIT 1) IS NULL
 ORDER BY r.not_before, r.file_id LIMIT $3";
@@ -88,9 +96,15 @@ pub(super) const PURGE: &str = "
 UPDATE replicas SET state = 'purging', since = $2, ordered_epoch = 0, not_before = 0, failures = 0
 FROM json_each($1) AS a WHERE replicas.file_id = CAST(a.value ->> 0 AS BIGINT) AND replicas.pool_id = CAST(a.value ->> 1 AS BIGINT)";
 
-async fn begin(conn: &mut Conn, order: PurgeOrder, now: UnixMillis) -> Result<Purging, Trouble> {
+async fn begin(
+    conn: &mut Conn,
+    order: PurgeOrder,
+    unreachable: &[PoolId],
+    now: UnixMillis,
+) -> Result<Purging, Trouble> {
     let pool = int(order.pool.get());
     let query = statement::query_as(OLDEST).bind(pool).bind(order.until.0).bind(i64::from(order.copies));
+    let query = query.bind(json(&unreachable));
     let rows: Vec<(i64, i64)> = query.fetch_all(&mut *conn).await?;
     let (mut purging, mut keys) = (Purging::default(), Vec::new());
     for (file, size) in rows {

@@ -200,6 +200,10 @@ const STILL_TRASHED: &str = "
 UPDATE replicas SET state = 'trashed', job_id = NULL, generation = trash_generation, trash_generation = NULL, since = $2,
     not_before = $2
 FROM json_each($1) AS a WHERE replicas.file_id = CAST(a.value ->> 0 AS BIGINT) AND replicas.pool_id = CAST(a.value ->> 1 AS BIGINT)";
+/// Orders for the copies of these pools that went wrong before need not wait any longer.
+const DUE_AT_ONCE: &str = "
+UPDATE replicas SET not_before = 0, failures = 0 WHERE pool_id IN (SELECT CAST(value AS BIGINT) FROM json_each($1))
+    AND state <> 'live' AND state IN ('condemned', 'purging') AND failures > 0";
 const AGAIN: &str = "
 UPDATE replicas SET ordered_epoch = 0, not_before = CAST(a.value ->> 2 AS BIGINT), failures = failures + 1
 FROM json_each($1) AS a WHERE replicas.file_id = CAST(a.value ->> 0 AS BIGINT) AND replicas.pool_id = CAST(a.value ->> 1 AS BIGINT) AND $2 = $2";
@@ -208,6 +212,11 @@ DELETE FROM replicas WHERE (file_id, pool_id) IN (SELECT CAST(value ->> 0 AS BIG
 /// A job that waited until its file's copy in the trash was gone.
 pub(super) const DUE_NOW: &str = "
 UPDATE jobs SET not_before = 0 WHERE id IN (SELECT CAST(value AS BIGINT) FROM json_each($1)) AND state = 'pending'";
+
+/// These pools, or their node, are well again: what failed because of them is tried at once.
+pub(super) async fn due_at_once(conn: &mut Conn, pools: &[i64]) -> Result<(), Trouble> {
+    Ok(statement::query(DUE_AT_ONCE).bind(json(&pools)).execute(conn).await?)
+}
 
 type Key = (i64, i64);
 
@@ -288,8 +297,13 @@ impl Settling {
                 self.tally.shift(row.pool_id, row.size, Bucket::Trash, Bucket::None);
             }
             TrashOutcome::Stale(what) => {
-                self.off.push(key);
-                self.tally.shift(row.pool_id, row.size, Bucket::Trash, Bucket::None);
+                // Another file has the name; what was to come back from the trash lies there still, and counts there.
+                if row.trash_generation.is_some() {
+                    self.still_trashed.push(key);
+                } else {
+                    self.off.push(key);
+                    self.tally.shift(row.pool_id, row.size, Bucket::Trash, Bucket::None);
+                }
                 let alarm = format!("pool {} keeps another file at {}: {what}", row.pool_id, word.path);
                 outbox::audit(conn, now, "stale_copy", word.path.as_str(), &alarm).await?;
                 self.alarmed.insert(row.file_id, alarm.clone());

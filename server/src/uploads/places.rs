@@ -21,7 +21,7 @@ pub(super) struct Place {
     pub(super) public_base_url: String,
 }
 
-/// Pools with room for `size` bytes, best first. An older PixelFox takes no uploads: it keeps no record with us.
+/// Pools with room for `size` bytes, or that can make it, best first. An older PixelFox takes no uploads: it keeps no record with us.
 ///
 /// # Errors
 /// 503 where no pool is open, 507 where none of the open ones has room.
@@ -45,6 +45,7 @@ fn view(pool: &Pool, seen: &PoolView) -> PlaceView {
         id: pool.id,
         open: seen.healthy && seen.active && !pool.legacy_node,
         free_bytes: seen.room_bytes(),
+        trash_bytes: seen.trash_bytes,
         is_last_resort: pool.is_default,
         tier: pool.storage_tier,
         priority: pool.priority,

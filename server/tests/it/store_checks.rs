@@ -48,7 +48,7 @@ async fn ask(books: &Books, ask: CheckAsk) -> Vec<(u64, u64)> {
 /// Copies of pool 2's trash that a purge would take.
 async fn purged(books: &Books) -> u64 {
     let order = PurgeOrder { pool: pool(2), until: at(1000), bytes: None, copies: 100 };
-    books.store.begin_purges(order, at(1000)).await.unwrap().copies
+    books.store.begin_purges(order, vec![], at(1000)).await.unwrap().copies
 }
 
 /// Images that moved to pool 2 and were brought back out of the trash of pool 1 at second 30, unread.

@@ -138,7 +138,7 @@ async fn a_delete_takes_what_lies_in_the_trash(books: Books) {
     books.uploaded(1..4).await;
     books.moved(1..4, 1, 2).await;
     let order = PurgeOrder { pool: pool(1), until: at(50), bytes: Some(1), copies: 1 };
-    books.store.begin_purges(order, at(50)).await.unwrap();
+    books.store.begin_purges(order, vec![], at(50)).await.unwrap();
     let purging = orders(&books).await;
     books.plan(3..4, 1).await;
     assert_eq!(books.lease(2, 1).await.jobs.len(), 1);

@@ -175,7 +175,7 @@ impl World {
             Event::Purge { of_s01, bytes, aged } => {
                 let until = at(if aged { self.now - 10 } else { self.now });
                 let pool = pool(if of_s01 { self.second } else { 1 });
-                store.begin_purges(PurgeOrder { pool, until, bytes, copies: 3 }, at(self.now)).await.unwrap();
+                store.begin_purges(PurgeOrder { pool, until, bytes, copies: 3 }, vec![], at(self.now)).await.unwrap();
                 self.due().await;
             }
             Event::Delete { which } => {

@@ -7,7 +7,7 @@ use pixelfox_server::catalog::{
     WhichJobs,
 };
 
-use crate::store_books::{Books, SIZE, at, done, draft, image, pool, result, suite};
+use crate::store_books::{Books, SIZE, at, done, draft, image, node, pool, result, suite};
 
 suite! {
     a_move_is_taken_back_out_of_the_trash_and_that_again,
@@ -19,6 +19,7 @@ suite! {
     a_large_undo_that_was_cancelled_goes_on_where_it_stopped,
     a_large_undo_takes_back_what_had_ended_when_it_was_planned_whatever_the_clocks_say,
     an_undo_brings_back_what_is_lost_or_damaged_where_it_is,
+    an_old_copy_whose_name_another_file_has_stays_on_record,
     a_lost_image_moves_to_a_pool_whose_trash_has_it,
 }
 
@@ -306,6 +307,34 @@ async fn an_undo_brings_back_what_is_lost_or_damaged_where_it_is(books: Books) {
     assert_eq!((job.state, job.children_done, job.files_missing), (JobState::Completed, 3, 0));
     assert_eq!(books.pool(2).await.usage.trash_files, 2);
     books.assert_counted().await;
+}
+
+async fn an_old_copy_whose_name_another_file_has_stays_on_record(books: Books) {
+    // Its restore fails, and what is to be put away under the name is not the restored copy: the old one is in the trash
+    // still, counts there, and goes when the image is deleted.
+    books.uploaded(1..2).await;
+    let parent = moved(&books, 1..2).await;
+    let before = books.pool(1).await.usage;
+    undo(&books, of(&[parent])).await;
+    let job = books.lease(2, 1).await.jobs.remove(0);
+    let word = Setback {
+        job: job.job,
+        lease: job.lease,
+        epoch: job.epoch,
+        kind: SetbackKind::Failed,
+        cause: "conflict".into(),
+        sources: Vec::new(),
+    };
+    books.store.set_back(vec![word], at(6)).await.unwrap();
+    let order = books.store.delete_orders_due(node("local"), books.local, 10, at(6)).await.unwrap().remove(0);
+    let stale = TrashOutcome::Stale("a file without a mark".into());
+    books.store.finish_trash(vec![result(&order, stale)], at(7)).await.unwrap();
+    let after = books.pool(1).await.usage;
+    assert_eq!((after.trash_files, after.trash_bytes), (before.trash_files, before.trash_bytes));
+    books.assert_counted().await;
+    let back = undo(&books, of(&[parent])).await;
+    assert_eq!((back.images, back.skipped_total), (1, 0), "{back:?}");
+    assert_eq!(books.lease(2, 1).await.jobs[0].files[0].in_trash, Some(Generation(1)));
 }
 
 async fn a_lost_image_moves_to_a_pool_whose_trash_has_it(books: Books) {

@@ -98,8 +98,11 @@ const FIELDS: [&str; 13] = [
     "legacy_node",
 ];
 
+/// Of a new pool, as everywhere else: there is room below it for those that come first.
+const PRIORITY: i32 = 10;
+
 pub(super) async fn new(visit: Visit) -> Result<Html<String>, Trouble> {
-    let pool = v1::Pool { is_active: true, ..v1::Pool::default() };
+    let pool = v1::Pool { is_active: true, priority: PRIORITY, ..v1::Pool::default() };
     let form = Form::of_pool(&visit, 0, &pool, fields_of(&pool));
     Ok(Html(form.render(&visit).await?))
 }

@@ -105,6 +105,22 @@ fn which_jobs_are_leased_next() {
 }
 
 #[test]
+fn slots_that_come_free_one_by_one_go_to_every_lane() {
+    // One slot at each of many looks: no lane waits until another one is done.
+    let mut snapshot = snapshot();
+    snapshot.lanes.extend([lane(1, 3, 500), lane(1, 1, 500)]);
+    snapshot.nodes[0].running = 3;
+    let mut given = std::collections::BTreeMap::new();
+    for look in 0..300 {
+        snapshot.now = UnixMillis(1_000_000 + look * 3);
+        for (_, target, _) in jobs(&snapshot) {
+            *given.entry(target).or_insert(0) += 1;
+        }
+    }
+    assert!(given.len() == 3 && given.values().all(|times| *times > 50), "{given:?}");
+}
+
+#[test]
 fn the_next_look_without_a_signal() {
     // A retry of an open lane wakes; one of a closed lane does not, its signal will; a full target is looked at again.
     let at = |seconds| Some(UnixMillis(1_000_000).plus_seconds(seconds));

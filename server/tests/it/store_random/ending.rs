@@ -102,7 +102,7 @@ impl World {
         self.read_everything().await;
         for number in [1, self.second] {
             let order = PurgeOrder { pool: pool(number), until: at(self.now), bytes: None, copies: 1000 };
-            self.books.store.begin_purges(order, at(self.now)).await.unwrap();
+            self.books.store.begin_purges(order, vec![], at(self.now)).await.unwrap();
         }
         self.due().await;
         let words = self.orders.drain(..).map(|order| result(&order, done_with(&order))).collect();
