@@ -116,7 +116,10 @@ pub(super) async fn lock(database: &Path) -> Result<File, StoreError> {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
             Err(fs::TryLockError::WouldBlock) => {
-                let cause = io::Error::new(io::ErrorKind::ResourceBusy, "another server has this database open");
+                let cause = io::Error::new(
+                    io::ErrorKind::ResourceBusy,
+                    "another server has this database open: stop that one, or give this one a DATABASE_URL of its own",
+                );
                 return Err(place("lock", &path, cause));
             }
             Err(fs::TryLockError::Error(cause)) => return Err(place("lock", &path, cause)),

@@ -269,7 +269,8 @@ async fn no_hot_statement_reads_a_whole_table_in_postgresql() {
             .expect("fills");
     }
     for (name, sql) in hot::STATEMENTS.iter().copied() {
-        let sql = if sql == jobs::LANES { jobs::LANES_POSTGRES.to_owned() } else { dialect::postgres(sql) };
+        let own = || dialect::postgres(&dialect::chosen(sql, dialect::Choice::Postgres));
+        let sql = if sql == jobs::LANES { jobs::LANES_POSTGRES.to_owned() } else { own() };
         let mut plans = vec![plan_of_writer(&store, &sql).await];
         if !sql.contains("UPDATE") && !sql.contains("INSERT") {
             plans.push(plan_of_reader(&store, &sql).await);
