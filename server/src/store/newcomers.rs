@@ -38,7 +38,7 @@ pub(super) async fn unheard_of<'u>(conn: &mut Conn, uploads: &[&'u NewUpload]) -
         let names = [upload.id.to_string(), upload.path.to_string(), format!("share {}", upload.meta.share_token)];
         let bytes = (owner != (0, 0)).then(|| format!("{owner:?} {}", upload.sha256));
         // All of them are noted, also where an earlier one stands against this upload.
-        names.into_iter().chain(bytes).map(|name| seen.insert(name)).fold(true, |all, new| all && new)
+        names.into_iter().chain(bytes).filter(|name| !seen.insert(name.clone())).count() == 0
     };
     let unique: HashSet<usize> = (0..uploads.len()).filter(|at| first(uploads[*at])).collect();
     Ok(found.into_iter().filter_map(|at| usize::try_from(at).ok()).filter(|at| unique.contains(at)).collect())
