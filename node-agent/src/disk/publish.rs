@@ -190,9 +190,7 @@ impl Committer {
             let (shared, file) = (&self.shared, placing.incoming.file());
             // An attribute's directories do not change.
             let marked = shared.marks.write(&shared.root, file, placing.path.as_str(), &placing.mark, &mut |_| ());
-            if let Err(e) = marked {
-                return Err(placing.incoming.spoiled("mark", e));
-            }
+            marked.map_err(|e| placing.incoming.spoiled("mark", e))?;
         }
         placing.incoming.start_writeback()
     }
@@ -323,9 +321,7 @@ impl Committer {
         crash_point!("replace.after_aside");
         self.touch(&aside);
         // The old bytes are safe before their name goes; rare enough for a sync of its own.
-        if let Some(dir) = self.sync_dirs() {
-            return Err(DiskError::Unsynced(dir));
-        }
+        self.sync_or_fail()?;
         if self.shared.marks.kind == MarkKind::Files {
             self.write_mark(placing.incoming.file(), path.as_str(), &placing.mark)?;
         }

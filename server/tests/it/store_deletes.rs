@@ -16,6 +16,7 @@ suite! {
     a_delete_for_a_node_that_is_away_waits_for_it_alone,
     what_was_deleted_never_comes_back,
     a_copy_with_another_mark_stays_and_is_told,
+    what_a_sick_pool_owes_is_due_as_soon_as_it_is_well,
     unknown_images_are_one_error_and_nothing_is_done,
     a_delete_is_answered_once,
 }
@@ -216,6 +217,19 @@ async fn a_copy_with_another_mark_stays_and_is_told(books: Books) {
     assert_eq!(job.state, JobState::Completed);
     assert!(job.last_error.contains("generation 9"), "{job:?}");
     assert_nothing_is_left(&books).await;
+}
+
+async fn what_a_sick_pool_owes_is_due_as_soon_as_it_is_well(books: Books) {
+    // The order failed and would wait for a quarter of an hour; another pool's health is nothing to it.
+    books.uploaded(1..2).await;
+    delete(&books, 1..2).await;
+    let order = orders(&books).await.remove(0);
+    books.store.finish_trash(vec![result(&order, TrashOutcome::Again(at(900)))], at(61)).await.unwrap();
+    books.store.pools_reported_healthy(vec![pool(2)]).await.unwrap();
+    assert_eq!(orders(&books).await, vec![]);
+    books.store.pools_reported_healthy(vec![pool(1)]).await.unwrap();
+    let again = orders(&books).await;
+    assert_eq!((again.len(), again[0].failures), (1, 0));
 }
 
 async fn unknown_images_are_one_error_and_nothing_is_done(books: Books) {

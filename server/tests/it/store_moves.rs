@@ -368,14 +368,6 @@ async fn a_trash_order_that_went_wrong_comes_again(books: Books) {
     assert_eq!(books.store.next_trash_order(&node("local"), books.local).await.unwrap(), Some(at(8)));
     assert_eq!(due(at(7)).await, vec![]);
     let again = due(at(8)).await.remove(0);
-    // Its pool is well again: it need not wait.
-    books.store.finish_trash(vec![result(&again, TrashOutcome::Again(at(900)))], at(8)).await.unwrap();
-    books.store.pools_reported_healthy(vec![pool(2)]).await.unwrap();
-    assert_eq!(due(at(8)).await, vec![], "another pool");
-    books.store.pools_reported_healthy(vec![pool(1)]).await.unwrap();
-    assert_eq!(due(at(8)).await.remove(0).failures, 0);
-    books.store.finish_trash(vec![result(&again, TrashOutcome::Again(at(9)))], at(8)).await.unwrap();
-    let again = due(at(9)).await.remove(0);
     assert_eq!((again.failures, again.job, again.generation), (1, Some(job.job), order.generation));
     let alarm = TrashOutcome::Stale("generation 9".into());
     let settled = books.store.finish_trash(vec![result(&again, alarm)], at(9)).await.unwrap();
