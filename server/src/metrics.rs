@@ -38,9 +38,8 @@ pub struct Rooms {
 pub fn show(rooms: Rooms, meters: &Meters) {
     let times = meters.histogram(&DB_SECONDS, &[]);
     rooms.store.measure(move |took| times.record(took));
-    let to = meters.clone();
-    meters.on_scrape(move || {
-        let (rooms, to) = (rooms.clone(), to.clone());
+    meters.on_scrape(move |to| {
+        let rooms = rooms.clone();
         Box::pin(async move {
             rooms.in_memory(&to);
             // What is not known is not shown: an alert on it says so.

@@ -12,7 +12,7 @@ use prost_types::Timestamp;
 
 use crate::{
     disk::{DiskError, Listed, Mark, Stored},
-    pools::{FoundPool, PoolFacts},
+    pools::FoundPool,
     receive::{Begin, LandingError, Offer, Receipt, Start},
 };
 
@@ -138,29 +138,6 @@ fn file_mark(mark: Mark) -> v1::FileMark {
     }
 }
 
-fn facts(facts: PoolFacts) -> v1::PoolFacts {
-    let PoolFacts {
-        upload_api_url,
-        priority,
-        storage_type,
-        storage_tier,
-        description,
-        is_default,
-        legacy_node,
-        node_id,
-    } = facts;
-    v1::PoolFacts {
-        upload_api_url,
-        priority,
-        storage_type,
-        storage_tier,
-        description,
-        is_default,
-        legacy_node,
-        node_id,
-    }
-}
-
 /// What the markers of this node's disks say.
 pub(super) fn found(pools: Vec<FoundPool>) -> v1::FindPoolsResponse {
     let pool = |found: FoundPool| {
@@ -177,7 +154,7 @@ pub(super) fn found(pools: Vec<FoundPool>) -> v1::FindPoolsResponse {
                 public_base_url: marker.public_base_url,
                 is_active: marker.is_active,
                 legacy_pool_id: marker.legacy_pool_id,
-                facts: Some(facts(marker.facts)),
+                facts: Some(marker.facts.into()),
             },
         }
     };

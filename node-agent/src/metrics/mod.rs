@@ -25,8 +25,8 @@ const KEEP_EVERY: Duration = Duration::from_secs(5);
 /// A gauge that this scrape has not set (of a pool that is gone) is left out.
 const GAUGE_ENDS: Duration = Duration::ZERO;
 
-/// Sets gauges at a scrape.
-type Collector = Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
+/// Sets gauges at a scrape. It is given the meters, so that it need not hold them, who hold it.
+type Collector = dyn Fn(Meters) -> BoxFuture<'static, ()> + Send + Sync;
 
 /// The metrics of one node. Cheap to clone.
 #[derive(Clone)]
@@ -110,9 +110,9 @@ impl Meters {
         self.inner.answers.answered(self, asked, code, word, took);
     }
 
-    /// `collect` is asked at each scrape, before anything is shown.
-    pub fn on_scrape(&self, collect: impl Fn() -> BoxFuture<'static, ()> + Send + Sync + 'static) {
-        self.inner.collectors.lock().push(Arc::new(Box::new(collect)));
+    /// `collect` is asked at each scrape, before anything is shown. It must not hold these meters.
+    pub fn on_scrape(&self, collect: impl Fn(Self) -> BoxFuture<'static, ()> + Send + Sync + 'static) {
+        self.inner.collectors.lock().push(Arc::new(collect));
     }
 
     /// All of it, as Prometheus reads it.
@@ -120,7 +120,7 @@ impl Meters {
         let _one_at_a_time = self.inner.scrape.lock().await;
         let collectors = self.inner.collectors.lock().clone();
         for collect in collectors {
-            collect().await;
+            collect(self.clone()).await;
         }
         metrics::with_local_recorder(&self.inner.recorder, || self.inner.process.collect());
         self.gauge(&BUILD_INFO, &[("version", self.inner.version)]).set(1.0);
@@ -229,10 +229,10 @@ mod tests {
     async fn a_gauge_that_nobody_sets_any_more_is_left_out() {
         // A pool is there at the first scrape and gone at the second.
         let meters = meters();
-        let (setter, turns) = (meters.clone(), AtomicU64::new(0));
-        meters.on_scrape(move || {
+        let turns = AtomicU64::new(0);
+        meters.on_scrape(move |meters| {
             if turns.fetch_add(1, Ordering::Relaxed) == 0 {
-                setter.gauge(&POOL_USED, &[("pool", "img1"), ("pool_id", "2")]).set(7.0);
+                meters.gauge(&POOL_USED, &[("pool", "img1"), ("pool_id", "2")]).set(7.0);
             }
             Box::pin(async {})
         });
@@ -240,5 +240,19 @@ mod tests {
         let text = meters.scrape().await;
         assert!(!text.contains("pixelfox_pool_used_bytes{"), "{text}");
         assert!(text.contains("pixelfox_build_info{"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn what_is_read_at_a_scrape_ends_with_the_meters() {
+        // A collector holds rooms; where it held the meters too, a node that has ended would keep its pools open.
+        let (meters, room) = (meters(), Arc::new(()));
+        let held = Arc::clone(&room);
+        meters.on_scrape(move |meters| {
+            let held = Arc::clone(&held);
+            Box::pin(async move { meters.gauge(&QUEUE_PAUSED, &[]).set(shown(Arc::strong_count(&held) as u64)) })
+        });
+        assert!(meters.scrape().await.contains("pixelfox_queue_paused"));
+        drop(meters);
+        assert_eq!(Arc::strong_count(&room), 1);
     }
 }

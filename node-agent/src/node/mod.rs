@@ -167,7 +167,7 @@ impl Node {
             meters: meters.clone(),
             metrics_tokens: config.metrics_tokens.clone(),
         });
-        on_scrape(&meters, status.clone(), &pools);
+        on_scrape(&meters, status.clone(), Arc::clone(&pools));
         let session = bearer.is_some().then_some(session);
         Ok(Self { http, replication, session, status, intake, pools, plane: plane.clone(), limiter, meters })
     }
@@ -223,13 +223,12 @@ impl Node {
     }
 }
 
-/// What a scrape reads of the node's rooms. It keeps no pool open: the meters may outlive the node.
-fn on_scrape(meters: &Meters, status: watch::Receiver<SessionStatus>, pools: &Arc<Pools>) {
-    let (to, pools) = (meters.clone(), Arc::downgrade(pools));
-    meters.on_scrape(move || {
+/// What a scrape reads of the node's rooms.
+fn on_scrape(meters: &Meters, status: watch::Receiver<SessionStatus>, pools: Arc<Pools>) {
+    meters.on_scrape(move |to| {
         let is_up = status.borrow().problem().is_none();
         to.gauge(&metrics::SESSION_UP, &[]).set(f64::from(u8::from(is_up)));
-        for pool in pools.upgrade().iter().flat_map(|pools| pools.all()) {
+        for pool in pools.all() {
             let (name, id, report) = (pool.name(), pool.id().to_string(), pool.report());
             let labels = [("pool", name.as_str()), ("pool_id", id.as_str())];
             for (metric, value) in [

@@ -1,8 +1,9 @@
 //! What a pool's marker says: whose directory it is, and what a lost database needs to have the pool again. Pure.
 
+use pixelfox_proto::PoolFacts;
 use serde::{Deserialize, Serialize};
 
-use super::welcome::{NodePool, PoolFacts};
+use super::welcome::NodePool;
 
 pub(super) const FORMAT: u32 = 1;
 

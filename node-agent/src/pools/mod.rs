@@ -29,7 +29,7 @@ pub use pool::Pool;
 pub(crate) use pool::Shut;
 pub use space::Claimant;
 pub(crate) use space::Reservation;
-pub use welcome::{NodePool, NodeSettings, PoolFacts, PoolHome, PoolReport, Trouble, Unowned, Welcome};
+pub use welcome::{NodePool, NodeSettings, PoolHome, PoolReport, Trouble, Unowned, Welcome};
 
 use crate::disk::{DiskError, Stored};
 use left::LeftFiles;

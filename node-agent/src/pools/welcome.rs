@@ -3,8 +3,7 @@
 
 use std::path::PathBuf;
 
-use pixelfox_proto::{Lease, NodeId, PoolId, SessionEpoch};
-use serde::{Deserialize, Serialize};
+use pixelfox_proto::{Lease, NodeId, PoolFacts, PoolId, SessionEpoch};
 
 /// The first answer to a Hello, and again whenever pools or settings change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,28 +49,6 @@ pub struct NodePool {
     pub retired: Vec<String>,
     /// Kept in its marker.
     pub facts: PoolFacts,
-}
-
-/// What a node keeps of a pool for a lost database, and does not use itself. Source: replication.proto, `PoolFacts`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct PoolFacts {
-    /// Where other nodes reach its node.
-    pub upload_api_url: String,
-    /// The lowest is chosen first.
-    pub priority: i32,
-    /// What it is made of.
-    pub storage_type: String,
-    /// How fast it is.
-    pub storage_tier: String,
-    /// For people.
-    pub description: String,
-    /// Where uploads go when no other has room.
-    pub is_default: bool,
-    /// Its node is an older PixelFox.
-    pub legacy_node: bool,
-    /// Whose it is; empty: not kept yet.
-    pub node_id: String,
 }
 
 /// A pool of another node.

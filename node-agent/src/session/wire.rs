@@ -1,6 +1,5 @@
 //! The messages of Attach, to and from the node's own words. Inward checks, outward can't fail.
 
-mod facts;
 mod probes;
 
 use std::time::SystemTime;
@@ -268,7 +267,7 @@ fn node_pool(wire: v1::NodePool) -> Result<NodePool, String> {
         is_active: wire.is_active,
         legacy_pool_id: (wire.legacy_pool_id != 0).then_some(wire.legacy_pool_id),
         retired: wire.retired,
-        facts: wire.facts.map(facts::read).unwrap_or_default(),
+        facts: wire.facts.map(Into::into).unwrap_or_default(),
     })
 }
 
@@ -286,7 +285,7 @@ fn wire_pool(pool: &NodePool) -> v1::NodePool {
         is_active: pool.is_active,
         legacy_pool_id: pool.legacy_pool_id.unwrap_or(0),
         retired: Vec::new(),
-        facts: Some(facts::write(pool.facts.clone())),
+        facts: Some(pool.facts.clone().into()),
     }
 }
 
