@@ -3,15 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pixelfox_proto::{FileMeta, PoolId, VisitorId, text};
+use pixelfox_proto::{PoolId, text};
 use sqlx::FromRow;
 
 use super::{
     Store, StoreError, Topic, Trouble,
     copy::{GO_ON, beyond},
     dialect::{checked, int, json, pool_id, sha256, uint},
+    newcomers::{self, Newcomer},
     outbox, pools, rows,
-    statement::{self, Conn},
+    statement::{self, Conn, Together},
     tally::Tally,
 };
 use crate::catalog::{
@@ -234,7 +235,7 @@ async fn take_in(
             Sorted::Damaged(why) => taken.leave(why),
         }
     }
-    let mut batch = Batch { pool: int(pool.get()), tally: Tally::default(), came: Vec::new(), users: 0, now };
+    let mut batch = Batch { pool: int(pool.get()), tally: Tally::default(), new: Vec::new(), moved: Vec::new(), now };
     let mut known = Known::of(conn, batch.pool, &images).await?;
     for (image, file) in images {
         let row = known.records.get(image.path.as_str());
@@ -246,7 +247,7 @@ async fn take_in(
                 taken.images += 1;
                 taken.bytes += image.size;
                 taken.suspect += u64::from(image.is_suspect);
-                batch.new_image(conn, &image).await?;
+                batch.new.push(image);
             }
             (Fate::Elsewhere(pool), _) => taken.elsewhere.push((pool, file)),
             (Fate::Newer, Some(row)) => {
@@ -256,7 +257,7 @@ async fn take_in(
                 };
                 taken.old_copies += u64::from(rule == RebuildRule::Anew);
                 taken.moved += u64::from(rule != RebuildRule::Anew);
-                batch.newer(conn, &image, row, became).await?;
+                batch.newer(conn, image, row, became).await?;
             }
             (Fate::Older, Some(row)) => {
                 taken.old_copies += 1;
@@ -274,21 +275,13 @@ async fn take_in(
 struct Batch {
     pool: i64,
     tally: Tally,
-    came: Vec<String>,
-    users: u64,
+    /// They become images.
+    new: Vec<FoundImage>,
+    /// They are images' copies from now on.
+    moved: Vec<FoundImage>,
     now: UnixMillis,
 }
 
-const NEW_IMAGE: &str = "
-INSERT INTO images (uuid, share_token, original_name, name_key, content_type, size, width, height, sha256, user_id,
-    created, pool_id, entry, visitor)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) RETURNING id";
-const NEW_FILE: &str = "
-INSERT INTO files (image_id, stored_path, kind, content_type, width, height, size, sha256, generation)
-VALUES ($1, $2, 'original', $3, $4, $5, $6, $7, $8) RETURNING id";
-/// Nobody has read its bytes since the books were lost: the node does, as a chore.
-const NEW_COPY: &str = "
-INSERT INTO replicas (file_id, pool_id, generation, state, since, verified, check_at) VALUES ($1, $2, $3, $4, $5, 0, 1)";
 const OLD_COPY: &str = "
 INSERT INTO replicas (file_id, pool_id, generation, state, since) VALUES ($1, $2, $3, 'condemned', $4)";
 /// What was at its place is to go to the trash; what was not there has gone there before.
@@ -297,78 +290,25 @@ UPDATE replicas SET state = $4, job_id = NULL, since = $3, ordered_epoch = 0, fa
     not_before = CASE WHEN $4 = 'trashed' THEN $3 ELSE 0 END
 WHERE file_id = $1 AND pool_id = $2";
 const RAISE: &str = "UPDATE files SET generation = $2 WHERE id = $1 AND generation < $2";
-const ENTER: &str = "UPDATE pools SET entered = entered + 1 WHERE id = $1 RETURNING entered";
-
 impl Batch {
-    async fn new_image(&mut self, conn: &mut Conn, image: &FoundImage) -> Result<(), Trouble> {
-        let entry: i64 = statement::query_scalar(ENTER).bind(self.pool).fetch_one(&mut *conn).await?;
-        let name = FileMeta::fit_name(&image.meta.original_name);
-        let created = if image.meta.created > 0 { image.meta.created.saturating_mul(1000) } else { self.now.0 };
-        let id: i64 = statement::query_scalar(NEW_IMAGE)
-            .bind(image.id.to_string())
-            .bind(image.share.as_str())
-            .bind(&name)
-            .bind(name.to_lowercase())
-            .bind(&image.meta.content_type)
-            .bind(int(image.size))
-            .bind(i64::from(image.meta.width))
-            .bind(i64::from(image.meta.height))
-            .bind(&image.sha256.as_bytes()[..])
-            .bind(int(image.meta.user_id))
-            .bind(created)
-            .bind(self.pool)
-            .bind(entry)
-            .bind(int(image.visitor.map_or(0, VisitorId::get)))
-            .fetch_one(&mut *conn)
-            .await?;
-        let file: i64 = statement::query_scalar(NEW_FILE)
-            .bind(id)
-            .bind(image.path.as_str())
-            .bind(&image.meta.content_type)
-            .bind(i64::from(image.meta.width))
-            .bind(i64::from(image.meta.height))
-            .bind(int(image.size))
-            .bind(&image.sha256.as_bytes()[..])
-            .bind(int(image.generation.0))
-            .fetch_one(&mut *conn)
-            .await?;
-        self.copy(conn, image, file).await?;
-        self.tally.images(self.pool, 1);
-        self.users = self.users.max(image.meta.user_id);
-        self.came.push(image.id.to_string());
-        Ok(())
-    }
-
-    /// The image's copy in this pool.
-    async fn copy(&mut self, conn: &mut Conn, image: &FoundImage, file: i64) -> Result<(), Trouble> {
-        let state = if image.is_suspect { ReplicaState::Suspect } else { ReplicaState::Live };
-        self.tally.shift(self.pool, int(image.size), Bucket::None, Bucket::Used);
-        let copy = statement::query(NEW_COPY).bind(file).bind(self.pool).bind(int(image.generation.0));
-        Ok(copy.bind(state.as_str()).bind(self.now.0).execute(conn).await?)
-    }
-
     /// The image is here from now on; its copy elsewhere is an old one.
     async fn newer(
         &mut self,
         conn: &mut Conn,
-        image: &FoundImage,
+        image: FoundImage,
         row: &RecordRow,
         became: ReplicaState,
     ) -> Result<(), Trouble> {
-        const MOVE: &str = "UPDATE images SET pool_id = $2, entry = $3 WHERE id = $1";
         let before = rows::state(row.state.as_deref())?.map_or(Bucket::None, |state| state.bucket(false));
         if before != Bucket::None {
             let old = statement::query(OLD).bind(row.file_id).bind(row.pool_id).bind(self.now.0);
             old.bind(became.as_str()).execute(&mut *conn).await?;
             self.tally.shift(row.pool_id, row.size, before, Bucket::Trash);
         }
-        let entry: i64 = statement::query_scalar(ENTER).bind(self.pool).fetch_one(&mut *conn).await?;
-        statement::query(MOVE).bind(row.image_id).bind(self.pool).bind(entry).execute(&mut *conn).await?;
-        statement::query(RAISE).bind(row.file_id).bind(int(image.generation.0)).execute(&mut *conn).await?;
-        self.tally.images(row.pool_id, -1);
-        self.tally.images(self.pool, 1);
-        self.came.push(image.id.to_string());
-        self.copy(conn, image, row.file_id).await
+        newcomers::enter(conn, row.image_id, (row.pool_id, self.pool), &mut self.tally).await?;
+        statement::query(RAISE).bind(row.file_id).bind(int(image.generation.0)).execute(conn).await?;
+        self.moved.push(image);
+        Ok(())
     }
 
     /// An old copy of an image that is elsewhere: its node puts it into the trash.
@@ -379,16 +319,35 @@ impl Batch {
         Ok(copy.bind(self.now.0).execute(conn).await?)
     }
 
-    async fn end(self, conn: &mut Conn) -> Result<(), Trouble> {
+    async fn end(mut self, conn: &mut Conn) -> Result<(), Trouble> {
         /// Later keys and accounts get numbers that no upload has.
         const USERS: &str = "UPDATE counters SET value = $1 WHERE name = 'user' AND value < $1";
-        self.tally.apply(conn).await?;
-        if self.users > 0 {
-            statement::query(USERS).bind(int(self.users)).execute(&mut *conn).await?;
-        }
-        if self.came.is_empty() {
-            return Ok(());
-        }
-        outbox::put(conn, self.now, Topic::Image, &self.came).await
+        let (mut together, pool) = (Together::default(), pool_id(self.pool)?);
+        newcomers::images(&mut together, &came(&self.new, pool), &mut self.tally, self.now);
+        newcomers::copies(&mut together, &came(&self.moved, pool), &mut self.tally, self.now);
+        let user = self.new.iter().map(|image| image.meta.user_id).max().unwrap_or(0);
+        together.add((user > 0).then(|| statement::query(USERS).bind(int(user)))).add(self.tally.statement());
+        let uuids: Vec<String> = self.new.iter().chain(&self.moved).map(|image| image.id.to_string()).collect();
+        together.add((!uuids.is_empty()).then(|| outbox::news(self.now, Topic::Image, &uuids)));
+        Ok(together.execute(conn).await?)
     }
+}
+
+/// Nobody has read their bytes since the books were lost: their node does, as a chore.
+fn came(images: &[FoundImage], pool: PoolId) -> Vec<Newcomer<'_>> {
+    let newcomers = images.iter().map(|image| Newcomer {
+        image: image.id,
+        share: image.share.as_str(),
+        path: &image.path,
+        pool,
+        size: image.size,
+        sha256: image.sha256,
+        meta: &image.meta,
+        visitor: image.visitor,
+        generation: image.generation,
+        state: if image.is_suspect { ReplicaState::Suspect } else { ReplicaState::Live },
+        verified: UnixMillis(0),
+        check_at: Some(UnixMillis(1)),
+    });
+    newcomers.collect()
 }

@@ -8,8 +8,9 @@ use sqlx::FromRow;
 use super::{
     Store, StoreError, Topic, Trouble,
     dialect::{checked, int, uint},
-    newcomers, outbox, rows,
-    statement::{self, Conn, Flag},
+    newcomers::{self, Newcomer},
+    outbox, rows,
+    statement::{self, Conn, Flag, Together},
     tally::Tally,
 };
 use crate::catalog::{NewUpload, Pool, Refusal, UnixMillis, UploadDecision, UploadedImage};
@@ -49,10 +50,12 @@ async fn commit_all(conn: &mut Conn, uploads: &[NewUpload], now: UnixMillis) -> 
     }
     let placed: Vec<Result<&Pool, Refusal>> = uploads.iter().map(|upload| place(upload, &pools)).collect();
     let sound: Vec<usize> = (0..uploads.len()).filter(|at| placed[*at].is_ok()).collect();
-    let asked: Vec<&NewUpload> = sound.iter().map(|at| &uploads[*at]).collect();
-    let fresh: HashSet<usize> = newcomers::unheard_of(conn, &asked).await?.into_iter().map(|at| sound[at]).collect();
-    let taken: Vec<&NewUpload> = (0..uploads.len()).filter(|at| fresh.contains(at)).map(|at| &uploads[at]).collect();
-    newcomers::take_in(conn, &taken, now).await?;
+    let asked: Vec<Newcomer<'_>> = sound.iter().map(|at| Newcomer::upload(&uploads[*at], now)).collect();
+    let unheard_of = newcomers::unheard_of(conn, &asked).await?;
+    let fresh: HashSet<usize> = unheard_of.iter().map(|at| sound[*at]).collect();
+    let taken: Vec<Newcomer<'_>> =
+        asked.into_iter().enumerate().filter(|(at, _)| unheard_of.contains(at)).map(|(_, one)| one).collect();
+    take_in(conn, &taken, now).await?;
     let mut decided = Vec::with_capacity(uploads.len());
     for (at, (upload, pool)) in uploads.iter().zip(placed).enumerate() {
         decided.push(match pool {
@@ -62,6 +65,17 @@ async fn commit_all(conn: &mut Conn, uploads: &[NewUpload], now: UnixMillis) -> 
         });
     }
     Ok(decided)
+}
+
+async fn take_in(conn: &mut Conn, taken: &[Newcomer<'_>], now: UnixMillis) -> Result<(), Trouble> {
+    if taken.is_empty() {
+        return Ok(());
+    }
+    let (mut together, mut tally) = (Together::default(), Tally::default());
+    newcomers::images(&mut together, taken, &mut tally, now);
+    let uuids: Vec<String> = taken.iter().map(|one| one.image.to_string()).collect();
+    together.add(tally.statement()).add(outbox::news(now, Topic::Image, &uuids));
+    Ok(together.execute(conn).await?)
 }
 
 /// The pool that it says it is in, if that is its node's, and the rest of it can be an image.
@@ -156,7 +170,7 @@ async fn commit(conn: &mut Conn, upload: &NewUpload, pool: &Pool, now: UnixMilli
     if statement::query_scalar(taken).bind(share).fetch_one(&mut *conn).await? {
         return Ok(UploadDecision::DropRefused(format!("share token {share} is another image's")));
     }
-    newcomers::take_in(conn, &[upload], now).await?;
+    take_in(conn, &[Newcomer::upload(upload, now)], now).await?;
     kept(upload, pool)
 }
 
@@ -203,28 +217,14 @@ async fn heal(
     pool: &Pool,
     now: UnixMillis,
 ) -> Result<UploadDecision, Trouble> {
-    let mut tally = Tally::default();
-    newcomers::take_file(conn, &earlier.uuid, upload, &mut tally, now).await?;
-    let to = int(pool.id.get());
+    let (mut together, mut tally, to) = (Together::default(), Tally::default(), int(pool.id.get()));
     if earlier.pool_id != to {
-        let entry = enter(conn, to).await?;
-        statement::query("UPDATE images SET pool_id = $1, entry = $2 WHERE id = $3")
-            .bind(to)
-            .bind(entry)
-            .bind(earlier.id)
-            .execute(&mut *conn)
-            .await?;
-        tally.images(earlier.pool_id, -1);
-        tally.images(to, 1);
+        newcomers::enter(conn, earlier.id, (earlier.pool_id, to), &mut tally).await?;
     }
-    tally.apply(conn).await?;
-    outbox::put(conn, now, Topic::Image, std::slice::from_ref(&earlier.uuid)).await?;
+    let original = Newcomer { image: earlier.answer()?.id, ..Newcomer::upload(upload, now) };
+    newcomers::originals(&mut together, &[original], &mut tally, now);
+    together.add(tally.statement()).add(outbox::news(now, Topic::Image, std::slice::from_ref(&earlier.uuid)));
+    together.execute(conn).await?;
     let url = format!("{}/uploads/{}", pool.public_base_url, upload.path);
     Ok(UploadDecision::Keep(UploadedImage { url, ..earlier.answer()? }))
-}
-
-/// The next entry number of a pool.
-async fn enter(conn: &mut Conn, pool: i64) -> Result<i64, Trouble> {
-    const SQL: &str = "UPDATE pools SET entered = entered + 1 WHERE id = $1 RETURNING entered";
-    Ok(statement::query_scalar(SQL).bind(pool).fetch_one(conn).await?)
 }
