@@ -96,7 +96,8 @@ impl From<Status> for CoordinatorError {
 }
 
 /// The sentence of a status with its causes: tonic's own "transport error" alone tells nobody anything.
-pub(crate) fn chain(status: &Status) -> String {
+#[must_use]
+pub fn chain(status: &Status) -> String {
     let mut text = status.message().to_owned();
     let mut next = std::error::Error::source(status);
     while let Some(cause) = next {

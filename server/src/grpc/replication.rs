@@ -3,7 +3,7 @@
 
 use std::{path::Path, time::Duration};
 
-use pixelfox_node::{secret::SecretPair, tls};
+use pixelfox_node::{coordinator::chain, secret::SecretPair, tls};
 use pixelfox_proto::{
     Generation, NodeId, PoolId, Sha256, StoredPath, VisitorId,
     v1::{self, replication_client::ReplicationClient},
@@ -87,7 +87,7 @@ impl Disks {
     pub async fn find_pools(&mut self, about: &About) -> Result<Vec<Result<FoundPool, String>>, String> {
         let mut request = self.request(v1::FindPoolsRequest {});
         request.set_timeout(FIND_WITHIN);
-        let answer = self.client.find_pools(request).await.map_err(|status| said(&status))?;
+        let answer = self.client.find_pools(request).await.map_err(|status| chain(&status))?;
         Ok(answer.into_inner().pools.into_iter().map(|pool| found_pool(pool, about)).collect())
     }
 
@@ -99,7 +99,7 @@ impl Disks {
         let stat = v1::StatRequest { pool_id: pool.get(), stored_path: path.to_string(), verify: false };
         let mut request = self.request(stat);
         request.set_timeout(STAT_WITHIN);
-        let answer = self.client.stat(request).await.map_err(|status| said(&status))?;
+        let answer = self.client.stat(request).await.map_err(|status| chain(&status))?;
         Ok(answer.into_inner().exists)
     }
 
@@ -110,7 +110,7 @@ impl Disks {
     pub async fn files(&mut self, pool: PoolId) -> Result<Files, String> {
         let list = v1::ListFilesRequest { pool_id: pool.get(), with_marks: true, ..v1::ListFilesRequest::default() };
         let request = self.request(list);
-        let answer = self.client.list_files(request).await.map_err(|status| said(&status))?;
+        let answer = self.client.list_files(request).await.map_err(|status| chain(&status))?;
         Ok(Files(answer.into_inner()))
     }
 }
@@ -121,14 +121,9 @@ impl Files {
     /// # Errors
     /// A sentence: the way to the node broke, or its disk.
     pub async fn next(&mut self) -> Result<Option<Vec<FoundFile>>, String> {
-        let page = self.0.message().await.map_err(|status| said(&status))?;
+        let page = self.0.message().await.map_err(|status| chain(&status))?;
         Ok(page.map(|page| page.files.into_iter().filter_map(found_file).collect()))
     }
-}
-
-fn said(status: &tonic::Status) -> String {
-    let causes = std::iter::successors(std::error::Error::source(status), |cause| cause.source());
-    causes.fold(status.message().to_owned(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// A name that is no stored path is no file of ours.
