@@ -89,7 +89,8 @@ fn both_howtos_have_the_same_commands_values_and_lines() {
     }
     assert!(blocks(&english, "sh").len() > 10);
     // the other language's page is named, not the own one
-    let named = |page| -> BTreeSet<String> { quoted(page).into_iter().filter(|name| !name.contains("HOWTO")).collect() };
+    let named =
+        |page| -> BTreeSet<String> { quoted(page).into_iter().filter(|name| !name.contains("HOWTO")).collect() };
     assert_eq!(named(&english), named(&german), "what stands in backticks");
     let chapters = |page: &str| prose(page).lines().filter(|line| line.starts_with("## ")).count();
     assert_eq!(chapters(&english), chapters(&german), "chapters");
@@ -338,6 +339,25 @@ fn what_a_document_names_is_there() {
     }
     assert!(named > 30, "only {named} paths were found");
     assert_none(&faults);
+}
+
+#[test]
+fn the_architecture_has_a_place_for_every_room() {
+    let page = text("ARCHITECTURE.md");
+    let mut missing = Vec::new();
+    for (dir, prefix) in [("proto", "proto/"), ("server/src", ""), ("node-agent/src", ""), ("admin-web/src", "")] {
+        for entry in fs::read_dir(path(dir)).unwrap().map(|entry| entry.unwrap().path()) {
+            let name = entry.file_name().unwrap().to_str().unwrap().to_owned();
+            let is_room = (entry.is_dir() || name.ends_with(".rs")) && name != "lib.rs";
+            let room =
+                if prefix.is_empty() { name.trim_end_matches(".rs").to_owned() } else { format!("{prefix}{name}") };
+            let is_no_code = ["proto/benches", "proto/pixelfox"].contains(&room.as_str());
+            if is_room && !is_no_code && !page.contains(&format!("`{room}`")) {
+                missing.push(format!("{dir}: {room}"));
+            }
+        }
+    }
+    assert_none(&missing);
 }
 
 #[test]

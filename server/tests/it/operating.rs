@@ -76,12 +76,8 @@ async fn caddy_passes_nodes_the_command_line_and_browsers() {
         ("PIXELFOX_HOST", url.clone()),
         ("PIXELFOX_UPSTREAM", format!("127.0.0.1:{app}")),
     ]);
-    let proxy = Running::start_at(
-        &caddy(),
-        &["run", "--config", "Caddyfile", "--adapter", "caddyfile"],
-        &variables,
-        dir,
-    );
+    let proxy =
+        Running::start_at(&caddy(), &["run", "--config", "Caddyfile", "--adapter", "caddyfile"], &variables, dir);
     proxy.says(&["certificate obtained successfully"]).await;
     let authority = dir.join("caddy/pki/authorities/local/root.crt").display().to_string();
 
