@@ -118,12 +118,11 @@ fn the_compose_test_runs_every_command_of_the_howto() {
     }
 }
 
-/// The variables in the first cells of a page's tables.
-fn variables_of(page: &str) -> BTreeSet<String> {
+/// What stands in backticks in the first cells of a page's tables.
+fn first_cells(page: &str) -> Vec<String> {
     let rows = page.lines().filter_map(|line| line.strip_prefix("| `"));
     let cells = rows.filter_map(|row| row.split(" | ").next()).map(|cell| format!("`{cell}"));
-    let names = cells.flat_map(|cell| quoted(&cell));
-    names.filter(|name| name.chars().all(|c| c.is_ascii_uppercase() || c == '_')).collect()
+    cells.flat_map(|cell| quoted(&cell)).collect()
 }
 
 #[test]
@@ -132,8 +131,33 @@ fn the_configuration_page_has_every_variable_and_no_other() {
         .iter()
         .chain(pixelfox_node::config::AGENT_VARIABLES)
         .chain(pixelfox_server::config::VARIABLES);
-    let known: BTreeSet<String> = known.map(|(name, _, _)| (*name).to_owned()).collect();
-    assert_eq!(variables_of(&text("docs/configuration.md")), known, "left: the page, right: what the programs read");
+    let (page, mut faults) = (text("docs/configuration.md"), Vec::new());
+    let mut names = BTreeSet::new();
+    for (name, default, _) in known {
+        names.insert((*name).to_owned());
+        let is_value = ["none", "the ", "generated", "`"].iter().all(|words| !default.starts_with(words));
+        let has_default = |line: &str| line.contains(&format!("`{name}`")) && line.contains(&format!("`{default}`"));
+        if is_value && !page.lines().any(has_default) {
+            faults.push(format!("the row of {name} does not have its default `{default}`"));
+        }
+    }
+    assert_none(&faults);
+    let rows = first_cells(&page).into_iter().filter(|name| name.chars().all(|c| c.is_ascii_uppercase() || c == '_'));
+    assert_eq!(rows.collect::<BTreeSet<_>>(), names, "left: the page, right: what the programs read");
+}
+
+#[test]
+fn the_configuration_page_has_every_setting_and_no_other() {
+    let proto = text("proto/pixelfox/v1/admin.proto");
+    let message = proto.split("message Settings {").nth(1).unwrap().split("\n}").next().unwrap();
+    let fields = message.lines().filter_map(|line| line.trim().strip_prefix("optional ")?.split(' ').nth(1));
+    let page = text("docs/configuration.md");
+    let rows = first_cells(page.split("## Settings").nth(1).unwrap());
+    assert_eq!(
+        rows.into_iter().collect::<BTreeSet<_>>(),
+        fields.map(str::to_owned).collect(),
+        "left: the page, right: the proto"
+    );
 }
 
 /// Variables are read by `Env`, by name: each name that the configuration's code asks for is in the tables of `--help`.
