@@ -1,12 +1,18 @@
 //! docs/operating.md: its commands do what it says, its figures are those that were measured, its proxy is one that works.
 
-use std::{collections::HashMap, fs, path::PathBuf};
+use std::{
+    collections::HashMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
+use serde_json::Value;
 use tempfile::TempDir;
-use tokio::process::Command;
+use tokio::{process::Command, time::timeout};
 
 use crate::{
     grpcurl::run_page,
+    harness::{PATIENCE, png},
     processes::{run, stderr},
     programs::{ADMIN_TOKEN, Running, environment, free_ports, program},
 };
@@ -104,6 +110,86 @@ async fn caddy_passes_nodes_the_command_line_and_browsers() {
     let head = String::from_utf8_lossy(&answer.stdout).into_owned();
     assert!(head.contains(" 200") && head.contains("set-cookie: __Host-"), "{head}\n{}", stderr(&answer));
     assert!(head.lines().filter(|line| line.starts_with("set-cookie")).all(|line| line.contains("; Secure")), "{head}");
+    node.stop().await;
+    server.stop().await;
+}
+
+/// One value of each secret, and another that is accepted beside it.
+#[derive(Clone, Copy)]
+struct Values(&'static str, Option<&'static str>);
+
+const OLD: &str = "the old value of a secret";
+const NEW: &str = "the new value of a secret";
+
+fn with_secrets(mut environment: HashMap<&'static str, String>, values: Values) -> HashMap<&'static str, String> {
+    for (name, previous) in
+        [("REPLICATION_SECRET", "REPLICATION_SECRET_PREVIOUS"), ("UPLOAD_TOKEN_SECRET", "UPLOAD_TOKEN_SECRET_PREVIOUS")]
+    {
+        environment.insert(name, values.0.to_owned());
+        environment.extend(values.1.map(|value| (previous, value.to_owned())));
+    }
+    environment
+}
+
+/// Once the server knows that the node's pool is well, a picture through the app is stored there: each of the two knows
+/// what the other sends and signs.
+async fn upload_reaches_the_node(app: u16, s01: u16, dir: &Path) {
+    let url = format!("http://127.0.0.1:{app}");
+    let show = ["ctl", "pools", "show", "img1", "--json", "--url", &url];
+    let is_well = async {
+        loop {
+            let shown = run("server", &show, &[("ADMIN_TOKEN", ADMIN_TOKEN)]).await;
+            if serde_json::from_slice(&shown.stdout).is_ok_and(|pool: Value| pool["healthy"] == true) {
+                return;
+            }
+        }
+    };
+    timeout(PATIENCE, is_well).await.expect("the pool of s01 is not well");
+    fs::write(dir.join("a.png"), png(8, 100)).unwrap();
+    let upload = format!("{url}/upload");
+    let asked = ["-sS", "-H", "Accept: application/json", "-F", "file=@a.png", &upload];
+    let answer = Command::new("curl").args(asked).current_dir(dir).output().await.unwrap();
+    let said = String::from_utf8_lossy(&answer.stdout).into_owned();
+    assert!(said.contains(&format!("\"url\":\"http://127.0.0.1:{s01}/uploads/")), "{said}");
+}
+
+/// "Changing secrets without a stop": after each restart of its steps the node is attached and takes what the server sends.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn secrets_change_without_a_stop_in_the_order_of_the_page() {
+    let folder = TempDir::new().unwrap();
+    let dir = folder.path();
+    let [app, s01] = free_ports();
+    let start_server = async |values| {
+        let mut variables = with_secrets(environment("local", app, app, dir), values);
+        variables.extend(["AUTO_POOLS", "PUBLIC_UPLOADS"].map(|name| (name, "1".to_owned())));
+        let server = Running::start("server", &[], &variables, dir);
+        server.says(&["listening on"]).await;
+        server
+    };
+    let start_node = |values| {
+        let variables = with_secrets(environment("s01", s01, app, dir), values);
+        Running::start("node-agent", &[], &variables, dir)
+    };
+    let mut server = start_server(Values(OLD, None)).await;
+    let mut node = start_node(Values(OLD, None));
+    node.says(&["pool", "is healthy"]).await;
+    upload_reaches_the_node(app, s01, dir).await;
+    // without the first step the server does not know what the node sends
+    node.stop().await;
+    node = start_node(Values(NEW, Some(OLD)));
+    node.says(&["the coordinator refused this node"]).await;
+
+    for values in [Values(OLD, Some(NEW)), Values(NEW, Some(OLD)), Values(NEW, None)] {
+        node.stop().await;
+        node = start_node(values);
+        node.says(&["attached to the coordinator"]).await;
+        node.says(&["pool", "is healthy"]).await;
+        upload_reaches_the_node(app, s01, dir).await;
+        server.stop().await;
+        server = start_server(values).await;
+        server.says(&["Node s01 attached"]).await;
+        upload_reaches_the_node(app, s01, dir).await;
+    }
     node.stop().await;
     server.stop().await;
 }
