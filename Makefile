@@ -22,7 +22,7 @@ crash-programs:
 	mkdir -p target/crash
 	cp --remove-destination target/debug/server target/debug/node-agent target/crash/
 
-# What tests run besides our own programs: grpcurl, for the commands of docs/grpcurl.md.
+# What tests run besides our own programs: grpcurl, promtool, Caddy, axe; PostgreSQL, PgBouncer and a browser.
 tools:
 	scripts/install-test-tools "$(TOOLS)"
 

@@ -42,7 +42,7 @@ fn pairs(overview: &v1::Overview) -> Vec<(&'static str, String)> {
     ];
     if overview.files_lost + overview.files_suspect > 0 {
         let (lost, suspect) = (count(overview.files_lost), count(overview.files_suspect));
-        pairs.push(("In doubt", format!("{lost} lost, {suspect} suspect: `images --state lost` lists them")));
+        pairs.push(("In doubt", format!("{lost} lost, {suspect} suspect: `images --state lost`, `--state suspect`")));
     }
     pairs
 }
