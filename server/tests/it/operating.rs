@@ -43,7 +43,7 @@ fn the_figures_for_sizing_were_measured() {
     let table: String = sizing.lines().filter(|line| line.starts_with("| ")).collect::<Vec<_>>().join("\n");
     let measured = figures(&text("docs/PERFORMANCE.md"));
     let claimed = figures(&table);
-    assert!(claimed.len() > 15, "{claimed:?}");
+    assert!(claimed.len() > 10, "{claimed:?}");
     let strange: Vec<&String> = claimed.iter().filter(|figure| !measured.contains(figure)).collect();
     assert!(strange.is_empty(), "not in docs/PERFORMANCE.md: {strange:?}");
 }
