@@ -201,7 +201,7 @@
 
   function because(error) {
     const known = { 0: words.badOffline, 401: words.badKey, 403: words.badKey, 408: words.badForm, 413: say(words.badSize, { size: form.dataset.maxText }),
-      415: words.badType, 507: words.badRoom };
+      415: /is cut short/.test(error.message) ? words.badCut : words.badType, 507: words.badRoom };
     if (error.status === 400) return error.message === "empty file" ? words.badEmpty : words.badForm;
     if (error.status >= 500 && error.status !== 507) return words.badAway;
     return known[error.status] ?? `${words.badOther} ${error.message ?? ""}`;

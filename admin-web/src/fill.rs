@@ -5,7 +5,7 @@ use pixelfox_proto::v1;
 use crate::{show::permille, words::Units};
 
 /// From here on (thousandths) a pool or a disk is worth a look.
-const TIGHT: u64 = 850;
+const TIGHT: u64 = 900;
 /// From here on nothing will fit soon.
 const FULL: u64 = 950;
 /// A file system keeps at least that free where the reserve is not set, or a hundredth of itself.
@@ -116,8 +116,8 @@ mod tests {
     #[test]
     fn how_full_a_pool_is() {
         for (why, used, max, free, capacity, level) in [
-            ("a limit counts", 849, 1_000, 9_000, 1_000, Level::Roomy),
-            ("from 85 % on it gets tight", 850, 1_000, 9_000, 1_000, Level::Tight),
+            ("a limit counts", 899, 1_000, 9_000, 1_000, Level::Roomy),
+            ("from 90 % on it gets tight", 900, 1_000, 9_000, 1_000, Level::Tight),
             ("at 93 % it is not calm", 930, 1_000, 9_000, 1_000, Level::Tight),
             ("from 95 % on it is as good as full", 950, 1_000, 9_000, 1_000, Level::Full),
             ("without one the disk does", 10, 0, 90, 100, Level::Roomy),

@@ -17,6 +17,9 @@ use crate::{
     words::{Public, fill},
 };
 
+/// When it is worth a try to ask again for what is away.
+const BACK_SECONDS: &str = "30";
+
 /// What the upload page says before a choice is made, and after one that failed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UploadPage {
@@ -64,6 +67,18 @@ pub struct ImagePage {
     pub url: String,
     /// This page, absolute.
     pub page_url: String,
+    /// Whether the picture can be had from there now.
+    pub reach: Reach,
+}
+
+/// How it stands with the storage that has a picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reach {
+    /// Nothing is known against it.
+    #[default]
+    There,
+    /// Its node or its disk is away.
+    Away,
 }
 
 #[derive(Template)]
@@ -147,6 +162,7 @@ impl Refused {
             (400, "empty file") => words.bad_empty.to_owned(),
             (400 | 408, _) => words.bad_form.to_owned(),
             (401 | 403, _) => words.bad_key.to_owned(),
+            (415, message) if message.contains("is cut short") => words.bad_cut.to_owned(),
             (413, _) => fill(words.bad_size, &[("size", &show.limit(max_bytes).short)]),
             (415, _) => words.bad_type.to_owned(),
             (429, _) => fill(words.bad_many, &[("n", &seconds)]),
@@ -175,7 +191,12 @@ impl ImagePage {
             created: created.map(|at| view.show.when(at)),
             v: &view,
         };
-        shown(page.render(), 200, std::slice::from_ref(&self.url))
+        let status = if self.reach == Reach::Away { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+        let mut response = shown(page.render(), status.as_u16(), std::slice::from_ref(&self.url));
+        if self.reach == Reach::Away {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(BACK_SECONDS));
+        }
+        response
     }
 }
 
@@ -270,7 +291,7 @@ fn script_words(w: &Public) -> String {
     serde_json::json!({
         "waiting": w.waiting, "sending": w.sending, "storing": w.storing, "done": w.done, "duplicate": w.duplicate,
         "failed": w.failed, "cancelled": w.cancelled, "retryIn": w.retry_in, "summary": w.summary, "leave": w.leave,
-        "badType": w.bad_type, "badSize": w.bad_size, "badEmpty": w.bad_empty, "badForm": w.bad_form,
+        "badType": w.bad_type, "badCut": w.bad_cut, "badSize": w.bad_size, "badEmpty": w.bad_empty, "badForm": w.bad_form,
         "badKey": w.bad_key, "badRoom": w.bad_room, "badAway": w.bad_away, "badOffline": w.bad_offline,
         "badOther": w.bad_other, "dropNow": w.drop_now, "orDrop": w.or_drop,
     })
@@ -292,6 +313,7 @@ mod tests {
             created_millis: 0,
             url: "http://s01/uploads/a.png".into(),
             page_url: "http://app/i/abc".into(),
+            reach: Reach::There,
         }
     }
 
@@ -310,6 +332,28 @@ mod tests {
     }
 
     #[test]
+    fn a_picture_whose_storage_is_away_is_not_shown_as_an_empty_frame() {
+        // The page says so with its status too, and keeps the links; a picture that can be had is shown.
+        let (request, ()) = http::Request::new(()).into_parts();
+        let there = page("cat.png").answer(&request);
+        let away = ImagePage { reach: Reach::Away, ..page("cat.png") }.answer(&request);
+        assert_eq!((there.status().as_u16(), there.headers().get("retry-after")), (200, None));
+        assert_eq!((away.status().as_u16(), away.headers()["retry-after"].as_bytes()), (503, &b"30"[..]));
+        let template = |reach| {
+            let (page, view) = (ImagePage { reach, ..page("cat.png") }, View::of(&request));
+            let w = &view.w.public;
+            let (links, size) = (links(w, &page), view.show.bytes(1_u64));
+            let (pixels, created) = (String::new(), None);
+            let template = ImageTemplate { v: &view, w, page: &page, links, pixels, size, kind: "PNG", created };
+            (template.render().unwrap(), w.away)
+        };
+        let ((shown, words), (instead, _)) = (template(Reach::There), template(Reach::Away));
+        let frame = "<img src=\"http://s01/uploads/a.png\"";
+        assert!(shown.contains(frame) && !shown.contains(words), "{shown}");
+        assert!(!instead.contains(frame) && instead.contains(words) && instead.contains("link-direct"), "{instead}");
+    }
+
+    #[test]
     fn a_refusal_says_what_to_do() {
         let words = &crate::words::of(Language::En).public;
         let show = Show::new(Language::En, Timestamp::UNIX_EPOCH);
@@ -320,6 +364,7 @@ mod tests {
             (401, "x", words.bad_key),
             (413, "x", "The image is too large: 512\u{a0}MiB are allowed."),
             (415, "x", words.bad_type),
+            (415, "this png is cut short: its end is missing. Send it again, whole", words.bad_cut),
             (429, "x", "Too many images in a short time. It goes on in 42 seconds."),
             (503, "x", words.bad_away),
             (507, "x", words.bad_room),

@@ -7,7 +7,7 @@ use pixelfox_proto::Language;
 
 /// English and German. `{}` is a name, a number or an address and stays as it is; `{+}` is a sentence again. The first one
 /// that fits is taken; in German the places are filled in the same order.
-const SAID: [(&str, &str); 84] = [
+const SAID: [(&str, &str); 88] = [
     // what stays out of a plan
     ("image {}: {+}", "Bild {}: {+}"),
     ("job {}, image {}: {+}", "Auftrag {}, Bild {}: {+}"),
@@ -157,8 +157,12 @@ const SAID: [(&str, &str); 84] = [
     ("an unknown address", "einer unbekannten Adresse"),
     ("the first one", "das erste"),
     ("{} sessions ended", "Sitzungen beendet: {}"),
-    ("{} images of pool {} to pool {}", "Bilder: {}, aus Pool {} nach Pool {}"),
-    ("{} images to pool {}", "Bilder: {}, nach Pool {}"),
+    ("1 image: {}", "Bilder: 1 ({})"),
+    ("1 image", "Bilder: 1"),
+    ("1 copy", "Kopien: 1"),
+    ("pool {}", "Pool {}"),
+    ("{+} of pool {} to pool {}", "{+}, aus Pool {} nach Pool {}"),
+    ("{+} to pool {}", "{+}, nach Pool {}"),
     ("{} images: {} and others, see the job's children", "Bilder: {} ({} und weitere, siehe Einzelaufträge)"),
     ("{} images: {}", "Bilder: {} ({})"),
     ("{} images", "Bilder: {}"),

@@ -134,7 +134,9 @@ impl Show {
     pub fn percent(&self, part: impl Borrow<u64>, whole: impl Borrow<u64>) -> String {
         let (part, whole) = (*part.borrow(), *whole.borrow());
         let percent = permille(part, whole) / 10;
-        let percent = if part > 0 && whole > 0 && percent == 0 { 1 } else { percent };
+        if part > 0 && whole > 0 && percent == 0 {
+            return "<\u{a0}1\u{a0}%".to_owned();
+        }
         let percent = if part < whole && percent >= 100 { 99 } else { percent };
         format!("{percent}\u{a0}%")
     }
@@ -304,7 +306,7 @@ mod tests {
     fn a_share_is_whole_only_when_all_is_there() {
         let de = show(Language::De);
         for (part, whole, want) in
-            [(0, 9, "0"), (1, 1_000_000, "1"), (999_999, 1_000_000, "99"), (9, 9, "100"), (3, 0, "0")]
+            [(0, 9, "0"), (1, 1_000_000, "<\u{a0}1"), (999_999, 1_000_000, "99"), (9, 9, "100"), (3, 0, "0")]
         {
             assert_eq!(de.percent(part, whole), format!("{want}\u{a0}%"), "{part} of {whole}");
         }

@@ -26,6 +26,8 @@ pub type Transport = BoxCloneSyncService<http::Request<tonic::body::Body>, http:
 /// Answers about places are kept this long. Source: docs/http.md, "GET and HEAD /uploads/…".
 const KNOWN_PLACE: Duration = Duration::from_secs(5);
 const NOWHERE: Duration = Duration::from_secs(1);
+/// A file that is missing is told again after this.
+const TOLD_MISSING: Duration = Duration::from_mins(1);
 const MAX_PLACES: u64 = 10_000;
 const LOCATE_DEADLINE: Duration = Duration::from_secs(3);
 const COMMIT_DEADLINE: Duration = Duration::from_secs(10);
@@ -69,6 +71,15 @@ pub struct ImagePlace {
     pub share: ShareToken,
     /// Absolute URL of its original.
     pub url: String,
+}
+
+/// Where a path is served from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FilePlace {
+    /// Absolute.
+    pub url: Arc<str>,
+    /// Why nobody can get it there now, where that is known.
+    pub out_of_reach: Option<Arc<str>>,
 }
 
 /// Why the coordinator gave no answer. What was asked may still have happened: keep the file and ask again.
@@ -144,7 +155,9 @@ struct Shared {
     transports: Vec<Transport>,
     current: AtomicUsize,
     bearer: Option<MetadataValue<Ascii>>,
-    places: Cache<StoredPath, Option<Arc<str>>>,
+    places: Cache<StoredPath, Option<FilePlace>>,
+    /// What was told to be missing, so that who asks for it again and again costs one word.
+    missing: Cache<StoredPath, ()>,
 }
 
 impl Coordinator {
@@ -153,11 +166,12 @@ impl Coordinator {
     #[must_use]
     pub fn new(transports: Vec<Transport>, secret: Option<&str>) -> Self {
         let places = Cache::builder().max_capacity(MAX_PLACES).expire_after(PlaceExpiry).build();
+        let missing = Cache::builder().max_capacity(MAX_PLACES).time_to_live(TOLD_MISSING).build();
         let bearer = secret.and_then(|secret| format!("Bearer {secret}").parse().ok());
         Self {
             node_id: None,
             urls: Arc::default(),
-            shared: Arc::new(Shared { transports, current: AtomicUsize::new(0), bearer, places }),
+            shared: Arc::new(Shared { transports, current: AtomicUsize::new(0), bearer, places, missing }),
         }
     }
 
@@ -243,15 +257,34 @@ impl Coordinator {
     ///
     /// # Errors
     /// [`CoordinatorError`], not kept.
-    pub async fn locate(&self, path: &StoredPath) -> Result<Option<Arc<str>>, CoordinatorError> {
+    pub async fn locate(&self, path: &StoredPath) -> Result<Option<FilePlace>, CoordinatorError> {
         let question = async {
-            let message = v1::LocateRequest { stored_path: path.to_string() };
-            let mut client = self.client()?;
-            let answer = within(LOCATE_DEADLINE, client.locate(self.request(message, Some(LOCATE_DEADLINE)))).await?;
-            Ok(answer.found.then(|| Arc::from(answer.url)))
+            let message = v1::LocateRequest { stored_path: path.to_string(), missing_here: false };
+            let answer = self.ask_where(message).await?;
+            let out_of_reach = Some(Arc::from(answer.out_of_reach)).filter(|why: &Arc<str>| !why.is_empty());
+            Ok(answer.found.then(|| FilePlace { url: Arc::from(answer.url), out_of_reach }))
         };
         let answer = self.shared.places.try_get_with_by_ref(path, question).await;
         answer.map_err(|error: Arc<CoordinatorError>| CoordinatorError::clone(&error))
+    }
+
+    /// Tells that `path` is on record here and this node does not have it: the coordinator has it looked for, and notes
+    /// what is lost. Told once a minute at most, whoever asks.
+    ///
+    /// # Errors
+    /// [`CoordinatorError`]: who asks for the path next has it told again.
+    pub async fn tell_missing(&self, path: &StoredPath) -> Result<(), CoordinatorError> {
+        let word = async {
+            let message = v1::LocateRequest { stored_path: path.to_string(), missing_here: true };
+            self.ask_where(message).await.map(|_where| ())
+        };
+        let told = self.shared.missing.try_get_with_by_ref(path, word).await;
+        told.map_err(|error: Arc<CoordinatorError>| CoordinatorError::clone(&error))
+    }
+
+    async fn ask_where(&self, message: v1::LocateRequest) -> Result<v1::LocateResponse, CoordinatorError> {
+        let mut client = self.client()?;
+        within(LOCATE_DEADLINE, client.locate(self.request(message, Some(LOCATE_DEADLINE)))).await
     }
 }
 
@@ -286,8 +319,8 @@ fn decision(answer: &v1::CommitUploadResponse) -> Result<Committed, CoordinatorE
 
 struct PlaceExpiry;
 
-impl Expiry<StoredPath, Option<Arc<str>>> for PlaceExpiry {
-    fn expire_after_create(&self, _: &StoredPath, place: &Option<Arc<str>>, _: Instant) -> Option<Duration> {
+impl Expiry<StoredPath, Option<FilePlace>> for PlaceExpiry {
+    fn expire_after_create(&self, _: &StoredPath, place: &Option<FilePlace>, _: Instant) -> Option<Duration> {
         Some(if place.is_some() { KNOWN_PLACE } else { NOWHERE })
     }
 }

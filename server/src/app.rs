@@ -138,6 +138,7 @@ impl App {
             Doors::Nodes => node.http(),
             Doors::All => node.http().merge(http::router(http::Parts {
                 store: store.clone(),
+                sessions: books.sessions(),
                 uploads: uploads(&config, &store, &books, &node),
                 admin: pixelfox_admin_web::in_process(books.admin_in_process()),
                 accounts: Accounts::new(store.clone()),

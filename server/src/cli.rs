@@ -76,12 +76,22 @@ impl DevArgs {
     }
 }
 
+/// A pool as somebody names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PoolWord {
+    /// By its number: nobody has to be asked.
+    Id(PoolId),
+    /// By its name.
+    Name(String),
+}
+
 /// Options of `server upload-token`.
 #[derive(Clone, Debug, Parser)]
 pub struct UploadTokenArgs {
-    /// The pool to store in, by its id; ListPools shows it. The token is for that pool's node.
-    #[arg(long, value_parser = pool_id)]
-    pub pool: PoolId,
+    /// The pool to store in, by its number, or by its name in the database of DATABASE_URL. The token is for that pool's
+    /// node.
+    #[arg(long, value_parser = pool)]
+    pub pool: PoolWord,
     /// Whose upload it is; 0: a visitor's.
     #[arg(long, default_value_t = 0)]
     pub user: u64,
@@ -94,11 +104,11 @@ pub struct UploadTokenArgs {
 }
 
 impl UploadTokenArgs {
-    /// What the token says. `now` in Unix seconds.
+    /// What the token for `pool` says. `now` in Unix seconds.
     #[must_use]
-    pub fn claims(&self, now: i64) -> Claims {
+    pub fn claims(&self, pool: PoolId, now: i64) -> Claims {
         let seconds = i64::try_from(self.valid_for.as_secs()).unwrap_or(i64::MAX);
-        let (user_id, pool_id, max_bytes) = (self.user, self.pool.get(), self.max_bytes);
+        let (user_id, pool_id, max_bytes) = (self.user, pool.get(), self.max_bytes);
         Claims { user_id, pool_id, max_bytes, exp: now.saturating_add(seconds), via: None, visitor: None }
     }
 }
@@ -172,8 +182,12 @@ fn account_name(text: &str) -> Result<AccountName, String> {
     text.parse().map_err(|refusal: Refusal| refusal.to_string())
 }
 
-fn pool_id(text: &str) -> Result<PoolId, String> {
-    text.parse().ok().and_then(|id: u64| PoolId::try_from(id).ok()).ok_or_else(|| "must be a number from 1".into())
+fn pool(text: &str) -> Result<PoolWord, String> {
+    match text.parse::<u64>().map(PoolId::try_from) {
+        Ok(Ok(id)) => Ok(PoolWord::Id(id)),
+        Err(_) if !text.trim().is_empty() => Ok(PoolWord::Name(text.to_owned())),
+        _ => Err("must be a number from 1, or a pool's name".into()),
+    }
 }
 
 fn size(text: &str) -> Result<u64, String> {
@@ -226,10 +240,13 @@ mod tests {
     fn an_upload_token_says_what_was_asked_for() {
         let parse = |arguments: &[&str]| UploadTokenArgs::try_parse_from([&["upload-token"], arguments].concat());
         let claims = |user_id, max_bytes, exp| Claims { user_id, pool_id: 2, max_bytes, exp, via: None, visitor: None };
-        assert_eq!(parse(&["--pool", "2"]).unwrap().claims(100), claims(0, 512 << 20, 100 + 1800));
+        let two = PoolId::try_from(2).unwrap();
+        let plain = parse(&["--pool", "2"]).unwrap();
+        assert_eq!((plain.claims(two, 100), plain.pool), (claims(0, 512 << 20, 100 + 1800), PoolWord::Id(two)));
+        assert_eq!(parse(&["--pool", "img1"]).unwrap().pool, PoolWord::Name("img1".into()));
         let all = ["--pool", "2", "--user", "7", "--max-bytes", "2GB", "--for", "24h"];
-        assert_eq!(parse(&all).unwrap().claims(100), claims(7, 2_000_000_000, 100 + 86_400));
-        for wrong in [&[][..], &["--pool", "0"], &["--pool", "img1"], &["--pool", "2", "--for", "soon"]] {
+        assert_eq!(parse(&all).unwrap().claims(two, 100), claims(7, 2_000_000_000, 100 + 86_400));
+        for wrong in [&[][..], &["--pool", "0"], &["--pool", " "], &["--pool", "2", "--for", "soon"]] {
             assert!(parse(wrong).is_err(), "{wrong:?}");
         }
     }

@@ -13,18 +13,19 @@ use pixelfox_node::{
     node::{Process, bind, check},
     sys, telemetry,
 };
+use pixelfox_proto::{PoolId, text};
 use pixelfox_server::{
     accounts::{self, Accounts},
     app::App,
     backup,
-    catalog::{AccountRule, Actor, RebuildRule},
-    cli::{AdminPasswordArgs, BackupArgs, Cli, Command, DevArgs, RebuildArgs, RestoreArgs, UploadTokenArgs},
+    catalog::{AccountRule, Actor, RebuildRule, Refusal},
+    cli::{AdminPasswordArgs, BackupArgs, Cli, Command, DevArgs, PoolWord, RebuildArgs, RestoreArgs, UploadTokenArgs},
     clock as server_clock,
     config::{self, MAX_PASSWORD_BYTES, ServerConfig},
     ctl,
     dev::{self, Cluster, DevError, Spec},
     rebuild::{self, RebuildError},
-    store::{Contents, Store},
+    store::{Contents, Store, StoreError},
 };
 
 /// What `dev` logs by itself: that a node listens and has attached, its table and the coordinator say as well.
@@ -115,13 +116,40 @@ fn upload_token(args: &UploadTokenArgs) -> ExitCode {
             "is missing: give the one of the nodes, or its file in UPLOAD_TOKEN_SECRET_FILE",
         );
     }
-    match env.finish(secret.unwrap_or_default()) {
-        Ok(secret) => {
-            println!("{}", args.claims(clock::unix_seconds()).mint(secret.as_bytes()));
+    let url = matches!(args.pool, PoolWord::Name(_)).then(|| config::database_url(&mut env)).unwrap_or_default();
+    let secret = match env.finish(secret.unwrap_or_default()) {
+        Ok(secret) => secret,
+        Err(problems) => return refuse(&problems),
+    };
+    let pool = match &args.pool {
+        PoolWord::Id(id) => Ok(*id),
+        PoolWord::Name(name) => at_the_console(pool_named(&url, name)),
+    };
+    match pool {
+        Ok(pool) => {
+            println!("{}", args.claims(pool, clock::unix_seconds()).mint(secret.as_bytes()));
             ExitCode::SUCCESS
         }
-        Err(problems) => refuse(&problems),
+        Err(error) => failed(&*error),
     }
+}
+
+/// The number of a pool, by the books that a server may be using.
+async fn pool_named(url: &str, name: &str) -> Result<PoolId, StoreError> {
+    let store = Store::open_beside(url).await?;
+    let pools = store.list_pools().await;
+    store.close().await;
+    let pools = pools?;
+    let found = pools.iter().find(|pool| pool.name == name).map(|pool| pool.id);
+    let names = || pools.iter().map(|pool| pool.name.as_str()).collect::<Vec<_>>().join(", ");
+    found.ok_or_else(|| {
+        Refusal::not_found(text!(
+            de "es gibt keinen Speicherpool „{name}“; es gibt {}",
+            en "no pool `{name}`; there are {}",
+            names()
+        ))
+        .into()
+    })
 }
 
 /// Works beside a server that runs on the same books. Where the password was generated, it alone goes to stdout.

@@ -21,7 +21,9 @@ const SMOOTHED_OVER: Duration = Duration::from_secs(5);
 const SAMPLE: Duration = Duration::from_millis(250);
 /// A transfer that is silent for longer slows down in the figures.
 const SILENT: Duration = Duration::from_secs(2);
-/// Parents, and ways between pools, that rates are kept of at most.
+/// Without a word for longer nothing flows any more.
+const OVER: Duration = Duration::from_secs(12);
+/// Parents, ways between pools and transfers that were broken off, of which something is kept at most.
 const KEPT: usize = 1024;
 
 /// Where the figures are. Cheap to clone.
@@ -42,10 +44,19 @@ pub struct Figures {
 #[derive(Debug, Default)]
 struct Inner {
     jobs: HashMap<JobId, Flight>,
+    aside: HashMap<JobId, Aside>,
     parents: HashMap<JobId, Meter>,
     ways: HashMap<(PoolId, PoolId), Meter>,
     all: Meter,
     minutes: Minutes,
+}
+
+/// What had come of a job when it was broken off: the target goes on with it.
+#[derive(Debug)]
+struct Aside {
+    parent: Option<JobId>,
+    bytes: u64,
+    since: Instant,
 }
 
 /// A way between two pools on which bytes go now.
@@ -67,6 +78,10 @@ struct Flight {
     lease: Lease,
     parent: Option<JobId>,
     way: (PoolId, PoolId),
+    /// Bytes that had come before it, by an attempt that was broken off.
+    before: u64,
+    /// Bytes up to which they count as sent, or as there.
+    counted: u64,
     /// Bytes of files that are at the target.
     landed: u64,
     /// Bytes of the file whose pieces go out.
@@ -118,8 +133,11 @@ impl Progress {
     pub fn begin(&self, job: &LeasedJob, now: Instant) {
         let way = (job.source, job.target);
         let meter = Meter { since: Some(now), ..Meter::default() };
-        let flight = Flight { lease: job.lease, parent: job.parent, way, landed: 0, flowing: 0, meter };
         let mut inner = self.inner.lock();
+        let before = inner.aside.remove(&job.job).map_or(0, |aside| aside.bytes);
+        let counted = before;
+        let flight =
+            Flight { lease: job.lease, parent: job.parent, way, before, counted, landed: 0, flowing: 0, meter };
         inner.jobs.insert(job.job, flight);
         inner.make_room();
     }
@@ -137,24 +155,63 @@ impl Progress {
         })
     }
 
-    /// These are over, or are not in flight any more.
-    pub fn forget(&self, leases: &HashSet<Lease>) {
+    /// These are at their target.
+    pub fn over(&self, leases: &HashSet<Lease>) {
         self.inner.lock().jobs.retain(|_, flight| !leases.contains(&flight.lease));
+    }
+
+    /// These are broken off, and perhaps gone on with: what has come of them stays in the figures, and where nothing else
+    /// flows now nothing does.
+    pub fn set_aside(&self, leases: &HashSet<Lease>, now: Instant) {
+        let mut inner = self.inner.lock();
+        let inner = &mut *inner;
+        let broken = |flight: &mut Flight| leases.contains(&flight.lease);
+        let gone: Vec<(JobId, Flight)> = inner.jobs.extract_if(|_, flight| broken(flight)).collect();
+        for (job, flight) in gone {
+            if !inner.jobs.values().any(|other| other.way == flight.way) {
+                inner.ways.entry(flight.way).or_default().rest();
+            }
+            if let Some(parent) = flight.parent
+                && !inner.jobs.values().any(|other| other.parent == Some(parent))
+            {
+                inner.parents.entry(parent).or_default().rest();
+            }
+            if flight.bytes() > 0 {
+                inner.aside.insert(job, Aside { parent: flight.parent, bytes: flight.bytes(), since: now });
+            }
+        }
+        if inner.jobs.is_empty() {
+            inner.all.rest();
+        }
+        inner.make_room();
+    }
+
+    /// These have ended, however: nothing of them is gone on with.
+    pub fn ended(&self, jobs: impl IntoIterator<Item = JobId>) {
+        let mut inner = self.inner.lock();
+        for job in jobs {
+            inner.aside.remove(&job);
+        }
     }
 
     /// Of one job.
     #[must_use]
     pub fn of_job(&self, job: JobId, now: Instant) -> Figures {
         let inner = self.inner.lock();
-        inner.jobs.get(&job).map_or(Figures::default(), |flight| flight.figures(now))
+        match (inner.jobs.get(&job), inner.aside.get(&job)) {
+            (Some(flight), _) => Figures { bytes: flight.bytes(), bytes_per_second: flight.meter.rate(now) },
+            (None, Some(aside)) => Figures { bytes: aside.bytes, ..Figures::default() },
+            (None, None) => Figures::default(),
+        }
     }
 
     /// Of all of a parent's children.
     #[must_use]
     pub fn of_parent(&self, parent: JobId, now: Instant) -> Figures {
         let inner = self.inner.lock();
-        let children = inner.jobs.values().filter(|flight| flight.parent == Some(parent));
-        let bytes = children.map(|flight| flight.landed + flight.flowing).sum();
+        let flying = inner.jobs.values().filter(|flight| flight.parent == Some(parent)).map(Flight::bytes);
+        let aside = inner.aside.values().filter(|aside| aside.parent == Some(parent)).map(|aside| aside.bytes);
+        let bytes = flying.chain(aside).sum();
         Figures { bytes, bytes_per_second: inner.parents.get(&parent).map_or(0.0, |meter| meter.rate(now)) }
     }
 
@@ -198,9 +255,11 @@ impl Inner {
         change: impl FnOnce(&mut Flight),
     ) -> bool {
         let Some(flight) = self.jobs.get_mut(&job).filter(|flight| flight.lease == lease) else { return false };
-        let before = flight.landed + flight.flowing;
         change(flight);
-        let bytes = (flight.landed + flight.flowing).saturating_sub(before);
+        // What the target had already comes with the first word, and was counted when it was sent.
+        let come = flight.landed + flight.flowing;
+        let bytes = come.saturating_sub(flight.counted);
+        flight.counted = flight.counted.max(come);
         flight.meter.add(bytes, now);
         if let Some(parent) = flight.parent {
             self.parents.entry(parent).or_default().add(bytes, now);
@@ -213,8 +272,12 @@ impl Inner {
         true
     }
 
-    /// Parents and ways that nothing was heard of for the longest time go.
+    /// What nothing was heard of for the longest time goes.
     fn make_room(&mut self) {
+        while self.aside.len() > KEPT {
+            let Some(job) = self.aside.iter().min_by_key(|(_, aside)| aside.since).map(|(job, _)| *job) else { return };
+            self.aside.remove(&job);
+        }
         fn oldest<K: Copy + Eq + std::hash::Hash>(meters: &mut HashMap<K, Meter>) {
             while meters.len() > KEPT {
                 let Some(key) = meters.iter().min_by_key(|(_, meter)| meter.since).map(|(key, _)| *key) else { return };
@@ -227,8 +290,12 @@ impl Inner {
 }
 
 impl Flight {
-    fn figures(&self, now: Instant) -> Figures {
-        Figures { bytes: self.landed + self.flowing, bytes_per_second: self.meter.rate(now) }
+    /// At the target by now; before its first word what had come before.
+    fn bytes(&self) -> u64 {
+        match self.landed + self.flowing {
+            0 => self.before,
+            come => come,
+        }
     }
 }
 
@@ -239,6 +306,8 @@ struct Meter {
     since: Option<Instant>,
     gathered: u64,
     smoothed: f64,
+    /// What it measures was stopped.
+    rests: bool,
 }
 
 #[expect(clippy::cast_precision_loss, reason = "rates are far below 2^52 bytes per second")]
@@ -248,6 +317,11 @@ impl Meter {
             (self.since, self.gathered) = (Some(now), bytes);
             return;
         };
+        if self.rests || now.saturating_duration_since(since) > OVER {
+            // A pause is no part of a rate: what was measured before it goes on.
+            (self.since, self.gathered, self.rests) = (Some(now), bytes, false);
+            return;
+        }
         self.gathered += bytes;
         let passed = now.saturating_duration_since(since);
         if passed < SAMPLE {
@@ -259,8 +333,15 @@ impl Meter {
         (self.since, self.gathered) = (Some(now), 0);
     }
 
+    fn rest(&mut self) {
+        self.rests = true;
+    }
+
     fn rate(&self, now: Instant) -> f64 {
         let silent = self.since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+        if self.rests || silent > OVER {
+            return 0.0;
+        }
         let rate = self.smoothed * fade(silent.saturating_sub(SILENT));
         if rate < 1.0 { 0.0 } else { rate }
     }
@@ -272,87 +353,4 @@ fn fade(passed: Duration) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use pixelfox_proto::{ImageId, SessionEpoch};
-
-    use super::*;
-
-    fn id(number: u64) -> JobId {
-        JobId::try_from(number).expect("not 0")
-    }
-
-    fn pool(number: u64) -> PoolId {
-        PoolId::try_from(number).expect("not 0")
-    }
-
-    fn job(number: u64) -> LeasedJob {
-        LeasedJob {
-            job: id(number),
-            parent: Some(id(100)),
-            image: ImageId::from_bytes([1; 16]),
-            lease: Lease(number),
-            attempt: 1,
-            failures: 0,
-            source: pool(1),
-            target: pool(2),
-            epoch: SessionEpoch(1),
-            undo: false,
-            files: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn a_steady_transfer_shows_its_bytes_and_its_rate() {
-        // Two jobs of one parent at 1 MB/s each for ten seconds of made-up time, then silence.
-        let (progress, start) = (Progress::default(), Instant::now());
-        progress.begin(&job(1), start);
-        progress.begin(&job(2), start);
-        let mut now = start;
-        for step in 1..=20_u64 {
-            now = start + Duration::from_millis(step * 500);
-            assert!(progress.flowing(id(1), Lease(1), step * 500_000, now));
-            assert!(progress.flowing(id(2), Lease(2), step * 500_000, now));
-        }
-        let (one, parent) = (progress.of_job(id(1), now), progress.of_parent(id(100), now));
-        assert_eq!((one.bytes, parent.bytes), (10_000_000, 20_000_000));
-        for (rate, want) in [
-            (one.bytes_per_second, 1e6),
-            (parent.bytes_per_second, 2e6),
-            (progress.rate(now), 2e6),
-            (progress.rate_of(&[pool(3), pool(1)], now), 2e6),
-            (progress.known_rate(pool(1), pool(2)), 2e6),
-        ] {
-            assert!((rate - want).abs() < want * 0.1, "{rate} instead of {want}");
-        }
-        let later = now + Duration::from_secs(120);
-        assert!(progress.rate_of(&[pool(2)], now) < 1e-9, "what comes in is the other's rate");
-        assert!(progress.rate(later) < 1e-9 && progress.known_rate(pool(1), pool(2)) > 1e6);
-    }
-
-    #[test]
-    fn what_was_there_is_progress_but_no_traffic_and_late_words_are_nothing() {
-        // A file that lands ends what flowed of it; an older lease says nothing; what is over is forgotten.
-        let (progress, now) = (Progress::default(), Instant::now());
-        progress.begin(&job(1), now);
-        progress.flowing(id(1), Lease(1), 700, now);
-        progress.landed(id(1), Lease(1), 1_000, Counts::Flowed, now);
-        progress.landed(id(1), Lease(1), 50, Counts::There, now);
-        assert!(!progress.flowing(id(1), Lease(9), 5_000, now));
-        assert_eq!(progress.of_job(id(1), now).bytes, 1_050);
-        progress.forget(&HashSet::from([Lease(1)]));
-        assert_eq!((progress.of_job(id(1), now), progress.of_parent(id(100), now).bytes), (Figures::default(), 0));
-    }
-
-    #[test]
-    fn rates_of_parents_that_are_long_over_are_forgotten() {
-        let (progress, start) = (Progress::default(), Instant::now());
-        for number in 1..=3_000 {
-            let now = start + Duration::from_millis(number);
-            progress.begin(&LeasedJob { parent: Some(id(number)), ..job(number) }, now);
-            progress.flowing(id(number), Lease(number), 10, now);
-            progress.forget(&HashSet::from([Lease(number)]));
-        }
-        let inner = progress.inner.lock();
-        assert!(inner.jobs.is_empty() && inner.parents.len() <= KEPT + 1, "{}", inner.parents.len());
-    }
-}
+mod tests;

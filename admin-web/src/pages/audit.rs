@@ -84,9 +84,17 @@ pub(crate) async fn page(visit: Visit) -> Result<Response, Trouble> {
         changes: changes(v, &entry.was, &entry.became),
         place: place(&entry.action, &entry.subject),
         actor: actor(w, &entry.actor).to_owned(),
-        detail: if is_said(&entry.action) { v.show.said(&entry.detail) } else { entry.detail },
+        detail: match entry.action.as_str() {
+            action if is_of_a_pool(action) => String::new(),
+            "create_api_key" | "revoke_api_key" => entry.detail.clone(), // a name that somebody gave
+            _ => v.show.said(&entry.detail),
+        },
         subject: match entry.action.as_str() {
             "verify_images" => v.show.said(&entry.subject),
+            // by its name, as everywhere
+            action if is_of_a_pool(action) && !entry.detail.is_empty() => {
+                format!("{} ({})", entry.detail, entry.subject)
+            }
             _ => subject(w, entry.subject),
         },
         action: action(w, &entry.action).to_owned(),
@@ -170,9 +178,9 @@ fn action<'a>(w: &Audit, name: &'a str) -> &'a str {
     }
 }
 
-/// Whether the detail of an action is a sentence; with the others it is a name that somebody gave.
-fn is_said(action: &str) -> bool {
-    !matches!(action, "create_pool" | "update_pool" | "delete_pool" | "create_api_key" | "revoke_api_key")
+/// Whether an action is about a pool: its subject is the number, its detail the name.
+fn is_of_a_pool(action: &str) -> bool {
+    matches!(action, "create_pool" | "update_pool" | "delete_pool" | "recalculate_usage")
 }
 
 /// What there is once, and keys, as people call them; ids and names as they are.
@@ -280,8 +288,9 @@ fn changes(v: &View, was: &str, became: &str) -> Vec<Change> {
     let fields = |text: &str| serde_json::from_str::<Map<String, Value>>(text).unwrap_or_default();
     let (mut was, became) = (fields(was), fields(became));
     let shown = |field: &str, value: Value| match value {
-        Value::Number(number) if is_bytes(field) => {
-            number.as_u64().map_or_else(|| number.to_string(), |bytes| v.show.limit(bytes).short)
+        Value::Number(number) if is_bytes(field) || field == "move_bandwidth_per_node" => {
+            let rate = if is_bytes(field) { "" } else { "/s" };
+            number.as_u64().map_or_else(|| number.to_string(), |bytes| v.show.limit(bytes).short + rate)
         }
         Value::String(text) if text.is_empty() => w.empty_value.to_owned(),
         Value::String(text) => text,
@@ -331,12 +340,13 @@ mod tests {
         let v = View::of(&parts);
         let both = changes(
             &v,
-            r#"{"a":1,"gone":"x","same":3,"max_size":1000000}"#,
-            r#"{"a":2,"new":true,"same":3,"max_size":2000000,"is_default":false,"priority":0,"description":""}"#,
+            r#"{"a":1,"gone":"x","same":3,"max_size":1000000,"move_bandwidth_per_node":1000000}"#,
+            r#"{"a":2,"new":true,"same":3,"max_size":2000000,"move_bandwidth_per_node":50000000,"is_default":false,"priority":0,"description":""}"#,
         );
         let want = [
             change("a", Some("1"), Some("2")),
             change("Maximale Größe", Some("1,00\u{a0}MB"), Some("2,00\u{a0}MB")),
+            change("Bandbreite fürs Verschieben, je Knoten", Some("1,00\u{a0}MB/s"), Some("50,0\u{a0}MB/s")),
             change("new", None, Some("ja")),
             change("gone", Some("x"), None),
         ];

@@ -110,8 +110,9 @@ impl Shower<'_> {
             Some(next) => fill(words.next_try, &[("when", &next.short)]),
             None => waits(words, show, &job.waiting_for),
         };
-        let attempt = (!parent && job.attempt > 0 && (busy || job.attempt > 1))
-            .then(|| fill(words.attempt, &[("n", &job.attempt.to_string()), ("m", &job.max_attempts.to_string())]));
+        let tries = tries(&job);
+        let attempt = (!parent && tries > 0 && (busy || tries > 1))
+            .then(|| fill(words.attempt, &[("n", &tries.to_string()), ("m", &job.max_attempts.to_string())]));
         Shown {
             can: Can::of(&job),
             id: job.id,
@@ -190,6 +191,17 @@ impl Shower<'_> {
     }
 }
 
+/// Attempts that count, the one under way included. How often a job was handed out says nothing: waiting for room does too.
+fn tries(job: &v1::Job) -> u32 {
+    let now = match job.state.as_str() {
+        _ if job.attempt == 0 => 0,
+        "processing" | "completed" => 1,
+        "failed" if job.failures == 0 => 1, // at once for good
+        _ => 0,
+    };
+    (job.failures + now).min(job.max_attempts)
+}
+
 /// The word, the stylesheet's word and the icon of a state.
 pub(crate) fn state(words: &'static Jobs, state: &str) -> (&'static str, &'static str, &'static str) {
     match state {
@@ -219,7 +231,7 @@ pub(crate) fn kind(words: &'static Jobs, kind: &str) -> &'static str {
 }
 
 /// The service's reason in the reader's words; as it is where it is a new one.
-fn waits(words: &'static Jobs, show: Show, reason: &str) -> String {
+pub(crate) fn waits(words: &'static Jobs, show: Show, reason: &str) -> String {
     if reason == "queue paused" {
         return words.waits_paused.to_owned();
     }
@@ -256,6 +268,29 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(waits(words, show, reason), want);
+        }
+    }
+
+    #[test]
+    fn attempts_that_are_shown_are_those_that_count() {
+        let job = |state: &str, attempt, failures| v1::Job {
+            state: state.into(),
+            attempt,
+            failures,
+            max_attempts: 12,
+            ..v1::Job::default()
+        };
+        for (why, job, want) in [
+            ("never handed out", job("pending", 0, 0), 0),
+            ("waiting for room for the twenty-first time", job("pending", 21, 0), 0),
+            ("the first one under way, after pauses", job("processing", 21, 0), 1),
+            ("the next one after two that went wrong", job("processing", 3, 2), 3),
+            ("between them", job("pending", 3, 2), 2),
+            ("used up", job("failed", 30, 12), 12),
+            ("refused at once", job("failed", 1, 0), 1),
+            ("well", job("completed", 1, 0), 1),
+        ] {
+            assert_eq!(tries(&job), want, "{why}");
         }
     }
 

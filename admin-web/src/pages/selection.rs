@@ -5,6 +5,7 @@ use axum::response::{Html, IntoResponse as _, Response};
 use futures_util::{StreamExt as _, stream};
 use pixelfox_proto::v1;
 
+use super::jobs_shown::waits;
 use crate::{
     form::{Choice, choices},
     query,
@@ -84,7 +85,10 @@ pub(super) struct Preview {
     pub(super) goes: String,
     pub(super) anything: bool,
     pub(super) takes: String,
-    pub(super) room: Result<String, String>,
+    /// Why it does not begin at once.
+    pub(super) waits: Option<String>,
+    /// `None` where it is not known because of that.
+    pub(super) room: Option<Result<String, String>>,
     pub(super) skipped: Vec<String>,
     pub(super) stays: String,
 }
@@ -140,6 +144,7 @@ async fn move_page(visit: &Visit, selection: &Selection, fields: &Fields, back: 
     let label = |pool: &v1::Pool| {
         let more = match pool {
             pool if !pool.online => w.offline.to_owned(),
+            pool if !pool.healthy => w.ill.to_owned(),
             pool if !pool.is_active => w.inactive.to_owned(),
             pool => fill(w.free, &[("bytes", &v.show.bytes(pool.filesystem_free).short)]),
         };
@@ -166,12 +171,15 @@ impl Preview {
         let images = show.counted_in(batch.images, v.w.images.one, v.w.images.many);
         let files = show.counted_in(batch.files, w.one_file, w.files);
         let bytes: Exact = show.bytes(batch.bytes);
+        let waits = (!batch.waiting_for.is_empty())
+            .then(|| fill(w.waits, &[("why", &waits(&v.w.jobs, show, &batch.waiting_for))]));
         let room = match batch.target_room {
-            None => Err(w.room_unknown.to_owned()),
-            Some(room) if room < batch.bytes => Err(fill(w.room_short, &[("bytes", &show.bytes(room).short)])),
+            None if waits.is_some() => None,
+            None => Some(Err(w.room_unknown.to_owned())),
+            Some(room) if room < batch.bytes => Some(Err(fill(w.room_short, &[("bytes", &show.bytes(room).short)]))),
             Some(room) => {
                 let (bytes, after) = (show.bytes(room).short, show.bytes(room - batch.bytes).short);
-                Ok(fill(w.room, &[("bytes", &bytes), ("after", &after)]))
+                Some(Ok(fill(w.room, &[("bytes", &bytes), ("after", &after)])))
             }
         };
         let goes = [("images", images.as_str()), ("files", files.as_str()), ("bytes", bytes.short.as_str())];
@@ -182,6 +190,7 @@ impl Preview {
                 seconds if seconds > 0.0 => fill(w.takes, &[("time", &show.duration(seconds))]),
                 _ => w.takes_unknown.to_owned(),
             },
+            waits,
             room,
             stays: v.fill(w.stays, show.count(batch.skipped_total)),
             skipped: batch.skipped.iter().take(NAMED).map(|why| show.said(why)).collect(),

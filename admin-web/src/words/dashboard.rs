@@ -48,7 +48,7 @@ words! {
         to_nodes: "Zu den Knoten", "To the nodes";
         to_pool: "Zum Speicherpool", "To the storage pool";
         to_queue: "Zur Warteschlange", "To the queue";
-        to_diagnose: "Zur Diagnose", "To the diagnosis";
+        to_images: "Zu diesen Bildern", "To these images";
         make_pool: "Neuer Speicherpool", "New storage pool";
         node_offline: "Knoten {node} ist offline (zuletzt gesehen {when}). Seine Bilder sind solange nicht erreichbar.",
             "Node {node} is offline (last seen {when}). Its images can't be reached until it is back.";

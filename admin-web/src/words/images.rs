@@ -101,12 +101,13 @@ words! {
         takes: "dauert etwa {time}", "takes about {time}";
         takes_unknown: "Auf diesem Weg wurde noch keine Geschwindigkeit gemessen.", "No speed was measured on this way yet.";
         room: "Platz im Ziel: {bytes}, danach {after}", "Room at the target: {bytes}, afterwards {after}";
-        room_unknown: "Der Knoten des Ziels ist nicht verbunden; die Aufträge warten auf ihn.",
-            "The target's node is not attached; the jobs wait for it.";
+        room_unknown: "Wie viel Platz im Ziel ist, ist gerade nicht bekannt.", "How much room the target has is not known now.";
+        waits: "{why}: bis das behoben ist, wartet alles davon.", "{why}: all of it waits until that is put right.";
         room_short: "Das Ziel hat nur Platz für {bytes}; was nicht passt, wartet.", "The target has room for {bytes} only; what does not fit waits.";
         stays: "Bleibt, wo es ist: {n}", "Stays where it is: {n}";
         nothing_goes: "Nichts davon kann verschoben werden.", "Nothing of it can be moved.";
         offline: "offline", "offline";
+        ill: "Fehler", "fault";
         inactive: "inaktiv", "inactive";
         free: "{bytes} frei", "{bytes} free";
         lost: "{images} mit {bytes} werden von allen Knoten gelöscht, auch aus dem Papierkorb. Ihre Links antworten danach mit 404. Das lässt sich nicht rückgängig machen.",

@@ -38,6 +38,8 @@ words! {
 
         bad_type: "Das ist kein Bild, das hier angenommen wird: JPG, PNG, GIF, WebP, AVIF oder BMP, nach dem Inhalt und nicht nach dem Namen.",
             "This is no image that is taken here: JPG, PNG, GIF, WebP, AVIF or BMP, by content and not by name.";
+        bad_cut: "Diesem Bild fehlt das Ende: Die Datei ist unvollständig. Bitte die ganze Datei hochladen.",
+            "The end of this image is missing: the file is not whole. Please upload the whole file.";
         bad_size: "Das Bild ist zu groß: erlaubt sind {size}.", "The image is too large: {size} are allowed.";
         bad_empty: "Die Datei ist leer.", "The file is empty.";
         bad_none: "Es wurde kein Bild ausgewählt.", "No image was chosen.";
@@ -68,6 +70,8 @@ words! {
         gone_title: "Hier ist kein Bild (mehr)", "There is no image here (any more)";
         gone: "Unter diesem Link ist kein Bild zu finden. Vielleicht wurde es gelöscht, oder im Link fehlt ein Zeichen.",
             "No image is found under this link. It may have been deleted, or a character of the link is missing.";
+        away: "Der Speicher, auf dem dieses Bild liegt, ist gerade nicht erreichbar. Das Bild ist nicht gelöscht: Bitte später noch einmal versuchen.",
+            "The storage that has this image can't be reached right now. The image is not deleted: please try again later.";
         lost_title: "Diese Seite gibt es nicht", "There is no such page";
         lost: "Unter dieser Adresse ist nichts. Vielleicht ist der Link alt, oder es fehlt ein Zeichen.",
             "There is nothing at this address. The link may be old, or a character of it is missing.";

@@ -33,7 +33,7 @@ async fn the_audit_is_filtered_and_paged_by_the_service_and_says_before_and_afte
     let page = get(&pages, "/admin/audit?actor=anna&subject=+2+&page=tok%2Ben", &[("accept-language", "en")]).await;
     for want in [
         "<h1>Audit log</h1>",
-        "&#60;b&#62;img1&#60;/b&#62;",
+        "&#60;b&#62;img1&#60;/b&#62; (2)</a>",
         "<del title=\"before\">10</del> <ins title=\"now\">3</ins>",
         "href=\"/admin/audit?actor=anna&#38;subject=+2+&#38;page=next%2Bone\"",
         "value=\"anna\"",

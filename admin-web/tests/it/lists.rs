@@ -142,6 +142,7 @@ async fn a_selection_is_moved_after_a_preview_and_deleted_after_a_question() {
             skipped_total: 1,
             seconds_expected: 65.0,
             target_room: Some(1_000_000),
+            waiting_for: String::new(),
         }),
     });
     let deletes = watched(&fake, "delete_images", |_: v1::DeleteImagesRequest| {
@@ -221,7 +222,8 @@ async fn the_queue_says_why_a_job_waits_and_changes_one_or_all_of_a_filter() {
         Ok(v1::Queue { paused: true, jobs_by_state, ..v1::Queue::default() })
     });
     let lists = watched(&fake, "list_jobs", |_: v1::ListJobsRequest| {
-        let failed = v1::Job { last_error: "disk <full>".into(), attempt: 5, ..job(5, "move_image", "failed") };
+        let failed =
+            v1::Job { last_error: "disk <full>".into(), attempt: 7, failures: 5, ..job(5, "move_image", "failed") };
         let waiting = v1::Job { waiting_for: "pool img1 is full".into(), ..job(6, "move_image", "pending") };
         Ok(v1::ListJobsResponse { jobs: vec![waiting, failed], total: 2, ..Default::default() })
     });

@@ -295,6 +295,7 @@ fn batch() -> v1::JobBatch {
         target_room: Some(20_000_000_000),
         skipped: vec!["image x: another job is moving it".into()],
         skipped_total: 1,
+        waiting_for: String::new(),
     }
 }
 

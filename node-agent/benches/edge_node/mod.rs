@@ -202,6 +202,6 @@ impl v1::coordinator_server::Coordinator for Keeper {
         &self,
         _: tonic::Request<v1::LocateRequest>,
     ) -> Result<tonic::Response<v1::LocateResponse>, tonic::Status> {
-        Ok(tonic::Response::new(v1::LocateResponse { found: false, url: String::new() }))
+        Ok(tonic::Response::new(v1::LocateResponse::default()))
     }
 }

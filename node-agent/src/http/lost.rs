@@ -6,9 +6,10 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use pixelfox_proto::Fault;
+use pixelfox_proto::{Fault, NodeId};
+use serde_json::json;
 
-use super::uploads::PREFIX;
+use super::{json::Json, uploads::PREFIX};
 
 /// Of a path, in a sentence.
 const SHOWN_CHARS: usize = 200;
@@ -32,6 +33,27 @@ pub(super) fn answer(path: &str, headers: &HeaderMap) -> Response {
     if wants_a_page(headers) {
         turn_into(&mut response, page(&wrong, &right, &url));
     }
+    response
+}
+
+/// `GET /` of a node without pages: what it is, and the way to the pages where that is known.
+pub(super) fn home(node_id: &NodeId, app: Option<&str>, headers: &HeaderMap) -> Response {
+    let what = format!("this is storage node {node_id} of a PixelFox cluster; it serves pictures under {PREFIX}");
+    if !wants_a_page(headers) {
+        return Json(json!({ "node_id": node_id, "message": what, "app": app })).into_response();
+    }
+    let link = |before: &str, url: &str| format!("{before} <a href=\"{url}\">{url}</a>");
+    let app = app.map(escaped);
+    let [english, german] = ["The pages are at", "Die Seiten sind unter"]
+        .map(|before| app.as_deref().map(|url| link(before, url)).unwrap_or_default());
+    let html = format!(
+        "{}<p>This is storage node <b>{node_id}</b> of a PixelFox cluster: it serves pictures. {english}</p>\
+         <p lang=\"de\">Das ist der Speicherknoten <b>{node_id}</b> eines PixelFox-Clusters: Er liefert Bilder aus. \
+         {german}</p></html>\n",
+        titled("PixelFox")
+    );
+    let mut response = StatusCode::OK.into_response();
+    turn_into(&mut response, html);
     response
 }
 
@@ -112,10 +134,14 @@ fn short_page(status: StatusCode, path: &str) -> String {
 }
 
 fn head(code: u16) -> String {
+    titled(&code.to_string())
+}
+
+fn titled(title: &str) -> String {
     format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
-         <title>{code} - PixelFox</title><style>:root{{color-scheme:light dark}}body{{font:1rem/1.5 system-ui,sans-serif;\
-         max-width:42rem;margin:3rem auto;padding:0 1rem;overflow-wrap:anywhere}}</style><h1>{code}</h1>"
+         <title>{title} - PixelFox</title><style>:root{{color-scheme:light dark}}body{{font:1rem/1.5 system-ui,sans-serif;\
+         max-width:42rem;margin:3rem auto;padding:0 1rem;overflow-wrap:anywhere}}</style><h1>{title}</h1>"
     )
 }
 

@@ -19,7 +19,7 @@ mod uploads;
 
 pub use body::RequestBody;
 pub use client::client_of;
-pub use multipart::{Form, FormError, Limit, Part};
+pub use multipart::{Form, FormError, Limit, Part, file_missing};
 pub use upload::{Duplicate, FORM_BYTES, answer};
 
 use std::{fmt, sync::Arc};
@@ -31,6 +31,7 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::{get, post, put},
 };
+use http::HeaderMap;
 use pixelfox_proto::{Fault, FaultKind, NodeId};
 
 use crate::{
@@ -89,7 +90,14 @@ impl fmt::Debug for Parts {
 /// All routes of a node, complete with fallbacks and CORS.
 pub fn router(parts: Parts, proxies: Proxies) -> Router {
     let meters = parts.meters.clone();
-    finish(routes(parts), proxies, meters, short_pages)
+    let home = home(parts.node_id.clone(), Arc::clone(&parts.pools));
+    finish(routes(parts).merge(home), proxies, meters, short_pages)
+}
+
+/// What stands at the root of a node that has no pages.
+pub fn home(node_id: NodeId, pools: Arc<Pools>) -> Router {
+    let home = move |headers: HeaderMap| std::future::ready(lost::home(&node_id, pools.app_url().as_deref(), &headers));
+    Router::new().route("/", get(home))
 }
 
 /// The routes of a node alone, to be merged with others and then given to [`finish`].

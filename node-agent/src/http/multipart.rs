@@ -25,6 +25,8 @@ pub(crate) const MAX_FIELD_BYTES: usize = 64 << 10;
 const MAX_FIELDS: usize = 64;
 /// So much may come without the parser finding anything in it: a preamble, or the header of a part.
 const MAX_UNPARSED_BYTES: u64 = 64 << 10;
+/// Of a field's name, in a sentence.
+const SHOWN_NAME_CHARS: usize = 40;
 /// Longest boundary. Source: RFC 2046, 5.1.1.
 const MAX_BOUNDARY_BYTES: usize = 70;
 
@@ -70,6 +72,17 @@ impl From<FormError> for Fault {
             }
         }
     }
+}
+
+/// The answer to a form without the field `file`, with the name of what came instead.
+#[must_use]
+pub fn file_missing(instead: Option<&str>) -> Fault {
+    let fault = Fault::bad_request("file missing");
+    let Some(name) = instead else { return fault };
+    let name: String = name.chars().take(SHOWN_NAME_CHARS).flat_map(char::escape_debug).collect();
+    fault.with_hint(format!(
+        "the form has the field `{name}`; the picture is wanted in the field `file`, as in: curl -F file=@picture.jpg"
+    ))
 }
 
 /// What is wrong with a form: the answer's sentence is fixed, the log says more.
@@ -167,6 +180,19 @@ impl Part {
         let field = &mut self.field;
         let mut next = |cx: &mut Context<'_>| Pin::new(&mut *field).poll_next(cx).map(Option::transpose);
         poll_fn(|cx| self.feed.poll_parser(cx, &mut next)).await
+    }
+
+    /// Reads past a field that no form of ours has, and gives its name where it has a file in it.
+    ///
+    /// # Errors
+    /// The whole answer: where it is too long to be a value, what was meant for `file` was sent in it.
+    pub async fn pass_over(self) -> Result<Option<String>, Fault> {
+        let (name, is_file) = (self.name().to_owned(), self.file_name().is_some());
+        match self.text().await {
+            Ok(_) => Ok(Some(name).filter(|_| is_file)),
+            Err(FormError::LongField) if is_file => Err(file_missing(Some(&name))),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Its whole value as text; what is no UTF-8 becomes U+FFFD, which no valid value has.

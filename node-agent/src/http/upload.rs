@@ -17,7 +17,7 @@ use super::{
     body::RequestBody,
     client::client_of,
     json::Json,
-    multipart::{Form, FormError, Limit, Part, hear_out},
+    multipart::{Form, FormError, Limit, Part, file_missing, hear_out},
 };
 use crate::{
     clock,
@@ -104,17 +104,18 @@ impl Reception {
         let mut opened = leave.as_ref().map(|leave| self.open(leave)).transpose()?;
         let most = self.limit(None).saturating_add(FORM_BYTES);
         let mut form = Form::new(&headers, &self.body, Limit::Whole(most))?;
-        let mut received = None;
+        let (mut received, mut instead) = (None, None);
         while let Some(part) = form.next().await? {
             match part.name() {
                 "file" if received.is_some() => return Err(FormError::TwoFiles.into()),
                 "file" => received = Some(self.receive(part, &mut form, leave.as_ref(), opened.take()).await?),
                 "token" if leave.is_none() => leave = Some(self.check(part.text().await?.trim())?),
-                _ => drop(part.text().await?),
+                "token" => drop(part.text().await?),
+                _ => instead = part.pass_over().await?.or(instead),
             }
         }
         let leave = leave.ok_or(TokenError::Missing)?;
-        let Some(Received { upload, file_name }) = received else { return Err(Fault::bad_request("file missing")) };
+        let Some(Received { upload, file_name }) = received else { return Err(file_missing(instead.as_deref())) };
         let uploader = Uploader { user_id: leave.claims.user_id, visitor: leave.claims.visitor, file_name };
         let limit = self.limit(Some(&leave));
         Ok(upload.finish(&leave.pool, limit, uploader).await?)

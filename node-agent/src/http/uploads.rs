@@ -17,6 +17,7 @@ use pixelfox_proto::{Fault, FaultKind, StoredPath};
 use self::content::Lane;
 use super::{Parts, lost};
 use crate::{
+    coordinator::FilePlace,
     disk::Stored,
     images::Format,
     plane::Plane,
@@ -30,6 +31,8 @@ const NO_STORE: &str = "no-store";
 const SANDBOX: &str = "default-src 'none'; sandbox";
 /// A coordinator that restarts is back by then.
 const ASK_AGAIN_SECONDS: u32 = 5;
+/// A node or a disk that is away takes longer.
+const BACK_SECONDS: u32 = 30;
 
 /// The route's handler.
 pub(crate) async fn serve(State(parts): State<Arc<Parts>>, request: Request) -> Response {
@@ -62,6 +65,9 @@ async fn found(parts: &Arc<Parts>, path: &StoredPath, asked: &Arc<Asked>) -> Res
         return Err(Fault::unavailable(message).retry_after(ASK_AGAIN_SECONDS));
     }
     tracing::warn!(%path, "{path} is on record here, but no pool of this node has it");
+    if let Err(error) = parts.coordinator.tell_missing(path).await {
+        tracing::debug!(%path, "could not tell that {path} is missing: {error}");
+    }
     Err(no_such_file(path.as_str()))
 }
 
@@ -192,14 +198,19 @@ fn content_type(file: &Stored) -> std::io::Result<&'static str> {
 /// Not here: the way to where the coordinator says that it is; `None` where it says here.
 async fn elsewhere(parts: &Parts, path: &StoredPath) -> Result<Option<Response>, Fault> {
     let asked = parts.coordinator.locate(path).await;
-    let url = asked.map_err(|error| {
+    let place = asked.map_err(|error| {
         tracing::debug!("could not ask where {path} is: {error}");
         Fault::unavailable(format!("{path} is not on this node, and the coordinator can't be asked where it is"))
             .retry_after(ASK_AGAIN_SECONDS)
     })?;
-    let Some(url) = url else { return Err(no_such_file(path.as_str())) };
+    let Some(FilePlace { url, out_of_reach }) = place else { return Err(no_such_file(path.as_str())) };
     if is_here(parts, path, &url) {
         return Ok(None);
+    }
+    if let Some(why) = out_of_reach {
+        // The node may be cut off from the coordinator alone: who wants to try has its address.
+        let message = format!("{path} can't be reached now: {why}");
+        return Err(Fault::unavailable(message).with_hint(format!("It is at {url}")).retry_after(BACK_SECONDS));
     }
     let location = HeaderValue::from_str(&url).map_err(|_| no_such_file(path.as_str()))?;
     let mut response = status(StatusCode::TEMPORARY_REDIRECT);

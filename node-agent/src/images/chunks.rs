@@ -1,9 +1,10 @@
-//! Whether a PNG or a WebP has a picture behind its header: chunk after chunk, however much metadata stands before it.
-//! Reads the stream as it comes and keeps eight bytes of it. Must not look into a chunk.
+//! Whether a PNG or a WebP has a picture behind its header, and a PNG its end behind that: chunk after chunk, however much
+//! metadata stands before it. Reads the stream as it comes and keeps eight bytes of it. Must not look into a chunk.
 
 use super::sniff::Format;
 
-/// Walks from chunk to chunk until one with data of the picture.
+/// Walks from chunk to chunk: to the last one of a PNG, to the first one with data of the picture of a WebP, which says in
+/// its head how long it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Chunks {
     is_png: bool,
@@ -11,6 +12,9 @@ pub(crate) struct Chunks {
     filled: usize,
     /// So many bytes are of no interest.
     skip: u64,
+    has_data: bool,
+    /// What is skipped is all that is to come.
+    is_last: bool,
 }
 
 impl Chunks {
@@ -21,15 +25,23 @@ impl Chunks {
             Format::Webp => (false, 12),
             Format::Jpeg | Format::Gif | Format::Avif | Format::Bmp => return None,
         };
-        Some(Self { is_png, header: [0; 8], filled: 0, skip: signature })
+        Some(Self { is_png, header: [0; 8], filled: 0, skip: signature, has_data: false, is_last: false })
     }
 
-    /// Takes the next bytes of the file; `true` once the picture's data begins.
+    /// Whether the picture's data has begun.
+    pub(crate) const fn has_data(&self) -> bool {
+        self.has_data
+    }
+
+    /// Takes the next bytes of the file; `true` once nothing more is of interest.
     pub(crate) fn take(&mut self, mut data: &[u8]) -> bool {
         loop {
             let skipped = usize::try_from(self.skip).map_or(data.len(), |skip| skip.min(data.len()));
             self.skip -= skipped as u64;
             data = &data[skipped..];
+            if self.is_last {
+                return self.skip == 0;
+            }
             let read = (self.header.len() - self.filled).min(data.len());
             self.header[self.filled..self.filled + read].copy_from_slice(&data[..read]);
             self.filled += read;
@@ -38,23 +50,25 @@ impl Chunks {
                 return false;
             }
             self.filled = 0;
-            if self.chunk() {
-                return true;
-            }
+            self.chunk();
         }
     }
 
-    /// Whether the chunk that begins has data of the picture; else it is passed over.
-    fn chunk(&mut self) -> bool {
+    /// Looks at the head of the chunk that begins; the rest of it is passed over.
+    fn chunk(&mut self) {
         let [h0, h1, h2, h3, h4, h5, h6, h7] = self.header;
-        let (length, is_data) = if self.is_png {
-            (u32::from_be_bytes([h0, h1, h2, h3]), [h4, h5, h6, h7] == *b"IDAT")
+        if self.is_png {
+            let (length, kind) = (u32::from_be_bytes([h0, h1, h2, h3]), [h4, h5, h6, h7]);
+            self.skip = u64::from(length) + 4; // a checksum
+            self.has_data |= kind == *b"IDAT" && length > 0;
+            self.is_last = kind == *b"IEND" && self.has_data;
         } else {
-            let is_data = matches!(&[h0, h1, h2, h3], b"VP8 " | b"VP8L" | b"ANMF");
-            (u32::from_le_bytes([h4, h5, h6, h7]), is_data)
-        };
-        let behind = if self.is_png { 4 } else { u64::from(length % 2) }; // a checksum, or a byte to an even length
-        self.skip = u64::from(length) + behind;
-        is_data && length > 0
+            let length = u32::from_le_bytes([h4, h5, h6, h7]);
+            self.skip = u64::from(length) + u64::from(length % 2); // to an even length
+            self.has_data |= matches!(&[h0, h1, h2, h3], b"VP8 " | b"VP8L" | b"ANMF") && length > 0;
+            if self.has_data {
+                (self.skip, self.is_last) = (0, true);
+            }
+        }
     }
 }

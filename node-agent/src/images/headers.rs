@@ -2,7 +2,7 @@
 //! contradicts itself, nor one without a picture behind it: what only begins like a picture is none. (The data of a PNG
 //! or a WebP may be far behind: `chunks` looks for it.)
 
-use super::sniff::Format;
+use super::{blocks::table, sniff::Format};
 
 /// An AVIF's description may be so long; other formats say their size in the first bytes.
 pub(crate) const MAX_HEAD_BYTES: usize = 1 << 20;
@@ -26,6 +26,16 @@ pub(crate) fn sides(format: Format, head: &[u8]) -> Sides {
         Format::Webp => webp(head),
     };
     found.map_or(Sides::Malformed, |(width, height)| Sides::Are(width, height))
+}
+
+/// So many bytes a file of this format has at least, as far as its head says it; it has been measured.
+pub(crate) fn least_length(format: Format, head: &[u8]) -> u64 {
+    match format {
+        Format::Webp => array(head, 4).map_or(0, |size| 8 + u64::from(u32::from_le_bytes(size))),
+        Format::Bmp => bmp_length(head).unwrap_or(0),
+        Format::Avif => avif_length(head).unwrap_or(0),
+        Format::Jpeg | Format::Png | Format::Gif => 0,
+    }
 }
 
 fn array<const N: usize>(head: &[u8], at: usize) -> Option<[u8; N]> {
@@ -52,8 +62,7 @@ fn png(head: &[u8]) -> Option<(u32, u32)> {
 /// that is here.
 fn gif(head: &[u8]) -> Option<Sides> {
     let flags = *head.get(10)?;
-    let table = if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) };
-    let mut at = 13 + table;
+    let mut at = 13 + usize::try_from(table(flags)).ok()?;
     loop {
         match *head.get(at)? {
             0x2c => return Some(Sides::Are(little16(head, 6)?, little16(head, 8)?)),
@@ -111,6 +120,32 @@ fn bmp_sides(head: &[u8]) -> Option<(u32, u32)> {
     let plausible =
         little16(head, planes_at)? == 1 && matches!(little16(head, planes_at + 2)?, 1 | 4 | 8 | 16 | 24 | 32);
     plausible.then_some(sides)
+}
+
+/// To the end of the pixels; `None` where they are compressed.
+fn bmp_length(head: &[u8]) -> Option<u64> {
+    let is_old = *head.get(14)? == 12;
+    let is_plain = is_old || matches!(array(head, 30).map(u32::from_le_bytes)?, 0 | 3);
+    let (width, height) = bmp_sides(head).filter(|_| is_plain)?;
+    let bits = little16(head, if is_old { 24 } else { 28 })?;
+    let row = (u64::from(width) * u64::from(bits)).div_ceil(32) * 4; // each begins at a multiple of four bytes
+    Some(u64::from(u32::from_le_bytes(array(head, 10)?)) + row * u64::from(height))
+}
+
+/// To the end of the first box `mdat`; `None` without one, or where it goes to the end of the file.
+fn avif_length(head: &[u8]) -> Option<u64> {
+    let mut at = 0;
+    loop {
+        let size = u64::from(u32::from_be_bytes(array(head, at)?));
+        if array::<4>(head, at + 4)? == *b"mdat" {
+            return match size {
+                0 => None,
+                1 => Some(array(head, at + 8).map_or(16, u64::from_be_bytes).saturating_add(at as u64)),
+                _ => Some(at as u64 + size),
+            };
+        }
+        at += usize::try_from(size).ok().filter(|size| *size >= 8)?;
+    }
 }
 
 /// The `meta` box holds the sides; it is awaited whole, because a part of it could name a smaller one. The picture is in

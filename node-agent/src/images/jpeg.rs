@@ -1,30 +1,56 @@
-//! Where a JPEG says how large it is: the frame header behind any amount of metadata, and whether a scan follows. Reads
-//! the stream as it comes and keeps ten bytes of it. Must not look at anything behind the scan's marker.
+//! Where a JPEG says how large it is: the frame header behind any amount of metadata; whether a scan follows, and whether
+//! the file goes on to its end marker. Reads the stream as it comes and keeps ten bytes of it. Must not decode anything.
 
-/// Walks from marker to marker past the frame header (SOF) to the first scan (SOS).
-#[derive(Debug)]
+use memchr::memchr;
+
+/// Walks from marker to marker past the frame header (SOF) and the scans (SOS) to the end (EOI).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Walker {
     step: Step,
     walked: u64,
     /// Width and height, once the frame header has come.
     sides: Option<(u32, u32)>,
+    has_scan: bool,
 }
 
-#[derive(Clone, Copy, Debug)]
+/// How far the file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reached {
+    /// Metadata, and perhaps the frame header.
+    Head,
+    /// A scan of a picture of this width and height has begun.
+    Scan(u32, u32),
+    /// Its end marker has come; what follows is not looked at.
+    End(u32, u32),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
     /// The next byte is 0xff.
     Prefix,
     /// The next byte is a marker, or 0xff once more.
     Marker,
     /// The next two bytes are a segment's length; then it is skipped.
-    Length { first: Option<u8>, then: Segment },
+    Length {
+        first: Option<u8>,
+        then: Segment,
+    },
     /// So many bytes are of no interest.
     Skip(u16),
     /// Precision, height, width.
-    Frame { bytes: [u8; 5], filled: u8, behind: u16 },
+    Frame {
+        bytes: [u8; 5],
+        filled: u8,
+        behind: u16,
+    },
+    /// Compressed data: in it only 0xff means anything.
+    Data,
+    /// 0xff in it.
+    DataMarker,
+    Ended,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Segment {
     Other,
     Frame,
@@ -39,56 +65,66 @@ const MAX_BEFORE_SCAN: u64 = 32 << 20;
 
 impl Walker {
     pub(crate) const fn new() -> Self {
-        Self { step: Step::Prefix, walked: 0, sides: None }
+        Self { step: Step::Prefix, walked: 0, sides: None, has_scan: false }
     }
 
-    /// Takes the next bytes of the file; `Some` once width and height are known and the scan begins.
-    pub(crate) fn take(&mut self, mut data: &[u8]) -> Result<Option<(u32, u32)>, Malformed> {
+    /// Takes the next bytes of the file.
+    pub(crate) fn take(&mut self, mut data: &[u8]) -> Result<Reached, Malformed> {
         while let Some((&byte, rest)) = data.split_first() {
-            if self.walked > MAX_BEFORE_SCAN {
-                return Err(Malformed);
-            }
-            if let Step::Skip(left) = self.step {
-                let skipped = usize::from(left).min(data.len());
-                data = &data[skipped..];
-                self.walked += skipped as u64;
-                let left = left - u16::try_from(skipped).expect("no more than `left`");
-                self.step = if left == 0 { Step::Prefix } else { Step::Skip(left) };
-                continue;
+            match self.step {
+                Step::Ended => break,
+                Step::Data => {
+                    let Some(at) = memchr(0xff, data) else { break };
+                    data = &data[at + 1..];
+                    self.step = Step::DataMarker;
+                    continue;
+                }
+                _ if self.walked > MAX_BEFORE_SCAN && !self.has_scan => return Err(Malformed),
+                Step::Skip(left) => {
+                    let skipped = usize::from(left).min(data.len());
+                    data = &data[skipped..];
+                    self.walked += skipped as u64;
+                    let left = left - u16::try_from(skipped).expect("no more than `left`");
+                    self.step = if left == 0 { self.behind_segment() } else { Step::Skip(left) };
+                    continue;
+                }
+                _ => {}
             }
             data = rest;
             self.walked += 1;
-            if let Some(size) = self.byte(byte)? {
-                return Ok(Some(size));
-            }
+            self.step = self.byte(byte)?;
         }
-        Ok(None)
+        Ok(match (self.sides, self.has_scan) {
+            (Some((width, height)), true) if self.step == Step::Ended => Reached::End(width, height),
+            (Some((width, height)), true) => Reached::Scan(width, height),
+            _ => Reached::Head,
+        })
     }
 
-    fn byte(&mut self, byte: u8) -> Result<Option<(u32, u32)>, Malformed> {
-        self.step = match self.step {
+    /// What is not as it should be between scans is passed over, as decoders do.
+    const fn behind_segment(&self) -> Step {
+        if self.has_scan { Step::Data } else { Step::Prefix }
+    }
+
+    fn byte(&mut self, byte: u8) -> Result<Step, Malformed> {
+        Ok(match self.step {
             Step::Prefix if byte == 0xff => Step::Marker,
             Step::Prefix => return Err(Malformed),
-            Step::Marker => match byte {
-                0xff => Step::Marker,
-                0xd8 if self.walked == 2 => Step::Prefix,
-                0xda if self.sides.is_some() => return Ok(self.sides),
-                0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf if self.sides.is_none() => {
-                    Step::Length { first: None, then: Segment::Frame }
-                }
-                0x00 | 0xd0..=0xda => return Err(Malformed), // restarts, a second start, the end, the scan
-                _ => Step::Length { first: None, then: Segment::Other },
+            Step::Marker => self.marker(byte)?,
+            Step::DataMarker => match byte {
+                0xff => Step::DataMarker,
+                0xd9 => Step::Ended,
+                0xc0..=0xcf | 0xda..=0xfe => Step::Length { first: None, then: Segment::Other },
+                _ => Step::Data, // a byte of the data that is 0xff, a restart, or nothing that has a length
             },
             Step::Length { first: None, then } => Step::Length { first: Some(byte), then },
-            Step::Length { first: Some(high), then } => {
-                match (u16::from_be_bytes([high, byte]), then) {
-                    (0 | 1, _) | (0..8, Segment::Frame) => return Err(Malformed),
-                    (length, Segment::Frame) => Step::Frame { bytes: [0; 5], filled: 0, behind: length - 7 },
-                    (2, Segment::Other) => Step::Prefix,
-                    (length, Segment::Other) => Step::Skip(length - 2), // the length counts itself
-                }
-            }
-            Step::Skip(_) => unreachable!("skipped in `take`"),
+            Step::Length { first: Some(high), then } => match (u16::from_be_bytes([high, byte]), then) {
+                (0..=2, Segment::Other) if self.has_scan => Step::Data,
+                (0 | 1, _) | (0..8, Segment::Frame) => return Err(Malformed),
+                (length, Segment::Frame) => Step::Frame { bytes: [0; 5], filled: 0, behind: length - 7 },
+                (2, Segment::Other) => Step::Prefix,
+                (length, Segment::Other) => Step::Skip(length - 2), // the length counts itself
+            },
             Step::Frame { mut bytes, filled, behind } => {
                 bytes[usize::from(filled)] = byte;
                 if let (4, [_, h1, h0, w1, w0]) = (filled, bytes) {
@@ -99,8 +135,25 @@ impl Walker {
                     Step::Frame { bytes, filled: filled + 1, behind }
                 }
             }
-        };
-        Ok(None)
+            Step::Skip(_) | Step::Data | Step::Ended => unreachable!("passed over in `take`"),
+        })
+    }
+
+    /// Before the first scan.
+    fn marker(&mut self, byte: u8) -> Result<Step, Malformed> {
+        Ok(match byte {
+            0xff => Step::Marker,
+            0xd8 if self.walked == 2 => Step::Prefix,
+            0xda if self.sides.is_some() => {
+                self.has_scan = true;
+                Step::Length { first: None, then: Segment::Other }
+            }
+            0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf if self.sides.is_none() => {
+                Step::Length { first: None, then: Segment::Frame }
+            }
+            0x00 | 0xd0..=0xda => return Err(Malformed), // restarts, a second start, the end, the scan
+            _ => Step::Length { first: None, then: Segment::Other },
+        })
     }
 }
 
@@ -111,21 +164,20 @@ mod tests {
     const PHOTO: &[u8] = include_bytes!("../../tests/fixtures/photo.jpg");
     const PROGRESSIVE: &[u8] = include_bytes!("../../tests/fixtures/progressive.jpg");
 
-    fn walk(pieces: impl IntoIterator<Item = Vec<u8>>) -> Result<Option<(u32, u32)>, Malformed> {
+    fn walk(pieces: impl IntoIterator<Item = Vec<u8>>) -> Result<Reached, Malformed> {
         let mut walker = Walker::new();
-        for piece in pieces {
-            if let Some(size) = walker.take(&piece)? {
-                return Ok(Some(size));
-            }
-        }
-        Ok(None)
+        pieces.into_iter().try_fold(Reached::Head, |_, piece| walker.take(&piece))
     }
 
     #[test]
-    fn the_frame_header_is_found_in_pieces_of_any_size() {
+    fn the_frame_header_and_the_end_are_found_in_pieces_of_any_size() {
         for photo in [PHOTO, PROGRESSIVE] {
             for piece in [1, 2, 3, 7, 64, 100_000] {
-                assert_eq!(walk(photo.chunks(piece).map(<[u8]>::to_vec)), Ok(Some((24, 16))), "pieces of {piece}");
+                assert_eq!(
+                    walk(photo.chunks(piece).map(<[u8]>::to_vec)),
+                    Ok(Reached::End(24, 16)),
+                    "pieces of {piece}"
+                );
             }
         }
     }
@@ -134,7 +186,7 @@ mod tests {
     fn it_is_found_behind_a_megabyte_of_colour_profile() {
         let segment = [vec![0xff, 0xe2, 0xff, 0xff], vec![0xd9; 65_533]].concat();
         let photo = [PHOTO[..2].to_vec(), segment.repeat(16), PHOTO[2..].to_vec()].concat();
-        assert_eq!(walk(photo.chunks(4_000).map(<[u8]>::to_vec)), Ok(Some((24, 16))));
+        assert_eq!(walk(photo.chunks(4_000).map(<[u8]>::to_vec)), Ok(Reached::End(24, 16)));
     }
 
     #[test]
@@ -156,9 +208,29 @@ mod tests {
         ] {
             assert_eq!(walk([bytes.to_vec()]), Err(Malformed), "{why}");
         }
-        assert_eq!(walk([PHOTO[..40].to_vec()]), Ok(None), "cut short");
+        assert_eq!(walk([PHOTO[..40].to_vec()]), Ok(Reached::Head), "cut short");
         let scan = PHOTO.windows(2).position(|marker| marker == b"\xff\xda").unwrap();
-        assert_eq!(walk([PHOTO[..scan].to_vec()]), Ok(None), "cut before its scan");
+        assert_eq!(walk([PHOTO[..scan].to_vec()]), Ok(Reached::Head), "cut before its scan");
         assert_eq!(walk([[&PHOTO[..scan], b"\xff\xd9"].concat()]), Err(Malformed), "ended before its scan");
+    }
+
+    #[test]
+    fn only_the_end_marker_outside_of_every_segment_is_the_end() {
+        // Cut at each byte behind the first scan's marker: not before the last byte has come. What follows the end is not
+        // looked at. An end marker in a comment, as in a preview, is none, nor is one behind a byte that is 0xff.
+        for photo in [PHOTO, PROGRESSIVE] {
+            let scan = photo.windows(2).position(|marker| marker == b"\xff\xda").unwrap();
+            for cut in scan + 2..photo.len() {
+                assert_eq!(walk([photo[..cut].to_vec()]), Ok(Reached::Scan(24, 16)), "{cut} bytes");
+            }
+            let trailed = [photo, b"\xff\xd8\xff\xd9 a film"].concat();
+            assert_eq!(walk(trailed.chunks(5).map(<[u8]>::to_vec)), Ok(Reached::End(24, 16)));
+        }
+        let scan = PHOTO.windows(2).position(|marker| marker == b"\xff\xda").unwrap();
+        let preview = [&PHOTO[..scan], b"\xff\xfe\0\x04\xff\xd9", &PHOTO[scan..PHOTO.len() - 2]].concat();
+        assert_eq!(walk([preview]), Ok(Reached::Scan(24, 16)));
+        let between = [&PHOTO[..PHOTO.len() - 2], b"\xff\0\xd9\xff\xfe\0\x04\xff\xd9\xff\xd0"].concat();
+        assert_eq!(walk([between.clone()]), Ok(Reached::Scan(24, 16)));
+        assert_eq!(walk([[&between[..], b"\xff\xff\xd9"].concat()]), Ok(Reached::End(24, 16)));
     }
 }

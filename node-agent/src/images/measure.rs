@@ -4,9 +4,10 @@
 use std::fmt;
 
 use super::{
+    blocks::Blocks,
     chunks::Chunks,
-    headers::{MAX_HEAD_BYTES, Sides, sides},
-    jpeg::{Malformed, Walker},
+    headers::{MAX_HEAD_BYTES, Sides, least_length, sides},
+    jpeg::{Malformed, Reached, Walker},
     sniff::{Format, MARKUP_BYTES, has_markup},
 };
 
@@ -38,6 +39,9 @@ pub enum Rejected {
     /// The header is damaged, cut short, says nothing, or has no picture behind it.
     #[error("the header of this {0} can't be read, or no picture follows it")]
     Header(FormatName),
+    /// It ends before its format says that it does.
+    #[error("this {0} is cut short: its end is missing. Send it again, whole")]
+    CutShort(FormatName),
     /// More pixels than anyone can show.
     #[error("this picture has {width} × {height} pixels: at most 65535 a side and 2^30 in all are taken")]
     TooManyPixels {
@@ -62,7 +66,7 @@ impl fmt::Display for FormatName {
 #[derive(Debug)]
 pub struct Gauge {
     head: Vec<u8>,
-    jpeg: Walker,
+    taken: u64,
     wants: Wants,
 }
 
@@ -71,9 +75,39 @@ pub struct Gauge {
 enum Wants {
     Head,
     Dimensions(Format),
-    /// Measured; its data is still to begin.
-    Pixels(Picture, Chunks),
+    /// A JPEG's frame header and first scan.
+    Frame(Walker),
+    /// Measured; whether it is there to its end.
+    Rest(Picture, Rest),
     Nothing(Picture),
+}
+
+/// Where a picture's end is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rest {
+    Scans(Walker),
+    /// Then by its length, which is the second.
+    Chunks(Chunks, u64),
+    Blocks(Blocks),
+    /// So many bytes are the whole file at least.
+    Length(u64),
+}
+
+impl Rest {
+    /// With the next bytes; `None` once nothing more is of interest.
+    fn take(self, data: &[u8]) -> Option<Self> {
+        match self {
+            Self::Scans(mut walker) => {
+                (!matches!(walker.take(data), Ok(Reached::End(..)))).then_some(Self::Scans(walker))
+            }
+            Self::Chunks(mut chunks, least) => match chunks.take(data) {
+                false => Some(Self::Chunks(chunks, least)),
+                true => (least > 0).then_some(Self::Length(least)),
+            },
+            Self::Blocks(mut blocks) => (!blocks.take(data)).then_some(Self::Blocks(blocks)),
+            Self::Length(least) => Some(Self::Length(least)),
+        }
+    }
 }
 
 impl Default for Gauge {
@@ -86,7 +120,7 @@ impl Gauge {
     /// Before the first byte.
     #[must_use]
     pub const fn new() -> Self {
-        Self { head: Vec::new(), jpeg: Walker::new(), wants: Wants::Head }
+        Self { head: Vec::new(), taken: 0, wants: Wants::Head }
     }
 
     /// Takes the next bytes. Once everything is known they cost nothing any more.
@@ -94,24 +128,38 @@ impl Gauge {
     /// # Errors
     /// As soon as it is certain that the file will not be taken.
     pub fn take(&mut self, data: &[u8]) -> Result<(), Rejected> {
+        self.taken += data.len() as u64;
+        self.see(data)
+    }
+
+    fn see(&mut self, data: &[u8]) -> Result<(), Rejected> {
         match self.wants {
             Wants::Nothing(_) => Ok(()),
-            Wants::Pixels(picture, mut chunks) => {
-                self.wants = if chunks.take(data) { Wants::Nothing(picture) } else { Wants::Pixels(picture, chunks) };
+            Wants::Rest(picture, rest) => {
+                self.wants = rest.take(data).map_or(Wants::Nothing(picture), |rest| Wants::Rest(picture, rest));
                 Ok(())
             }
-            Wants::Dimensions(Format::Jpeg) => self.walk(data),
+            Wants::Frame(mut walker) => {
+                let malformed = |Malformed| Rejected::Header(FormatName(Format::Jpeg));
+                self.wants = match walker.take(data).map_err(malformed)? {
+                    Reached::Head => Wants::Frame(walker),
+                    Reached::Scan(width, height) => {
+                        Wants::Rest(measured(Format::Jpeg, (width, height))?, Rest::Scans(walker))
+                    }
+                    Reached::End(width, height) => Wants::Nothing(measured(Format::Jpeg, (width, height))?),
+                };
+                Ok(())
+            }
             Wants::Dimensions(format) => {
-                self.keep(data);
-                self.measure(format)
+                let behind = self.keep(data);
+                self.measure(format, behind)
             }
             Wants::Head => {
-                let before = self.head.len();
-                self.keep(data);
+                let behind = self.keep(data);
                 if self.head.len() >= Format::HEAD_BYTES {
                     Format::of(&self.head).ok_or(Rejected::Format)?;
                 }
-                if self.head.len() >= MARKUP_BYTES { self.judge_head(before, data) } else { Ok(()) }
+                if self.head.len() >= MARKUP_BYTES { self.judge_head(behind) } else { Ok(()) }
             }
         }
     }
@@ -122,60 +170,69 @@ impl Gauge {
     /// When it is no picture that is taken.
     pub fn finish(mut self) -> Result<Picture, Rejected> {
         if self.wants == Wants::Head {
-            self.judge_head(self.head.len(), &[])?;
+            self.judge_head(&[])?;
         }
         match self.wants {
             Wants::Nothing(picture) => Ok(picture),
-            Wants::Dimensions(format) | Wants::Pixels(Picture { format, .. }, _) => {
+            Wants::Rest(picture, Rest::Length(least)) if self.taken >= least => Ok(picture),
+            Wants::Rest(Picture { format, .. }, Rest::Chunks(chunks, _)) if !chunks.has_data() => {
                 Err(Rejected::Header(FormatName(format)))
             }
+            Wants::Rest(Picture { format, .. }, _) => Err(Rejected::CutShort(FormatName(format))),
+            Wants::Frame(_) => Err(Rejected::Header(FormatName(Format::Jpeg))),
+            Wants::Dimensions(format) => Err(Rejected::Header(FormatName(format))),
             Wants::Head => Err(Rejected::Format),
         }
     }
 
-    fn keep(&mut self, data: &[u8]) {
-        let room = MAX_HEAD_BYTES - self.head.len();
-        self.head.extend_from_slice(&data[..data.len().min(room)]);
+    /// Keeps what there is room for; gives back the rest.
+    fn keep<'d>(&mut self, data: &'d [u8]) -> &'d [u8] {
+        let (kept, behind) = data.split_at(data.len().min(MAX_HEAD_BYTES - self.head.len()));
+        self.head.extend_from_slice(kept);
+        behind
     }
 
-    /// With `before` bytes kept earlier and `data` behind them.
-    fn judge_head(&mut self, before: usize, data: &[u8]) -> Result<(), Rejected> {
+    /// With `behind` the head that is kept.
+    fn judge_head(&mut self, behind: &[u8]) -> Result<(), Rejected> {
         let format = Format::of(&self.head).ok_or(Rejected::Format)?;
         if has_markup(&self.head) {
             return Err(Rejected::Markup);
         }
-        self.wants = Wants::Dimensions(format);
-        if let Some(chunks) = Chunks::of(format) {
-            let Sides::Are(width, height) = sides(format, &self.head) else {
-                return Err(Rejected::Header(FormatName(format)));
-            };
-            self.wants = Wants::Pixels(measured(format, (width, height))?, chunks);
-        } else if format != Format::Jpeg {
-            return self.measure(format);
+        if format == Format::Jpeg {
+            self.wants = Wants::Frame(Walker::new());
+            return self.from_the_start(behind);
         }
-        // The rest is looked at as it comes, from the first byte on.
+        let Some(chunks) = Chunks::of(format) else {
+            self.wants = Wants::Dimensions(format);
+            return self.measure(format, behind);
+        };
+        let Sides::Are(width, height) = sides(format, &self.head) else {
+            return Err(Rejected::Header(FormatName(format)));
+        };
+        let rest = Rest::Chunks(chunks, least_length(format, &self.head));
+        self.wants = Wants::Rest(measured(format, (width, height))?, rest);
+        self.from_the_start(behind)
+    }
+
+    fn measure(&mut self, format: Format, behind: &[u8]) -> Result<(), Rejected> {
+        let (width, height) = match sides(format, &self.head) {
+            Sides::Are(width, height) => (width, height),
+            Sides::NeedMore if self.head.len() < MAX_HEAD_BYTES => return Ok(()),
+            Sides::NeedMore | Sides::Malformed => return Err(Rejected::Header(FormatName(format))),
+        };
+        let rest = match (format, self.head.get(10)) {
+            (Format::Gif, Some(flags)) => Rest::Blocks(Blocks::new(*flags)),
+            _ => Rest::Length(least_length(format, &self.head)),
+        };
+        self.wants = Wants::Rest(measured(format, (width, height))?, rest);
+        self.from_the_start(behind)
+    }
+
+    /// The rest is looked at as it comes, from the first byte of the file on.
+    fn from_the_start(&mut self, behind: &[u8]) -> Result<(), Rejected> {
         let head = std::mem::take(&mut self.head);
-        self.take(&head[..before])?;
-        self.take(data)
-    }
-
-    fn walk(&mut self, data: &[u8]) -> Result<(), Rejected> {
-        let found = self.jpeg.take(data).map_err(|Malformed| Rejected::Header(FormatName(Format::Jpeg)))?;
-        found.map_or(Ok(()), |sides| self.settle(Format::Jpeg, sides))
-    }
-
-    fn measure(&mut self, format: Format) -> Result<(), Rejected> {
-        match sides(format, &self.head) {
-            Sides::Are(width, height) => self.settle(format, (width, height)),
-            Sides::NeedMore if self.head.len() < MAX_HEAD_BYTES => Ok(()),
-            Sides::NeedMore | Sides::Malformed => Err(Rejected::Header(FormatName(format))),
-        }
-    }
-
-    fn settle(&mut self, format: Format, sides: (u32, u32)) -> Result<(), Rejected> {
-        self.wants = Wants::Nothing(measured(format, sides)?);
-        self.head = Vec::new();
-        Ok(())
+        self.see(&head)?;
+        self.see(behind)
     }
 }
 
@@ -190,186 +247,4 @@ fn measured(format: Format, (width, height): (u32, u32)) -> Result<Picture, Reje
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const FILES: [(&str, Format, &[u8]); 9] = [
-        ("jpg", Format::Jpeg, include_bytes!("../../tests/fixtures/photo.jpg")),
-        ("progressive jpg", Format::Jpeg, include_bytes!("../../tests/fixtures/progressive.jpg")),
-        ("png", Format::Png, include_bytes!("../../tests/fixtures/photo.png")),
-        ("gif", Format::Gif, include_bytes!("../../tests/fixtures/photo.gif")),
-        ("lossy webp", Format::Webp, include_bytes!("../../tests/fixtures/lossy.webp")),
-        ("lossless webp", Format::Webp, include_bytes!("../../tests/fixtures/lossless.webp")),
-        ("webp with alpha", Format::Webp, include_bytes!("../../tests/fixtures/alpha.webp")),
-        ("avif", Format::Avif, include_bytes!("../../tests/fixtures/photo.avif")),
-        ("bmp", Format::Bmp, include_bytes!("../../tests/fixtures/photo.bmp")),
-    ];
-
-    fn gauge(pieces: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Result<Picture, Rejected> {
-        let mut gauge = Gauge::new();
-        pieces.into_iter().try_for_each(|piece| gauge.take(piece.as_ref()))?;
-        gauge.finish()
-    }
-
-    fn patched(file: &[u8], at: usize, with: &[u8]) -> Vec<u8> {
-        let mut file = file.to_vec();
-        file[at..at + with.len()].copy_from_slice(with);
-        file
-    }
-
-    #[test]
-    fn real_pictures_are_measured_in_pieces_of_any_size() {
-        // Each file alone, and with a megabyte behind it, so that the verdict comes early and not at the end.
-        for (why, format, bytes) in FILES {
-            let long = [bytes, &[0; 1 << 20][..]].concat();
-            for (file, piece) in [(bytes, 1), (bytes, 64), (bytes, 4_096), (&long, 1_000), (&long, 1 << 21)] {
-                let want = Picture { format, width: 24, height: 16 };
-                assert_eq!(gauge(file.chunks(piece)), Ok(want), "{why}, pieces of {piece}");
-            }
-        }
-    }
-
-    #[test]
-    fn what_is_no_picture_is_refused_at_its_first_bytes() {
-        // One piece of 64 bytes is enough: nobody has to send gigabytes to hear it.
-        let long = |text: &str| [text.as_bytes(), &b" "[..].repeat(64)].concat();
-        for text in
-            ["hello, my name is photo.jpg", "<svg xmlns='http://www.w3.org/2000/svg'>", "<!doctype html>", "%PDF-1.7"]
-        {
-            assert_eq!(Gauge::new().take(&long(text)), Err(Rejected::Format), "{text}");
-            assert_eq!(gauge([text]), Err(Rejected::Format), "{text}, as a whole file");
-        }
-        assert_eq!(gauge([b""; 0]), Err(Rejected::Format));
-    }
-
-    #[test]
-    fn polyglots_are_refused() {
-        let (jpg, png, gif) = (FILES[0].2, FILES[2].2, FILES[3].2);
-        let comment = |text: &[u8]| {
-            let length = u16::try_from(text.len() + 2).unwrap().to_be_bytes();
-            [&jpg[..2], b"\xff\xfe", &length, text, &jpg[2..]].concat()
-        };
-        for (why, file, want) in [
-            (
-                "a script as a gif",
-                b"GIF89a=1;alert(document.cookie);//".to_vec(),
-                Rejected::Header(FormatName(Format::Gif)),
-            ),
-            ("a page as a gif", b"GIF89a<html><script>alert(1)</script>".to_vec(), Rejected::Markup),
-            ("a script in a jpeg's comment", comment(b"<SCRIPT src=//x></SCRIPT>"), Rejected::Markup),
-            ("php in a jpeg's comment", comment(b"<?php system($_GET[0]);"), Rejected::Markup),
-            ("an svg behind a png", [png, b"<svg onload=alert(1)>"].concat(), Rejected::Markup),
-            ("a page behind a gif", [gif, b"<body onload=alert(1)>"].concat(), Rejected::Markup),
-        ] {
-            assert_eq!(gauge(file.chunks(10)), Err(want), "{why}");
-        }
-    }
-
-    #[test]
-    fn damaged_and_boundless_headers_are_refused() {
-        let of = |format| Rejected::Header(FormatName(format));
-        let [jpg, png, gif, lossy, avif, bmp] = [0, 2, 3, 4, 7, 8].map(|index: usize| FILES[index].2);
-        let huge = u32::MAX.to_be_bytes();
-        for (why, file, want) in [
-            ("a jpeg cut short", jpg[..40].to_vec(), of(Format::Jpeg)),
-            ("a png cut short", png[..20].to_vec(), of(Format::Png)),
-            ("a png of no width", patched(png, 16, &[0; 4]), of(Format::Png)),
-            ("a png of 3 bits", patched(png, 24, &[3]), of(Format::Png)),
-            (
-                "a png of 4 billion pixels a side",
-                patched(png, 16, &huge),
-                Rejected::TooManyPixels { width: u32::MAX, height: 16 },
-            ),
-            (
-                "a png of 60,000 × 60,000",
-                patched(png, 16, &[0, 0, 0xea, 0x60, 0, 0, 0xea, 0x60]),
-                Rejected::TooManyPixels { width: 60_000, height: 60_000 },
-            ),
-            ("a gif without a block", patched(gif, 10, &[0]), of(Format::Gif)),
-            ("a webp without its start code", patched(lossy, 23, &[0]), of(Format::Webp)),
-            ("an avif cut short", avif[..100].to_vec(), of(Format::Avif)),
-            ("an avif with a box of no size", patched(avif, 32, &[0; 4]), of(Format::Avif)),
-            ("an avif with a box of 4 GB", patched(avif, 32, &huge), of(Format::Avif)),
-            ("a bmp of negative width", patched(bmp, 18, &[0xff; 4]), of(Format::Bmp)),
-            ("a bmp of two planes", patched(bmp, 26, &[2]), of(Format::Bmp)),
-        ] {
-            assert_eq!(gauge([file]), Err(want), "{why}");
-        }
-        let top_down = patched(bmp, 22, &(-16_i32).to_le_bytes());
-        assert_eq!(gauge([top_down]).map(|picture| picture.height), Ok(16));
-    }
-
-    #[test]
-    fn a_header_without_a_picture_behind_it_is_refused() {
-        // Each fixture up to where its data begins, alone and with an end of its format; the data's first bytes are
-        // what is missing.
-        let before = |file: &[u8], word: &[u8], back: usize| {
-            let at = file.windows(word.len()).position(|window| window == word).unwrap();
-            file[..at - back].to_vec()
-        };
-        let [jpg, png, gif, lossy, alpha, avif, bmp] = [0, 2, 3, 4, 6, 7, 8].map(|index: usize| FILES[index].2);
-        let table = 3 << ((gif[10] & 7) + 1);
-        let pixels_at = usize::from(bmp[10]);
-        let iend = b"\0\0\0\0IEND\xae\x42\x60\x82";
-        let comment = b"\x21\xfe\x03abc\0";
-        for (why, format, file, then) in [
-            ("jpg", Format::Jpeg, before(jpg, b"\xff\xda", 0), &b"\xff\xd9"[..]),
-            ("png", Format::Png, before(png, b"IDAT", 4), iend),
-            ("gif", Format::Gif, gif[..13 + table].to_vec(), b"\x3b"),
-            ("gif with a comment", Format::Gif, [&gif[..13 + table], comment].concat(), b"\x3b"),
-            ("lossy webp", Format::Webp, lossy[..20].to_vec(), b""),
-            ("webp with a canvas", Format::Webp, alpha[..30].to_vec(), b"EXIF\0\0\0\0"),
-            ("avif", Format::Avif, before(avif, b"mdat", 4), b"\0\0\0\x08free"),
-            ("bmp", Format::Bmp, bmp[..pixels_at].to_vec(), b""),
-        ] {
-            let want = Err(Rejected::Header(FormatName(format)));
-            assert_eq!(gauge(file.chunks(7)), want, "{why}");
-            assert_eq!(gauge([&file[..], then]), want, "{why}, ended");
-        }
-    }
-
-    #[test]
-    fn a_picture_may_have_megabytes_of_metadata_before_it() {
-        // Text of a PNG and a colour profile of a WebP, in pieces that end anywhere.
-        let (png, alpha) = (FILES[2].2, FILES[6].2);
-        let length = 3_000_001_u32;
-        let noise = vec![0x49; length as usize];
-        let text = [&length.to_be_bytes(), &b"tEXt"[..], &noise, b"\0\0\0\0"].concat();
-        let profile = [b"ICCP", &length.to_le_bytes()[..], &noise, b"\0"].concat();
-        for (format, file) in [
-            (Format::Png, [&png[..33], &text, &png[33..]].concat()),
-            (Format::Webp, [&alpha[..30], &profile, &alpha[30..]].concat()),
-        ] {
-            for piece in [1_000, 65_537, 4 << 20] {
-                assert_eq!(gauge(file.chunks(piece)).map(|picture| picture.format), Ok(format), "{piece}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_large_file_is_not_kept() {
-        let mut gauge = Gauge::new();
-        for (_, _, bytes) in FILES.iter().filter(|file| file.1 == Format::Png) {
-            gauge.take(bytes).unwrap();
-            gauge.take(&[0; 1 << 20]).unwrap();
-            gauge.take(&[0; 1 << 20]).unwrap();
-            assert_eq!(gauge.head.capacity(), 0);
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_are_judged_alike_whole_and_in_pieces(
-            start in 0..FILES.len(),
-            cut in any::<prop::sample::Index>(),
-            noise in prop::collection::vec(any::<u8>(), 0..200),
-            piece in 1..80_usize,
-        ) {
-            let bytes = FILES[start].2;
-            let file = [&bytes[..cut.index(bytes.len())], &noise].concat();
-            prop_assert_eq!(gauge([&file]), gauge(file.chunks(piece)));
-        }
-    }
-}
+mod tests;

@@ -53,7 +53,8 @@ impl Agent {
         let ways = coordinators.iter().map(way).collect::<Result<_, _>>()?;
         let bearer = config.secrets.replication.clone();
         let node = Node::build(&config, ways, bearer, &plane, &stop).await?;
-        let routes = Routes::new(http::finish(node.http(), config.proxies.clone(), node.meters(), http::short_pages))
+        let alone = node.http().merge(http::home(config.node_id.clone(), node.door().pools));
+        let routes = Routes::new(http::finish(alone, config.proxies.clone(), node.meters(), http::short_pages))
             .grpc(NotHere(config.node_id.clone()));
         let routes = add_diagnostics(node.grpc(routes)).map_err(StartError::reflection)?;
         let address =

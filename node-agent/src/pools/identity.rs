@@ -171,22 +171,37 @@ fn find(place: &Place, roots: &[PathBuf], taken: impl Fn(&[DirId]) -> Option<Str
     Ok(Found { site: Some(site), resolved, ids, marker, verdict })
 }
 
-/// Whether a directory may serve as a pool; nothing is written. Gives the room of its file system, bytes free and in
-/// all, where it is there. Blocking.
+/// What there is where a pool is to be.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Looked {
+    /// Of its file system, bytes free and in all, where it is there.
+    pub(crate) room: (u64, u64),
+    /// Where it is not there: the topmost directory that would be made.
+    pub(crate) would_make: Option<PathBuf>,
+}
+
+/// Whether a directory may serve as a pool; nothing is written. Blocking.
 pub(crate) fn look(
     place: &Place,
     roots: &[PathBuf],
     taken: impl Fn(&[DirId]) -> Option<String>,
-) -> Result<(u64, u64), IdentityError> {
+) -> Result<Looked, IdentityError> {
     let found = find(place, roots, taken)?;
     match found.verdict {
         Verdict::Refused(why) => return refused(why),
         Verdict::Taken(why) => return Err(IdentityError::Taken(why)),
         Verdict::Ours | Verdict::New | Verdict::Inherited => {}
     }
-    let Some(site) = found.site else { return Ok((0, 0)) };
+    let Some(site) = found.site else {
+        return Ok(Looked { would_make: topmost_missing(&found.resolved), ..Looked::default() });
+    };
     site.may_write()?;
-    Ok(site.room()?)
+    Ok(Looked { room: site.room()?, would_make: None })
+}
+
+fn topmost_missing(path: &Path) -> Option<PathBuf> {
+    let is_missing = |above: &&Path| above.symlink_metadata().is_err();
+    path.ancestors().take_while(is_missing).last().map(Path::to_owned)
 }
 
 /// Opens a pool's directory, makes it where that is allowed, and checks that it is the pool's own. `taken` tells

@@ -39,6 +39,8 @@ use neighbours::Neighbours;
 const FIRST_LOOK: Duration = Duration::from_secs(5);
 /// Paths whose pool is remembered, until all are forgotten.
 const REMEMBERED: usize = 16_384;
+/// NODE_ID of a coordinator's own node where nothing else is set. Source: docs/configuration.md, "server".
+const COORDINATORS_NODE: &str = "local";
 
 /// Every pool of this node, and what the last Welcome said.
 #[derive(Debug)]
@@ -170,11 +172,23 @@ impl Pools {
         if let Some(pool) = told.pools.values().find(|pool| pool.told().legacy_pool_id == Some(id)) {
             return Ok(Arc::clone(pool));
         }
-        let message = match ours.and_then(|id| told.elsewhere.get(&id)) {
-            Some(home) => format!("pool {id} is on node {}", home.node_id),
-            None => format!("no pool {id} in this cluster"),
-        };
-        Err(Fault::new(FaultKind::Misdirected, message))
+        let misdirected = |message| Fault::new(FaultKind::Misdirected, message);
+        Err(match ours.and_then(|id| told.elsewhere.get(&id)) {
+            Some(home) if home.public_base_url.is_empty() => {
+                misdirected(format!("pool {id} is on node {}", home.node_id))
+            }
+            Some(home) => misdirected(format!("pool {id} is on node {}", home.node_id))
+                .with_hint(format!("That node is at {}", home.public_base_url)),
+            None => misdirected(format!("no pool {id} in this cluster")),
+        })
+    }
+
+    /// Where browsers find the pages, where the coordinator's own node has a pool.
+    #[must_use]
+    pub fn app_url(&self) -> Option<String> {
+        let told = self.told.read();
+        let app = told.elsewhere.values().find(|home| home.node_id.as_str() == COORDINATORS_NODE);
+        app.map(|home| home.public_base_url.clone()).filter(|url| !url.is_empty())
     }
 
     /// A pool of the cluster as people call it, for sentences.
@@ -278,13 +292,15 @@ impl Pools {
     #[must_use]
     pub fn look_at(&self, place: &Place) -> PoolReport {
         let looked = identity::look(place, &self.neighbours.roots, |ids| self.neighbours.other_holder(ids, place.id));
-        let (problem, impossible, trouble, (free, total)) = match looked {
-            Ok(room) => (String::new(), false, None, room),
-            Err(e) => (e.to_string(), e.is_for_good(), Some(e.trouble()), (0, 0)),
+        let (problem, impossible, trouble, found) = match looked {
+            Ok(found) => (String::new(), false, None, found),
+            Err(e) => (e.to_string(), e.is_for_good(), Some(e.trouble()), identity::Looked::default()),
         };
-        let unowned = Unowned::default();
-        let (healthy, wanted, file_system) = (problem.is_empty(), 0, 0);
-        PoolReport { id: place.id, healthy, problem, free, total, wanted, file_system, unowned, impossible, trouble }
+        let identity::Looked { room: (free, total), would_make } = found;
+        let would_make = would_make.map(|path| path.display().to_string()).unwrap_or_default();
+        let (healthy, wanted, file_system, unowned) = (problem.is_empty(), 0, 0, Unowned::default());
+        let (id, trouble) = (place.id, trouble);
+        PoolReport { id, healthy, problem, free, total, wanted, file_system, unowned, impossible, trouble, would_make }
     }
 
     /// The cluster's settings; the defaults before the first Welcome.

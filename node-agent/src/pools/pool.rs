@@ -146,8 +146,8 @@ impl Pool {
         let (healthy, unowned) = (state.problem.is_none(), self.census.shown());
         let (wanted, file_system) = (self.space.wanted(state.room), self.on.read().1);
         let id = Some(self.id);
-        let (impossible, trouble) = (false, state.trouble);
-        PoolReport { id, healthy, problem, free, total, wanted, file_system, unowned, impossible, trouble }
+        let (impossible, trouble, would_make) = (false, state.trouble, String::new());
+        PoolReport { id, healthy, problem, free, total, wanted, file_system, unowned, impossible, trouble, would_make }
     }
 
     /// Tries now whether it works: its directory and marker are looked at, a file is written, synced, read back and

@@ -127,6 +127,8 @@ pub struct PoolReport {
     pub impossible: bool,
     /// What sort of problem it is, where there is one.
     pub trouble: Option<Trouble>,
+    /// Of a place: the topmost directory that is not there and would be made for it; empty: none.
+    pub would_make: String,
 }
 
 /// What is wrong with a pool, by what there is to do. Source: coordinator.proto, `PoolReport.Trouble`.

@@ -108,6 +108,7 @@ fn pool_report(report: PoolReport) -> v1::PoolReport {
         impossible: report.impossible,
         wanted_bytes: report.wanted,
         filesystem_id: report.file_system,
+        would_make: report.would_make,
     }
 }
 

@@ -224,7 +224,12 @@ async fn a_look_at_a_directory_writes_nothing_and_tells_what_would_happen() {
         assert_eq!(looked.problem.is_empty(), want.is_empty(), "{why}: {}", looked.problem);
         assert!(looked.problem.contains(want) && !looked.impossible, "{why}: {}", looked.problem);
         assert_eq!(looked.healthy, want.is_empty());
+        let made = if id == 2 && base == &none { none.display().to_string() } else { String::new() };
+        assert_eq!(looked.would_make, made, "{why}");
     }
+    let mut deep = ground.told(2);
+    deep.base_path = none.join("uploads/s01");
+    assert_eq!(ground.pools.look_at(&place(&deep)).would_make, none.display().to_string(), "the topmost one");
     assert!(!none.try_exists().unwrap() && fs::read_dir(&empty).unwrap().next().is_none());
 }
 

@@ -91,6 +91,22 @@ async fn a_bad_token_is_refused_wherever_it_stands() {
 }
 
 #[tokio::test]
+async fn a_picture_in_another_field_is_told_which_one_is_wanted() {
+    // As `curl -F image=@picture.png` sends it, of any size.
+    let node = Node::start().await;
+    for size in [1_000, 200_000] {
+        let form = Form::new().part("image", Part::bytes(large_png(size, 1)).file_name("a.png"));
+        let request = node.client.post(node.url("/api/internal/upload")).bearer_auth(Node::token(1, 1 << 20));
+        let (status, body) = answer(request.multipart(form).send().await.unwrap()).await;
+        assert_eq!((status, body["message"].as_str()), (400, Some("file missing")), "{body}");
+        let hint = body["hint"].as_str().unwrap();
+        assert!(hint.contains("`image`") && hint.contains("`file`"), "{hint}");
+        nothing_came_of_it(&node).await;
+    }
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn a_form_without_a_file_or_that_is_none_is_refused() {
     let node = Node::start().await;
     let token = Node::token(1, 1 << 20);

@@ -23,6 +23,25 @@ async fn a_moved_file_is_answered_with_its_place() {
     assert_eq!((status, body["error"].as_str()), (404, Some("not_found")), "on record here, but lost");
     let (status, body) = answer(node.get("/uploads/original/2026/c.jpg").await).await;
     assert_eq!((status, body["error"].as_str()), (404, Some("not_found")), "nowhere");
+    assert_eq!(node.get("/uploads/original/2026/b.jpg").await.status(), 404, "again");
+    assert_eq!(node.coordinator.missing(), ["original/2026/b.jpg"], "told once, and of what is on record here");
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_file_on_a_node_that_is_away_is_answered_with_that() {
+    let node = Node::start().await;
+    let there = "http://s09.local/uploads/original/2026/a.jpg";
+    node.coordinator.knows("original/2026/a.jpg", there);
+    node.coordinator.is_out_of_reach("storage node s09 is offline");
+    let away = node.get("/uploads/original/2026/a.jpg").await;
+    assert_eq!((away.headers()["retry-after"].to_str().unwrap(), away.headers().get("location")), ("30", None));
+    let (status, body) = answer(away).await;
+    let said = "original/2026/a.jpg can't be reached now: storage node s09 is offline";
+    assert_eq!(
+        (status, body["message"].as_str(), body["hint"].as_str()),
+        (503, Some(said), Some(&*format!("It is at {there}")))
+    );
     node.stop().await;
 }
 
@@ -105,6 +124,17 @@ async fn a_directory_name_is_no_route_and_the_answer_says_the_right_one() {
         let text = page.text().await.unwrap();
         assert!(text.contains(&format!("<a href=\"/uploads/original/2026/a.jpg\">{right}</a>")), "{text}");
     }
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_node_says_at_its_root_what_it_is() {
+    let node = Node::start().await;
+    let (status, body) = answer(node.get("/").await).await;
+    assert_eq!((status, body["node_id"].as_str()), (200, Some("s01")), "{body}");
+    let page = node.client.get(node.url("/")).header("accept", "text/html").send().await.unwrap();
+    let (status, text) = (page.status().as_u16(), page.text().await.unwrap());
+    assert!(status == 200 && text.contains("storage node <b>s01</b>") && text.contains("lang=\"de\""), "{text}");
     node.stop().await;
 }
 

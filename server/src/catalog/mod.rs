@@ -53,4 +53,4 @@ pub use replica::{Bucket, ReplicaState};
 pub use settings::{Settings, SettingsPatch};
 pub use time::UnixMillis;
 pub use trash::{PurgeOrder, Purging, TrashOrder, TrashOrigin, TrashOutcome, TrashResult, TrashTask, TrashView};
-pub use upload::{NewUpload, UploadDecision, UploadedImage};
+pub use upload::{NewUpload, Readable, UploadDecision, UploadedImage};

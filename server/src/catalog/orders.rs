@@ -336,6 +336,8 @@ pub struct Located {
     pub pool: PoolId,
     /// Its node.
     pub node: NodeId,
+    /// That is an older PixelFox, which is never attached.
+    pub legacy_node: bool,
     /// Absolute, ready for a Location header.
     pub url: String,
 }

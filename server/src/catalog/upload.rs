@@ -23,6 +23,15 @@ pub struct NewUpload {
     pub visitor: Option<VisitorId>,
 }
 
+/// The pools whose files can be read now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Readable {
+    /// All that there are.
+    Every,
+    /// These.
+    These(Vec<PoolId>),
+}
+
 /// What the node does with its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UploadDecision {

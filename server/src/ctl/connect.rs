@@ -91,7 +91,8 @@ impl Reach {
         if let Some(bearer) = &mut bearer {
             bearer.set_sensitive(true);
         }
-        let channel = endpoint.connect().await.map_err(|error| Trouble::Unreachable(cause(&error)))?;
+        let unreachable = |error| Trouble::Unreachable(no_tls_there(&url, cause(&error)));
+        let channel = endpoint.connect().await.map_err(unreachable)?;
         let metadata = Metadata { bearer, language };
         Ok(AdminClient::with_interceptor(channel, metadata).max_decoding_message_size(ANSWER_BYTES))
     }
@@ -131,9 +132,38 @@ fn cause(error: &tonic::transport::Error) -> String {
     causes.last().map(ToString::to_string).unwrap_or_default()
 }
 
+/// What TLS says of an answer that is none of TLS, as a person would say it.
+fn no_tls_there(url: &str, cause: String) -> String {
+    match url.strip_prefix("https://") {
+        Some(rest) if cause.contains("InvalidContentType") || cause.contains("corrupt message") => {
+            format!(
+                "who answers there does not speak TLS: use http://{rest}, or the port of the proxy that has the certificate"
+            )
+        }
+        _ => cause,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn https_to_a_port_without_tls_is_told_in_words() {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://{}", listener.local_addr().unwrap());
+        let plain = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut hello = [0; 64];
+            stream.read_exact(&mut hello).await.unwrap();
+            stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+        };
+        let reach = Reach { url: Some(url.clone()), token_file: None, ca_file: None };
+        let (refused, ()) = tokio::join!(reach.connect(), plain);
+        let Err(Trouble::Unreachable(why)) = refused else { panic!("somebody answered") };
+        assert!(why.contains("does not speak TLS") && why.contains(&url.replace("https", "http")), "{why}");
+    }
 
     #[test]
     fn an_address_as_people_write_it() {

@@ -74,6 +74,9 @@ fn print(out: &mut Out, batch: &v1::JobBatch, word: &str) -> Result<(), Trouble>
         Some(room) => out.line(&format!("The target has room for {}", show::bytes(room)))?,
         None => {}
     }
+    if !batch.waiting_for.is_empty() {
+        out.line(&format!("It waits: {}", show::clean(&batch.waiting_for)))?;
+    }
     if batch.skipped_total > 0 {
         out.line(&format!("{} skipped:", show::count(batch.skipped_total)))?;
         for why in &batch.skipped {
@@ -186,14 +189,17 @@ async fn reasons(ctl: &mut Ctl, id: u64) -> Result<(), Trouble> {
 #[derive(Debug, Default)]
 struct Told {
     seen: bool,
-    last: Option<(String, String)>,
+    last: Option<(String, String, String)>,
     looks: u32,
 }
 
 impl Told {
-    /// Whether the job is another one than its last line says: in another state, further, or that line is old.
+    /// Whether the job is another one than its last line says: in another state, further, waiting for something else, or
+    /// that line is old.
     fn is_news(&mut self, job: &v1::Job) -> bool {
-        let now = (job.state.clone(), progress::done(job));
+        // How long it is to the next try is another one at each look.
+        let waits = job.waiting_for.trim_end_matches(|c: char| c.is_ascii_digit() || " s".contains(c)).to_owned();
+        let now = (job.state.clone(), progress::done(job), waits);
         self.looks += 1;
         let news = self.last.as_ref() != Some(&now) || self.looks >= LINE_EVERY;
         if news {
@@ -222,6 +228,10 @@ mod tests {
         assert!(told.is_news(&job("processing", 0)), "another state");
         assert!(told.is_news(&job("processing", 20)), "two percent further");
         assert!(!told.is_news(&job("processing", 21)), "not a whole percent further");
+        let waits = |why: &str| v1::Job { waiting_for: why.into(), ..job("processing", 21) };
+        assert!(told.is_news(&waits("pool img1 is full")) && !told.is_news(&waits("pool img1 is full")));
+        assert!(told.is_news(&waits("next try in 25 s")) && !told.is_news(&waits("next try in 24 s")));
+        assert!(told.is_news(&job("processing", 21)), "it goes on");
         let quiet = (0..LINE_EVERY).filter(|_| told.is_news(&job("processing", 21))).count();
         assert_eq!(quiet, 1, "once in ten seconds all the same");
     }

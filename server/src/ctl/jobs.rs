@@ -209,7 +209,11 @@ fn row(job: &v1::Job, pools: &Pools) -> Vec<String> {
         job.id.to_string(),
         job.kind.clone(),
         job.state.clone(),
-        pools.name(job.source_pool_id),
+        if job.source_pool_id == 0 && job.target_pool_id > 0 {
+            "several".into()
+        } else {
+            pools.name(job.source_pool_id)
+        },
         pools.name(job.target_pool_id),
         progress::done(job),
         if runs { show::rate(job.bytes_per_second) } else { String::new() },

@@ -7,6 +7,7 @@ use super::{
     follow::{self, Follow},
     images,
     places::{self, Pools},
+    show,
 };
 
 #[derive(Debug, clap::Args)]
@@ -27,6 +28,12 @@ pub(super) struct MoveArgs {
     follow: Follow,
 }
 
+/// What is moved, as the first line names it.
+enum Moved {
+    Pool(u64),
+    Images(String),
+}
+
 pub(super) async fn run(ctl: &mut Ctl, args: MoveArgs) -> Ended {
     let are_images = args.what.iter().all(|word| word == "-" || places::is_image(word));
     let target_pool_id = places::pool(ctl, &args.to).await?;
@@ -36,8 +43,9 @@ pub(super) async fn run(ctl: &mut Ctl, args: MoveArgs) -> Ended {
             return Err(Trouble::Usage("--limit is for a whole pool; of images, name those that shall go".into()));
         }
         let uuids = images::named(ctl, args.what).await?;
+        let named = show::counted(uuids.len() as u64, "image");
         let request = v1::MoveImagesRequest { uuids, target_pool_id, dry_run, request_id };
-        (ctl.admin.move_images(request).await?.into_inner(), None)
+        (ctl.admin.move_images(request).await?.into_inner(), Moved::Images(named))
     } else {
         let [source] = args.what.as_slice() else {
             return Err(Trouble::Usage(
@@ -47,13 +55,16 @@ pub(super) async fn run(ctl: &mut Ctl, args: MoveArgs) -> Ended {
         let source_pool_id = places::pool(ctl, source).await?;
         let limit = args.limit.unwrap_or(0);
         let request = v1::MovePoolRequest { source_pool_id, target_pool_id, dry_run, limit, request_id };
-        (ctl.admin.move_pool(request).await?.into_inner(), Some(source_pool_id))
+        (ctl.admin.move_pool(request).await?.into_inner(), Moved::Pool(source_pool_id))
     };
     if ctl.form == Form::Table {
         let pools = Pools::ask(ctl).await?;
-        let from = from.map(|id| format!("{} ", pools.name(id))).unwrap_or_default();
-        let way = format!("{from}-> {}{}", pools.name(target_pool_id), if dry_run { " (dry run)" } else { "" });
-        ctl.out.line(&super::show::clean(&way))?;
+        let from = match from {
+            Moved::Images(named) => named,
+            Moved::Pool(id) => pools.name(id),
+        };
+        let way = format!("{from} -> {}{}", pools.name(target_pool_id), if dry_run { " (dry run)" } else { "" });
+        ctl.out.line(&show::clean(&way))?;
     }
     follow::batch(ctl, &batch, "moved", &args.follow).await
 }

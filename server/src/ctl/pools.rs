@@ -4,7 +4,7 @@ use clap::Subcommand;
 use pixelfox_proto::v1;
 
 use super::{
-    Ctl, Ended, Ending, diagnose, fields,
+    Ctl, Ended, Ending, Form, diagnose, fields,
     places::{self, Pools},
     show,
     table::{
@@ -169,11 +169,21 @@ async fn create(ctl: &mut Ctl, words: &[String], save: Save) -> Ended {
     if save.dry_run {
         return draft(ctl, pool).await;
     }
+    // Asked before, because afterwards the directory is there.
+    let asked = v1::CheckPoolDraftRequest { pool: Some(pool.clone()) };
+    let looked = match ctl.form {
+        Form::Table => ctl.admin.check_pool_draft(asked).await.map(tonic::Response::into_inner).unwrap_or_default(),
+        Form::Json => v1::PoolFindings::default(),
+    };
     let request = v1::CreatePoolRequest { pool: Some(pool), save_anyway: save.save_anyway };
     let (metadata, pool, _) = ctl.admin.create_pool(request).await?.into_parts();
     let was_there = metadata.get("x-pixelfox-updated").is_some();
     ctl.answer(&pool, |out, pool| {
         let what = if was_there { "was there and is changed" } else { "is made" };
+        let is_made = |it: &&v1::Finding| it.field == "base_path" && it.message.contains("is not there on node");
+        if let Some(found) = looked.findings.iter().find(is_made).filter(|_| !was_there) {
+            out.line(&show::clean(&format!("{}.", found.message)))?;
+        }
         out.line(&show::clean(&format!("Pool {} ({}) {what}.", pool.name, pool.id)))
     })
 }
@@ -229,8 +239,8 @@ async fn recount(ctl: &mut Ctl, word: Option<&str>) -> Ended {
     let pool_id = places::pool_if(ctl, word).await?;
     let counted = ctl.admin.recalculate_usage(v1::RecalculateUsageRequest { pool_id }).await?.into_inner();
     let pools = match ctl.form {
-        super::Form::Table => Pools::ask(ctl).await?,
-        super::Form::Json => Pools::default(),
+        Form::Table => Pools::ask(ctl).await?,
+        Form::Json => Pools::default(),
     };
     ctl.answer(&counted, |out, counted| {
         let heads: &'static [Head] =

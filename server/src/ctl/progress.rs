@@ -35,6 +35,7 @@ pub(super) fn done(job: &v1::Job) -> String {
     match parts(job) {
         _ if job.state == "completed" => "100 %".into(),
         (_, 0) => String::new(),
+        (part, whole) if part > 0 && part < whole / 100 => "< 1 %".into(),
         (part, whole) => format!("{} %", show::percent(part, whole)),
     }
 }

@@ -109,7 +109,10 @@ impl Trouble {
                 let advice = advice.map(|advice| format!(". {advice}")).unwrap_or_default();
                 format!("\n  {name:<8} {}: {}{advice}", finding.field, finding.message)
             });
-            return show::clean(&format!("the pool can't be saved like this{}", lines.collect::<String>()));
+            // What only looks wrong can be saved over; with one error among it that helps nothing.
+            let is_error = |it: &v1::Finding| it.status() == v1::finding::Status::Failed;
+            let anyway = if found.iter().any(is_error) { "" } else { "\nWith --save-anyway it is saved all the same" };
+            return show::clean(&format!("the pool can't be saved like this{}{anyway}", lines.collect::<String>()));
         }
         let hint = match status.code() {
             Code::Unauthenticated => {
@@ -142,6 +145,31 @@ fn findings(status: &Status) -> Vec<v1::Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_only_looks_wrong_names_the_flag_that_saves_it_all_the_same() {
+        let refused = |worst: v1::finding::Status| {
+            let line = |status: v1::finding::Status| v1::Finding {
+                field: "base_path".into(),
+                status: status.into(),
+                message: "is odd".into(),
+                ..v1::Finding::default()
+            };
+            let value = v1::PoolFindings { findings: vec![line(v1::finding::Status::Warning), line(worst)] };
+            let any = prost_types::Any {
+                type_url: "type.googleapis.com/pixelfox.v1.PoolFindings".into(),
+                value: value.encode_to_vec(),
+            };
+            let details = RichStatus { details: vec![any] }.encode_to_vec();
+            Trouble::from(Status::with_details(Code::FailedPrecondition, "no", details.into())).sentence()
+        };
+        let (doubt, error) = (refused(v1::finding::Status::Warning), refused(v1::finding::Status::Failed));
+        assert!(
+            doubt.contains("base_path: is odd") && doubt.ends_with("--save-anyway it is saved all the same"),
+            "{doubt}"
+        );
+        assert!(error.contains("FAILED") && !error.contains("--save-anyway"), "{error}");
+    }
 
     #[test]
     fn what_the_exit_code_tells() {

@@ -134,7 +134,7 @@ impl Cluster {
         timeout(READY_WITHIN, ready).await.map_err(|_| DevError::NotReady(name))
     }
 
-    /// The secrets, and a token for the default pool for the curl command of the table.
+    /// The secrets, a token for the default pool for the curl command of the table, and where `server ctl` finds the app.
     fn keep_secrets(&self) -> io::Result<()> {
         let claims = Claims {
             user_id: 0,
@@ -145,7 +145,8 @@ impl Cluster {
             visitor: None,
         };
         let token = claims.mint(self.secrets.get("UPLOAD_TOKEN_SECRET").as_bytes());
-        self.secrets.keep(&[("UPLOAD_TOKEN", &token)])
+        let url = format!("http://{}", self.app_address());
+        self.secrets.keep(&[("UPLOAD_TOKEN", &token), ("ADMIN_URL", &url)])
     }
 
     /// Where the app listens.

@@ -129,6 +129,7 @@ impl Diagnose {
             }
         };
         Ok(match health.problem {
+            None if !health.would_make.is_empty() => vec![to_be_made(draft, &health.would_make)],
             None => vec![Finding::ok(
                 &draft.subject,
                 Check::BasePath,
@@ -216,6 +217,27 @@ fn of_form(subject: &str, rule: catalog::Finding, refusal: RefusalKind) -> Findi
 
 fn at_most_a_doubt(finding: Finding) -> Finding {
     Finding { status: finding.status.min(Status::Warning), ..finding }
+}
+
+/// The directory is not there and is made with the pool: where others above it are missing too, its path may be misspelt.
+fn to_be_made(draft: &Draft<'_>, would_make: &str) -> Finding {
+    let (node, path) = (&draft.spec.node, &draft.spec.base_path);
+    if Path::new(would_make).file_name() == Path::new(path).file_name() {
+        let message = text!(
+            de "{path} gibt es auf Knoten {node} noch nicht: das Verzeichnis wird mit dem Speicherpool angelegt",
+            en "{path} is not there on node {node} yet: the directory is made with the pool"
+        );
+        return Finding::ok(&draft.subject, Check::BasePath, message);
+    }
+    let message = text!(
+        de "{path} gibt es auf Knoten {node} nicht, und {would_make} darüber auch nicht",
+        en "{path} is not there on node {node}, nor is {would_make} above it"
+    );
+    let advice = text!(
+        de "Die Schreibweise ansehen, oder trotzdem speichern: dann werden sie angelegt",
+        en "Look at how it is spelt, or save anyway (save_anyway): then they are made"
+    );
+    Finding::warning(&draft.subject, Check::BasePath, message, advice)
 }
 
 /// Nobody can look at the directory.

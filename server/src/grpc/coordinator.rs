@@ -71,7 +71,11 @@ impl Coordinator for CoordinatorService {
     async fn locate(&self, request: Request<v1::LocateRequest>) -> Result<Response<v1::LocateResponse>, Status> {
         self.nodes_only.check(&request)?;
         let path = StoredPath::try_from(request.get_ref().stored_path.as_str()).map_err(Fault::from)?;
+        if let (true, Some(node)) = (request.get_ref().missing_here, auth::claimed_node(&request)) {
+            self.rooms.settle.look_for_missing(&path, &node).await.map_err(Fault::from)?;
+        }
         let located = self.rooms.settle.locate(&path).await.map_err(Fault::from)?;
-        Ok(Response::new(wire::upload::located(located.map(|place| place.url))))
+        let away = located.as_ref().and_then(|place| self.rooms.sessions.out_of_reach(place));
+        Ok(Response::new(wire::upload::located(located, away)))
     }
 }

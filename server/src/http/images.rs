@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use http::{HeaderMap, HeaderValue, header};
-use pixelfox_admin_web::public::{self, ImagePage};
+use pixelfox_admin_web::public::{self, ImagePage, Reach};
 use pixelfox_node::http::{Duplicate, answer};
 use pixelfox_proto::{Fault, ImageId, ShareToken};
 use serde_json::{Value, json};
@@ -47,7 +47,10 @@ pub(super) async fn share(State(parts): State<Parts>, Path(share): Path<String>,
         Err(_) => Ok(None),
     };
     match found {
-        Ok(Some(image)) if !is_lost(&image) => shown(&parts, image).answer(&head),
+        Ok(Some(image)) if !is_lost(&image) => {
+            let reach = reach(&parts, &image).await;
+            shown(&parts, image, reach).answer(&head)
+        }
         Ok(_) if wants_page(&head.headers) => public::no_image(&head),
         Ok(_) => Fault::not_found("no image has this link").into_response(),
         Err(_) if wants_page(&head.headers) => public::not_now(&head),
@@ -55,7 +58,16 @@ pub(super) async fn share(State(parts): State<Parts>, Path(share): Path<String>,
     }
 }
 
-fn shown(parts: &Parts, image: Image) -> ImagePage {
+/// How it stands with the pool that the picture would come from.
+async fn reach(parts: &Parts, image: &Image) -> Reach {
+    let Some(file) = image.files.first() else { return Reach::There };
+    match parts.store.locate(&file.path).await {
+        Ok(Some(place)) if parts.sessions.out_of_reach(&place).is_some() => Reach::Away,
+        _ => Reach::There,
+    }
+}
+
+fn shown(parts: &Parts, image: Image, reach: Reach) -> ImagePage {
     ImagePage {
         url: image.url(),
         page_url: format!("{}/i/{}", parts.public_domain, image.share),
@@ -65,6 +77,7 @@ fn shown(parts: &Parts, image: Image) -> ImagePage {
         width: image.width,
         height: image.height,
         created_millis: image.created.0,
+        reach,
     }
 }
 

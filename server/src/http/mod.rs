@@ -7,6 +7,8 @@ mod openapi;
 mod upload;
 mod upload_sessions;
 
+use std::sync::Arc;
+
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request},
@@ -22,6 +24,7 @@ use crate::{
     access,
     accounts::{Accounts, SessionSecret},
     catalog::AccountName,
+    sessions::Sessions,
     store::Store,
     uploads::{Owner, Uploads},
 };
@@ -31,6 +34,8 @@ use crate::{
 pub struct Parts {
     /// The books.
     pub store: Store,
+    /// Which nodes are there.
+    pub sessions: Arc<Sessions>,
     /// The ways in for uploads.
     pub uploads: Uploads,
     /// The way of the operator's pages to the Admin service.

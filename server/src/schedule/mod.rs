@@ -7,6 +7,7 @@ mod retry;
 mod silence;
 mod snapshot;
 mod sweep;
+mod ways;
 
 pub use checks::{FILES_PER_CHECK, NextCheck, next_check, one_check, rested_at};
 pub use decide::{FULL_TARGET_WAIT_SECONDS, JOBS_PER_COMMAND, decide, next_wake, waiting_for};
@@ -15,3 +16,4 @@ pub use retry::{Cause, MAX_ATTEMPTS, Verdict, after_check_failure, after_trash_f
 pub use silence::{Presence, SIGN_EVERY_MILLIS};
 pub use snapshot::{NodeView, PoolView, Snapshot};
 pub use sweep::Standstill;
+pub use ways::closed_by;

@@ -64,6 +64,8 @@ pub struct Sessions {
     /// Attaches go one after the other: who comes second sees the first.
     entry: Mutex<()>,
     ids: AtomicU64,
+    /// Of this server.
+    since: Instant,
     /// How often each has attached.
     attaches: parking_lot::Mutex<BTreeMap<NodeId, u64>>,
     books: watch::Sender<()>,
@@ -84,6 +86,7 @@ impl Sessions {
             refused: Refused::default(),
             entry: Mutex::new(()),
             ids: AtomicU64::new(0),
+            since: Instant::now(),
             attaches: parking_lot::Mutex::default(),
             books: watch::Sender::new(()),
             usage: watch::Sender::new(()),

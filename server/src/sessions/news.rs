@@ -52,6 +52,8 @@ pub struct PoolHealth {
     pub wanted_bytes: u64,
     /// What sort of problem it is, where its node says so.
     pub trouble: Option<Trouble>,
+    /// Of a place that was asked about: the topmost directory that would be made for it; empty: none.
+    pub would_make: String,
 }
 
 /// What is wrong with a pool, by what there is to do. Source: coordinator.proto, `PoolReport.Trouble`.

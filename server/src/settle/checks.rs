@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pixelfox_proto::{Generation, NodeId, PoolId, SessionEpoch};
+use pixelfox_proto::{Generation, NodeId, PoolId, SessionEpoch, StoredPath};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -36,6 +36,19 @@ impl Settle {
         tracing::info!(copies, "[Verify] {copies} copies are to be read");
         self.look_for_checks();
         Ok(asked)
+    }
+
+    /// A node was asked for a file that it has on record and did not find it: that copy is read before others, and what is
+    /// found is noted and told as ever.
+    ///
+    /// # Errors
+    /// The books can't be written.
+    pub async fn look_for_missing(&self, path: &StoredPath, node: &NodeId) -> Result<(), StoreError> {
+        if self.rooms.store.check_missing(path.clone(), node.clone(), clock::now()).await? {
+            tracing::warn!(%node, %path, "[Verify] {node} has {path} on record and did not find it: it is looked for");
+            self.look_for_checks();
+        }
+        Ok(())
     }
 
     /// Copies may be due to be read, or a node able to.

@@ -230,7 +230,7 @@ impl Rooms {
             return;
         }
         self.flights.forget(leases);
-        self.progress.forget(leases);
+        self.progress.set_aside(leases, Instant::now());
         for session in self.sessions.all() {
             for (command, jobs) in session.pending.forget(leases) {
                 self.cancel(&session, command, jobs);

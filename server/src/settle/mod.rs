@@ -290,6 +290,7 @@ impl Rooms {
 
     /// Jobs that ended without a line of their own.
     fn published(&self, settled: Vec<SettledJob>) {
+        self.progress.ended(settled.iter().map(|job| job.job));
         for job in settled {
             let cause = if job.cause.is_empty() { String::new() } else { format!(": {}", job.cause) };
             let message = format!("[JobQueue] Job {} {}{cause}", job.job, job.state.as_str());

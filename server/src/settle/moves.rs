@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use pixelfox_proto::{PoolId, SessionEpoch, StoredPath, Trace, TraceId};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Rooms;
@@ -48,7 +49,7 @@ pub(super) async fn run(
         if !done.is_empty()
             && let Some(committed) = commit(&rooms, &done, &stop).await
         {
-            rooms.progress.forget(&done.iter().map(|job| job.lease).collect());
+            rooms.progress.over(&done.iter().map(|job| job.lease).collect());
             announce(&rooms, committed, &trash).await;
         }
         if !setbacks.is_empty() {
@@ -144,7 +145,7 @@ async fn set_back(
         match rooms.store.set_back(batch.clone(), clock::now()).await {
             Ok(settled) => {
                 crash_point!("setback.after_commit");
-                rooms.progress.forget(&batch.iter().map(|setback| setback.lease).collect());
+                rooms.progress.set_aside(&batch.iter().map(|setback| setback.lease).collect(), Instant::now());
                 setbacks.iter().for_each(|(setback, source)| told(rooms, setback, *source));
                 rooms.published(settled);
                 if batch.iter().any(|setback| !matches!(setback.kind, SetbackKind::Again { .. })) {

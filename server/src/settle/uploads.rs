@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Rooms, Settle};
-use crate::catalog::{Located, NewUpload, UploadDecision};
+use crate::catalog::{Located, NewUpload, Readable, UploadDecision};
 use crate::clock;
 use crate::events::{Event, Subject};
 use crate::store::StoreError;
@@ -42,20 +42,26 @@ pub(super) async fn run(rooms: Arc<Rooms>, mut uploads: mpsc::Receiver<Asked>, s
 /// asked about on its own, so that none suffers for another's sake.
 async fn decide(rooms: &Rooms, asked: &mut Vec<Asked>) {
     let uploads: Vec<NewUpload> = asked.iter().map(|one| one.upload.clone()).collect();
-    let decided: Vec<_> = match rooms.store.commit_uploads(uploads, clock::now()).await {
+    let readable = Readable::These(rooms.sessions.readable_pools());
+    let decided: Vec<_> = match rooms.store.commit_uploads(uploads, readable.clone(), clock::now()).await {
         Ok(decided) => decided.into_iter().map(|decision| decision.map_err(StoreError::from)).collect(),
         Err(StoreError::Unreachable { why, commit }) => {
             asked.iter().map(|_| Err(StoreError::Unreachable { why: why.clone(), commit })).collect()
         }
         Err(StoreError::Closed) => asked.iter().map(|_| Err(StoreError::Closed)).collect(),
         Err(_) => {
-            let alone = asked.iter().map(|one| rooms.store.commit_upload(one.upload.clone(), clock::now()));
-            join_all(alone).await
+            let each = asked.iter().map(|one| alone(rooms, one.upload.clone(), readable.clone()));
+            join_all(each).await
         }
     };
     for (one, decision) in asked.drain(..).zip(decided) {
         drop(one.answer.send(decision)); // who left does not want it
     }
+}
+
+async fn alone(rooms: &Rooms, upload: NewUpload, readable: Readable) -> Result<UploadDecision, StoreError> {
+    let mut decided = rooms.store.commit_uploads(vec![upload], readable, clock::now()).await?;
+    Ok(decided.pop().ok_or(StoreError::Closed)??)
 }
 
 impl Settle {

@@ -163,6 +163,11 @@ impl From<AuditRow> for AuditEntry {
     }
 }
 
+/// `1 image`, `12 images`.
+pub(super) fn images(count: u64) -> String {
+    if count == 1 { "1 image".to_owned() } else { format!("{count} images") }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use pixelfox_proto::{Generation, ImageId, PoolId, text};
+use pixelfox_proto::{Generation, ImageId, NodeId, PoolId, StoredPath, text};
 use sqlx::FromRow;
 
 use super::{
-    Store, StoreError, Topic, Trouble,
+    Store, StoreError, Topic, Trouble, audit,
     dialect::{checked, int, json, pool_id, sha256, small, uint, word},
     endings::CONDEMN,
     outbox,
@@ -38,6 +38,25 @@ impl Store {
         };
         self.write("note which copies are to be read", move |conn| {
             Box::pin(async move { ask_for(conn, &ask, doubted, now).await })
+        })
+        .await
+    }
+
+    /// Has the copy of a path that is in a pool of this node read, first of all. Whether that is news.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn check_missing(&self, path: StoredPath, node: NodeId, now: UnixMillis) -> Result<bool, StoreError> {
+        self.write("note that a copy is missing", move |conn| {
+            Box::pin(async move {
+                let missing = statement::query_scalar(MISSING).bind(path.as_str()).bind(node.as_str());
+                let pools: Vec<i64> = missing.fetch_all(&mut *conn).await?;
+                if !pools.is_empty() {
+                    let pools: Vec<String> = pools.iter().map(ToString::to_string).collect();
+                    outbox::put(conn, now, Topic::Pool, &pools).await?; // wakes the server that has the node
+                }
+                Ok(!pools.is_empty())
+            })
         })
         .await
     }
@@ -107,6 +126,12 @@ UPDATE replicas SET check_at = 0, failures = 0
 FROM json_each($1) AS a WHERE replicas.file_id = CAST(a.value ->> 0 AS BIGINT) AND replicas.pool_id = CAST(a.value ->> 1 AS BIGINT)
     AND replicas.state IN ('live', 'suspect', 'lost')";
 
+pub(super) const MISSING: &str = "
+UPDATE replicas SET check_at = 0, failures = 0
+WHERE file_id IN (SELECT id FROM files WHERE stored_path = $1) AND pool_id IN (SELECT id FROM pools WHERE node_id = $2)
+    AND state IN ('live', 'suspect') AND COALESCE(check_at, 1) <> 0
+RETURNING pool_id";
+
 async fn ask_for(
     conn: &mut Conn,
     ask: &CheckAsk,
@@ -116,11 +141,11 @@ async fn ask_for(
     let (keys, subject): (BTreeSet<(i64, i64)>, String) = match ask {
         CheckAsk::Images(images) => {
             let asked: BTreeSet<String> = images.iter().map(ToString::to_string).collect();
-            (of_images(conn, &asked).await?, format!("{} images", asked.len()))
+            (of_images(conn, &asked).await?, audit::images(u64::try_from(asked.len()).unwrap_or(u64::MAX)))
         }
         CheckAsk::Doubted(pool) => {
-            existing(conn, *pool).await?;
-            (doubted.into_iter().collect(), format!("pool {pool}"))
+            let name = existing(conn, *pool).await?.name;
+            (doubted.into_iter().collect(), format!("pool {name} ({pool})"))
         }
     };
     statement::query(ASK).bind(json(&keys)).execute(&mut *conn).await?;
@@ -132,7 +157,8 @@ async fn ask_for(
     if !pools.is_empty() {
         outbox::put(conn, now, Topic::Pool, &pools).await?; // wakes the server that has the node
     }
-    outbox::audit(conn, now, "verify_images", &subject, &format!("{} copies", keys.len())).await?;
+    let copies_read = if keys.len() == 1 { "1 copy".to_owned() } else { format!("{} copies", keys.len()) };
+    outbox::audit(conn, now, "verify_images", &subject, &copies_read).await?;
     Ok(copies)
 }
 

@@ -67,7 +67,10 @@ async fn delete(conn: &mut Conn, ask: &DeleteAsk, now: UnixMillis) -> Result<Del
     outbox::put_jobs(conn, now, &[parent]).await?;
     let named = uuids.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
     let more = if uuids.len() > NAMED { " and others, see the job's children" } else { "" };
-    let detail = format!("{} images: {named}{more}", uuids.len());
+    let detail = match uuids.len() {
+        1 => format!("1 image: {named}"),
+        many => format!("{many} images: {named}{more}"),
+    };
     outbox::audit(conn, now, "delete_images", &parent.to_string(), &detail).await?;
     requests::remember(conn, &ask.request_id, &asked, &deleting.batch, now).await?;
     Ok(deleting)

@@ -8,9 +8,10 @@ use sqlx::FromRow;
 use super::{
     Store, StoreError, Trouble,
     dialect::{checked, job_id, json, small, uint, word},
+    rows::{JobRow, job_columns},
     statement,
 };
-use crate::catalog::{AtTarget, HeldJob, JobKind};
+use crate::catalog::{AtTarget, HeldJob, Job, JobKind};
 
 pub(super) const HELD: &str = "
 SELECT id, kind, node_id, lease, epoch, CASE WHEN by_target = 1 THEN target_epoch ELSE epoch END, failures FROM jobs
@@ -35,6 +36,18 @@ FROM json_each($1) AS a
     LEFT JOIN replicas s ON s.file_id = f.id AND s.pool_id = j.source_pool_id
     LEFT JOIN replicas t ON t.file_id = f.id AND t.pool_id = j.target_pool_id
 GROUP BY j.id";
+
+/// Of each of these parents the first child that waits, where none of the first open ones is under way.
+pub(super) const WAITING_CHILDREN: &str = "
+SELECT (SELECT MIN(few.id) FROM (SELECT o.id, o.state FROM jobs o
+        WHERE o.parent_id = CAST(a.value AS BIGINT) AND o.finished IS NULL ORDER BY o.id LIMIT 256) AS few
+    WHERE few.state = 'pending') AS waiting
+FROM json_each($1) AS a
+WHERE NOT EXISTS (SELECT 1 FROM (SELECT o.state FROM jobs o
+        WHERE o.parent_id = CAST(a.value AS BIGINT) AND o.finished IS NULL ORDER BY o.id LIMIT 256) AS few
+    WHERE few.state = 'processing')";
+const JOBS: &str =
+    concat!("SELECT ", job_columns!(), " FROM json_each($1) AS a CROSS JOIN jobs j ON j.id = CAST(a.value AS BIGINT)");
 
 #[derive(FromRow)]
 struct AtTargetRow {
@@ -95,6 +108,26 @@ impl Store {
         self.read("look for leases that are void", async |mut conn| {
             let rows: Vec<i64> = statement::query_scalar(RELEASED).bind(json(&words)).fetch_all(&mut conn).await?;
             Ok(rows.into_iter().map(|lease| Lease(uint(lease))).collect())
+        })
+        .await
+    }
+
+    /// What each of these parents waits for, where nothing of it is under way: the first of its children that wait.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn waiting_children(&self, parents: &[JobId]) -> Result<HashMap<JobId, Job>, StoreError> {
+        if parents.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let ids: Vec<u64> = parents.iter().map(|job| job.get()).collect();
+        self.read("look for what parents wait for", async |mut conn| {
+            let first: Vec<(Option<i64>,)> =
+                statement::query_as(WAITING_CHILDREN).bind(json(&ids)).fetch_all(&mut conn).await?;
+            let first: Vec<i64> = first.into_iter().filter_map(|(id,)| id).collect();
+            let rows: Vec<JobRow> = statement::query_as(JOBS).bind(json(&first)).fetch_all(&mut conn).await?;
+            let jobs = rows.into_iter().map(Job::try_from);
+            jobs.filter_map(|job| job.map(|job| Some((job.parent?, job))).transpose()).collect()
         })
         .await
     }

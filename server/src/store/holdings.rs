@@ -137,6 +137,7 @@ async fn delete(conn: &mut Conn, id: PoolId, now: UnixMillis) -> Result<Pool, Tr
 #[derive(FromRow)]
 struct CountedRow {
     id: i64,
+    name: String,
     recounts: i64,
     used_bytes: i64,
     used_files: i64,
@@ -209,7 +210,7 @@ async fn correct(conn: &mut Conn, counted: &[CountedRow], now: UnixMillis) -> Re
         let (was, became) = audit::difference(Some(&was), Some(&became));
         if was != became {
             let (action, subject) = ("recalculate_usage", &pool.to_string());
-            audit::change(conn, now, Change { action, subject, was: &was, became: &became, detail: "" }).await?;
+            audit::change(conn, now, Change { action, subject, was: &was, became: &became, detail: &row.name }).await?;
         }
     }
     Ok(true)
@@ -235,7 +236,7 @@ sums AS (
         CAST(SUM(CASE WHEN bucket = 'trash' THEN size ELSE 0 END) AS BIGINT) AS trash_bytes,
         CAST(SUM(CASE WHEN bucket = 'trash' THEN 1 ELSE 0 END) AS BIGINT) AS trash_files
     FROM counted GROUP BY pool_id)
-SELECT p.id, COALESCE((SELECT c.value FROM counters c WHERE c.name = 'recount'), 0) AS recounts,
+SELECT p.id, p.name, COALESCE((SELECT c.value FROM counters c WHERE c.name = 'recount'), 0) AS recounts,
     p.used_bytes, p.used_files, p.reserved_bytes, p.trash_bytes, p.trash_files, p.images,
     COALESCE(s.used_bytes, 0) AS now_used_bytes, COALESCE(s.used_files, 0) AS now_used_files,
     COALESCE(s.reserved_bytes, 0) AS now_reserved_bytes, COALESCE(s.trash_bytes, 0) AS now_trash_bytes,

@@ -5,6 +5,7 @@ use super::{
     Trouble,
     dialect::json,
     image_list::{At, Driver, Search},
+    images,
     statement::{self, Conn, Statement},
 };
 use crate::catalog::{ImageOrder, SortKey, Span};
@@ -173,6 +174,7 @@ impl Search {
         sql.push(" FROM (SELECT DISTINCT f.image_id, r.pool_id FROM pools p");
         sql.push(" CROSS JOIN replicas r ON r.pool_id = p.id AND r.state <> 'live' AND r.state = ");
         sql.push_bind(self.state.unwrap_or_default());
+        sql.push(" AND NOT ").push(images::healed!());
         sql.push(" CROSS JOIN files f ON f.id = r.file_id LIMIT ").push_bind(self.bounds.gathered);
         sql.push(") AS s CROSS JOIN images i ON i.id = s.image_id WHERE i.pool_id = s.pool_id");
     }

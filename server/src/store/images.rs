@@ -8,7 +8,7 @@ use sqlx::FromRow;
 use super::{
     Store, StoreError, Trouble,
     dialect::{checked, json, pool_id, sha256, small, uint, word},
-    statement::{self, Conn},
+    statement::{self, Conn, Flag},
 };
 use crate::catalog::{File, Image, ImageTotals, Located, Refusal, ReplicaState, TroubledFiles, UnixMillis};
 
@@ -20,11 +20,12 @@ impl Store {
     /// The database fails.
     pub async fn locate(&self, path: &StoredPath) -> Result<Option<Located>, StoreError> {
         self.read("look for a file", async |mut conn| {
-            let row: Option<(i64, String, String, String)> =
+            let row: Option<(i64, String, Flag, String, String)> =
                 statement::query_as(LOCATE).bind(path.as_str()).fetch_optional(&mut conn).await?;
-            let Some((pool, node, base, path)) = row else { return Ok(None) };
+            let Some((pool, node, legacy_node, base, path)) = row else { return Ok(None) };
             let node = checked(node.parse(), "pools.node_id")?;
-            Ok(Some(Located { pool: pool_id(pool)?, node, url: format!("{base}/uploads/{path}") }))
+            let url = format!("{base}/uploads/{path}");
+            Ok(Some(Located { pool: pool_id(pool)?, node, legacy_node: legacy_node.0, url }))
         })
         .await
     }
@@ -108,17 +109,34 @@ impl Store {
 /// In each pool, so that a disk full of lost files costs no more than this.
 const TROUBLED_AT_MOST: i64 = 1000;
 
-pub(super) const TROUBLED: &str = "
+/// Another file of its image has the same bytes, and a copy of it is live: what became of this one costs nobody anything.
+macro_rules! healed {
+    () => {
+        "EXISTS (SELECT 1 FROM files f JOIN files g ON g.image_id = f.image_id AND g.sha256 = f.sha256 AND g.id <> f.id
+            JOIN replicas l ON l.file_id = g.id AND l.state = 'live' WHERE f.id = r.file_id)"
+    };
+}
+pub(super) use healed;
+
+pub(super) const TROUBLED: &str = concat!(
+    "
 SELECT CAST(COALESCE(SUM((SELECT COUNT(*) FROM (
-        SELECT 1 AS it FROM replicas r WHERE r.pool_id = every_pool.id AND r.state = 'lost' AND r.state <> 'live' LIMIT $1
+        SELECT 1 AS it FROM replicas r WHERE r.pool_id = every_pool.id AND r.state = 'lost' AND r.state <> 'live'
+            AND NOT ",
+    healed!(),
+    " LIMIT $1
     ) AS few)), 0) AS BIGINT),
     CAST(COALESCE(SUM((SELECT COUNT(*) FROM (
-        SELECT 1 AS it FROM replicas r WHERE r.pool_id = every_pool.id AND r.state = 'suspect' AND r.state <> 'live' LIMIT $1
+        SELECT 1 AS it FROM replicas r WHERE r.pool_id = every_pool.id AND r.state = 'suspect' AND r.state <> 'live'
+            AND NOT ",
+    healed!(),
+    " LIMIT $1
     ) AS few)), 0) AS BIGINT)
-FROM pools every_pool";
+FROM pools every_pool"
+);
 
 pub(super) const LOCATE: &str = "
-SELECT p.id, p.node_id, p.public_base_url, f.stored_path
+SELECT p.id, p.node_id, p.legacy_node, p.public_base_url, f.stored_path
 FROM files asked
     JOIN images i ON i.id = asked.image_id AND i.deleting = 0
     JOIN files f ON f.image_id = asked.image_id AND f.sha256 = asked.sha256

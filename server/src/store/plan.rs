@@ -6,7 +6,7 @@ use pixelfox_proto::{ImageId, JobId, PoolId, Sha256, text};
 use sqlx::FromRow;
 
 use super::{
-    Store, StoreError, Trouble,
+    Store, StoreError, Trouble, audit,
     dialect::{checked, int, job_id, json, pool_id, some_job, uint},
     outbox, requests, rows,
     statement::{self, Conn, Flag},
@@ -199,7 +199,7 @@ fn start(conn: &mut Conn, ask: MoveAsk, now: UnixMillis) -> super::writer::Work<
         let parent = make_jobs(conn, &look, now).await?;
         let batch = look.batch(Some(job_id(parent)?));
         requests::remember(conn, &ask.request_id, &asked, &batch, now).await?;
-        let detail = format!("{} images to pool {}", batch.images, look.target.id);
+        let detail = format!("{} to pool {} ({})", audit::images(batch.images), look.target.name, look.target.id);
         outbox::audit(conn, now, "move_images", &parent.to_string(), &detail).await?;
         outbox::put_jobs(conn, now, &[parent]).await?;
         Ok(batch)

@@ -6,7 +6,7 @@ use pixelfox_proto::{JobId, PoolId, text};
 use sqlx::FromRow;
 
 use super::{
-    Store, StoreError, Trouble,
+    Store, StoreError, Trouble, audit,
     dialect::{checked, int, job_id, json, some_job, uint},
     outbox,
     plan::target,
@@ -253,7 +253,9 @@ fn start(
         }
         let batch = plan.batch(Some(job_id(parent)?));
         requests::remember(conn, &ask.request_id, &asked, &batch, now).await?;
-        let detail = format!("{} images of pool {} to pool {}", batch.images, plan.source.id, plan.target.id);
+        let (images, Survey { source, target, .. }) = (audit::images(batch.images), &plan);
+        let detail =
+            format!("{images} of pool {} ({}) to pool {} ({})", source.name, source.id, target.name, target.id);
         outbox::audit(conn, now, "move_pool", &parent.to_string(), &detail).await?;
         outbox::put_jobs(conn, now, &[parent]).await?;
         Ok(batch)

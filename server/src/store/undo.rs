@@ -6,7 +6,7 @@ use pixelfox_proto::{ImageId, Sha256, text};
 use sqlx::FromRow;
 
 use super::{
-    Store, StoreError, Trouble,
+    Store, StoreError, Trouble, audit,
     dialect::{checked, int, job_id, json, pool_id, some_job, uint, word},
     jobs::narrow,
     outbox,
@@ -62,6 +62,15 @@ async fn start(conn: &mut Conn, ask: &UndoAsk, now: UnixMillis) -> Result<MoveBa
             Some(why) => stay.push(why),
         }
     }
+    if go.is_empty() {
+        let (count, first) = (stay.len(), stay.first().cloned().unwrap_or_default());
+        return Err(Refusal::precondition(text!(
+            de "davon lässt sich nichts rückgängig machen (angesehen: {count}): schon rückgängig gemacht, seither wieder \
+                verschoben, nicht abgeschlossen, oder die alte Kopie liegt nicht mehr im Papierkorb",
+            en "nothing of it can be taken back (looked at: {count}): {first}"
+        ))
+        .into());
+    }
     if more {
         stay.push(format!("more moves are meant than {} at once: ask again for the others", MoveAsk::MAX_IMAGES));
     }
@@ -75,7 +84,7 @@ async fn start(conn: &mut Conn, ask: &UndoAsk, now: UnixMillis) -> Result<MoveBa
         skipped: stay.into_iter().take(MoveBatch::MAX_SKIPPED).collect(),
     };
     requests::remember(conn, &ask.request_id, &asked, &batch, now).await?;
-    outbox::audit(conn, now, "undo_moves", &parent.to_string(), &format!("{} images", batch.images)).await?;
+    outbox::audit(conn, now, "undo_moves", &parent.to_string(), &audit::images(batch.images)).await?;
     outbox::put_jobs(conn, now, &[parent]).await?;
     Ok(batch)
 }
@@ -151,7 +160,7 @@ async fn start_sliced(conn: &mut Conn, which: &WhichJobs, now: UnixMillis) -> Re
         .await?;
     statement::query(STILL_OPEN).bind(of).bind(parent).execute(&mut *conn).await?;
     let (images, bytes) = (uint(large.children_done), uint(large.bytes_done));
-    outbox::audit(conn, now, "undo_moves", &parent.to_string(), &format!("{images} images")).await?;
+    outbox::audit(conn, now, "undo_moves", &parent.to_string(), &audit::images(images)).await?;
     outbox::put_jobs(conn, now, &[parent]).await?;
     Ok(Some(MoveBatch { job: Some(job_id(parent)?), images, bytes, ..MoveBatch::default() }))
 }

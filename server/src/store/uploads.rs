@@ -7,31 +7,37 @@ use sqlx::FromRow;
 
 use super::{
     Store, StoreError, Topic, Trouble,
-    dialect::{checked, int, uint},
+    dialect::{checked, int, json, uint},
     newcomers::{self, Newcomer},
     outbox, rows,
     statement::{self, Conn, Flag, Together},
     tally::Tally,
 };
-use crate::catalog::{NewUpload, Pool, Refusal, UnixMillis, UploadDecision, UploadedImage};
+use crate::catalog::{NewUpload, Pool, Readable, Refusal, UnixMillis, UploadDecision, UploadedImage};
 
 impl Store {
-    /// An image record for a file that a node has durably. The same id again: the same answer.
+    /// An image record for a file that a node has durably, where every pool can be read. The same id again: the same answer.
     ///
     /// # Errors
     /// The pool is unknown or another node's, meta that is no meta: the node keeps the file and asks again.
     pub async fn commit_upload(&self, upload: NewUpload, now: UnixMillis) -> Result<UploadDecision, StoreError> {
-        let mut decided = self.commit_uploads(vec![upload], now).await?;
+        let mut decided = self.commit_uploads(vec![upload], Readable::Every, now).await?;
         let one = decided.pop().ok_or(StoreError::Undone { doing: COMMIT })?;
         Ok(one?)
     }
 
-    /// The same of many: what each of them asks for on its own, in their order, in one transaction.
+    /// The same of many: what each of them asks for on its own, in their order, in one transaction. An earlier image of
+    /// which no copy is in a pool that can be read now is no answer: what was uploaded becomes an image of its own.
     ///
     /// # Errors
     /// The database fails; nothing of any of them is on record then.
-    pub async fn commit_uploads(&self, uploads: Vec<NewUpload>, now: UnixMillis) -> Result<Vec<Decided>, StoreError> {
-        self.write(COMMIT, move |conn| Box::pin(async move { commit_all(conn, &uploads, now).await })).await
+    pub async fn commit_uploads(
+        &self,
+        uploads: Vec<NewUpload>,
+        readable: Readable,
+        now: UnixMillis,
+    ) -> Result<Vec<Decided>, StoreError> {
+        self.write(COMMIT, move |conn| Box::pin(async move { commit_all(conn, &uploads, &readable, now).await })).await
     }
 }
 
@@ -41,7 +47,12 @@ const COMMIT: &str = "commit an upload";
 pub type Decided = Result<UploadDecision, Refusal>;
 
 /// Those that are new in everything become images together; the others are looked at one by one after them.
-async fn commit_all(conn: &mut Conn, uploads: &[NewUpload], now: UnixMillis) -> Result<Vec<Decided>, Trouble> {
+async fn commit_all(
+    conn: &mut Conn,
+    uploads: &[NewUpload],
+    readable: &Readable,
+    now: UnixMillis,
+) -> Result<Vec<Decided>, Trouble> {
     let mut pools = BTreeMap::new();
     for id in uploads.iter().map(|upload| int(upload.pool.get())) {
         if let Entry::Vacant(entry) = pools.entry(id) {
@@ -61,7 +72,7 @@ async fn commit_all(conn: &mut Conn, uploads: &[NewUpload], now: UnixMillis) -> 
         decided.push(match pool {
             Err(refusal) => Err(refusal),
             Ok(pool) if fresh.contains(&at) => Ok(kept(upload, pool)?),
-            Ok(pool) => Ok(commit(conn, upload, pool, now).await?),
+            Ok(pool) => Ok(commit(conn, upload, pool, readable, now).await?),
         });
     }
     Ok(decided)
@@ -120,9 +131,11 @@ struct Earlier {
     stored_path: String,
     sha256: Vec<u8>,
     size: i64,
-    /// Of a live copy of that file, else of the image's pool.
+    /// Of a live copy of that file, of one that can be read where there is one; else of the image's pool.
     public_base_url: String,
     has_live: bool,
+    /// Whether one of these is in a pool that can be read now.
+    is_readable: bool,
 }
 
 impl Earlier {
@@ -136,34 +149,53 @@ impl Earlier {
 }
 
 macro_rules! earlier {
-    ($condition:literal) => {
+    ($condition:literal, $readable:literal) => {
         concat!(
             "SELECT i.id, i.uuid, i.share_token, i.job_id, i.deleting, i.pool_id, f.stored_path, f.sha256, f.size,
                 COALESCE((SELECT p.public_base_url FROM replicas r JOIN pools p ON p.id = r.pool_id
-                    WHERE r.file_id = f.id AND r.state = 'live' LIMIT 1),
+                    WHERE r.file_id = f.id AND r.state = 'live' ORDER BY NOT (",
+            $readable,
+            "), p.id LIMIT 1),
                     (SELECT p.public_base_url FROM pools p WHERE p.id = i.pool_id)) AS public_base_url,
-                EXISTS (SELECT 1 FROM replicas r WHERE r.file_id = f.id AND r.state = 'live') AS has_live
+                EXISTS (SELECT 1 FROM replicas r WHERE r.file_id = f.id AND r.state = 'live') AS has_live,
+                EXISTS (SELECT 1 FROM replicas r JOIN pools p ON p.id = r.pool_id
+                    WHERE r.file_id = f.id AND r.state = 'live' AND (",
+            $readable,
+            ")) AS is_readable
             FROM images i JOIN files f ON f.image_id = i.id AND f.kind = 'original' WHERE ",
             $condition,
-            " ORDER BY has_live DESC, i.id, f.id LIMIT 1"
+            " ORDER BY is_readable DESC, has_live DESC, i.id, f.id LIMIT 1"
         )
     };
+    (of $condition:literal) => {
+        // Of an older PixelFox nobody knows whether its pools can be read.
+        earlier!($condition, "p.legacy_node = 1 OR p.id IN (SELECT CAST(value AS BIGINT) FROM json_each($3))")
+    };
 }
-pub(super) const BY_PATH: &str = earlier!("f.stored_path = $1");
-pub(super) const BY_UUID: &str = earlier!("i.uuid = $1");
+pub(super) const BY_PATH: &str = earlier!("f.stored_path = $1", "1 = 1");
+pub(super) const BY_UUID: &str = earlier!("i.uuid = $1", "1 = 1");
 pub(super) const BY_BYTES: &str =
-    earlier!("i.user_id = $1 AND i.user_id <> 0 AND i.sha256 = $2 AND f.sha256 = $2 AND i.deleting = 0");
+    earlier!(of "i.user_id = $1 AND i.user_id <> 0 AND i.sha256 = $2 AND f.sha256 = $2 AND i.deleting = 0");
 pub(super) const BY_VISIT: &str =
-    earlier!("i.visitor = $1 AND i.visitor <> 0 AND i.sha256 = $2 AND f.sha256 = $2 AND i.deleting = 0");
+    earlier!(of "i.visitor = $1 AND i.visitor <> 0 AND i.sha256 = $2 AND f.sha256 = $2 AND i.deleting = 0");
 
 /// One that is on record already, or whose bytes are, or that stands against another.
-async fn commit(conn: &mut Conn, upload: &NewUpload, pool: &Pool, now: UnixMillis) -> Result<UploadDecision, Trouble> {
+async fn commit(
+    conn: &mut Conn,
+    upload: &NewUpload,
+    pool: &Pool,
+    readable: &Readable,
+    now: UnixMillis,
+) -> Result<UploadDecision, Trouble> {
     if let Some(decision) = asked_before(conn, upload).await? {
         return Ok(decision);
     }
-    match of_the_same_owner(conn, upload).await? {
-        Some(earlier) if earlier.has_live => return Ok(UploadDecision::DropDuplicate(earlier.answer()?)),
-        Some(earlier) if earlier.job_id.is_none() => return heal(conn, &earlier, upload, pool, now).await,
+    match of_the_same_owner(conn, upload, readable).await? {
+        Some(earlier) if earlier.is_readable => return Ok(UploadDecision::DropDuplicate(earlier.answer()?)),
+        Some(earlier) if !earlier.has_live && earlier.job_id.is_none() => {
+            return heal(conn, &earlier, upload, pool, now).await;
+        }
+        // Its link is dead now, but its file is not lost: it will answer for itself again. An image of its own.
         _ => {}
     }
     let (taken, share) = ("SELECT EXISTS (SELECT 1 FROM images WHERE share_token = $1)", &upload.meta.share_token);
@@ -175,13 +207,21 @@ async fn commit(conn: &mut Conn, upload: &NewUpload, pool: &Pool, now: UnixMilli
 }
 
 /// The image of the same bytes that the same user has, or the same visit of somebody without a login.
-async fn of_the_same_owner(conn: &mut Conn, upload: &NewUpload) -> Result<Option<Earlier>, Trouble> {
+async fn of_the_same_owner(
+    conn: &mut Conn,
+    upload: &NewUpload,
+    readable: &Readable,
+) -> Result<Option<Earlier>, Trouble> {
+    let pools: Vec<i64> = match readable {
+        Readable::These(pools) => pools.iter().map(|pool| int(pool.get())).collect(),
+        Readable::Every => statement::query_scalar("SELECT id FROM pools").fetch_all(&mut *conn).await?,
+    };
     let (sql, owner) = match (upload.meta.user_id, upload.visitor) {
         (0, None) => return Ok(None),
         (0, Some(visitor)) => (BY_VISIT, visitor.get()),
         (user, _) => (BY_BYTES, user),
     };
-    let earlier = statement::query_as(sql).bind(int(owner)).bind(&upload.sha256.as_bytes()[..]);
+    let earlier = statement::query_as(sql).bind(int(owner)).bind(&upload.sha256.as_bytes()[..]).bind(json(&pools));
     Ok(earlier.fetch_optional(conn).await?)
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, header};
 use pixelfox_node::{
-    http::{Duplicate, FORM_BYTES, Form, FormError, Limit, Part, RequestBody, answer},
+    http::{Duplicate, FORM_BYTES, Form, FormError, Limit, Part, RequestBody, answer, file_missing},
     intake::{Accepted, IntakeError, Upload, Uploader, plain_name},
     pools::Pool,
 };
@@ -53,15 +53,15 @@ impl Reception {
             return Err(IntakeError::TooLarge(limit).into());
         }
         let mut form = Form::new(&headers, &self.body, Limit::Whole(whole))?;
-        let mut sink = None;
+        let (mut sink, mut instead) = (None, None);
         while let Some(part) = form.next().await? {
             match part.name() {
                 "file" if sink.is_some() => return Err(FormError::TwoFiles.into()),
                 "file" => sink = Some(self.receive(part, announced.unwrap_or(0)).await?),
-                _ => drop(part.text().await?),
+                _ => instead = part.pass_over().await?.or(instead),
             }
         }
-        let sink = sink.ok_or_else(|| Fault::bad_request("file missing"))?;
+        let sink = sink.ok_or_else(|| file_missing(instead.as_deref()))?;
         sink.finish(limit).await
     }
 

@@ -78,7 +78,8 @@ async fn without_the_right_secret_nobody_gets_in() {
         let refused = within("the refusal", client.attach(ask)).await.unwrap_err();
         assert_eq!(refused.code(), Code::Unauthenticated);
         assert!(refused.message().starts_with("invalid replication secret"), "{refused}");
-        let mut ask = tonic::Request::new(v1::LocateRequest { stored_path: "original/a.png".into() });
+        let mut ask =
+            tonic::Request::new(v1::LocateRequest { stored_path: "original/a.png".into(), missing_here: false });
         *ask.metadata_mut() = attach.clone();
         assert_eq!(client.locate(ask).await.unwrap_err().code(), Code::Unauthenticated);
         let mut ask = tonic::Request::new(v1::CommitUploadRequest::default());
@@ -89,7 +90,7 @@ async fn without_the_right_secret_nobody_gets_in() {
 
     let closed = Office::open_in(tempfile::tempdir().unwrap(), None, None).await;
     let mut client = closed.coordinator().await;
-    let ask = with_bearer(v1::LocateRequest { stored_path: "original/a.png".into() }, SECRET);
+    let ask = with_bearer(v1::LocateRequest { stored_path: "original/a.png".into(), missing_here: false }, SECRET);
     let refused = client.locate(ask).await.unwrap_err();
     assert_eq!(refused.code(), Code::Unauthenticated);
     assert!(refused.message().starts_with("replication disabled"), "{refused}");
@@ -271,7 +272,7 @@ async fn an_upload_is_committed_once_and_found_where_it_is() {
     let images = office.admin().await.list_images(admins(v1::ListImagesRequest::default())).await.unwrap().into_inner();
     assert_eq!((images.total, images.images.len()), (1, 1));
 
-    let locate = |path: &str| signed(v1::LocateRequest { stored_path: path.into() });
+    let locate = |path: &str| signed(v1::LocateRequest { stored_path: path.into(), missing_here: false });
     let there = client.locate(locate(&upload.path)).await.unwrap().into_inner();
     assert_eq!((there.found, there.url), (true, again.url));
     let nowhere = client.locate(locate("original/2026/11/24/none.png")).await.unwrap().into_inner();

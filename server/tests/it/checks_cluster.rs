@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use pixelfox_proto::v1::{
-    ChangeJobsRequest, ListPoolsRequest, Settings, UpdateSettingsRequest, VerifyImagesRequest, VerifyImagesResponse,
+    ChangeJobsRequest, GetOverviewRequest, ListImagesRequest, ListPoolsRequest, Settings, UpdateSettingsRequest,
+    VerifyImagesRequest, VerifyImagesResponse,
 };
 use tonic::Code;
 
@@ -92,6 +93,40 @@ async fn a_person_has_a_copy_read_and_sees_what_it_is() {
         .unwrap();
     cluster.restart().await;
     is_soon(&cluster, &uuid, "suspect").await;
+    cluster.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_a_visitor_does_not_find_is_known_as_lost_and_healed_by_the_next_upload() {
+    // Removed behind the node's back: the first look at it books it. It is in the list of what is lost until the same bytes
+    // come again; then nothing is lost any more, and the old link leads to them.
+    let cluster = TestCluster::start().await;
+    let user = crate::app_uploads::file(png(8, 500));
+    let key = pixelfox_proto::v1::CreateApiKeyRequest { name: "a".into() };
+    let key = cluster.admin().create_api_key(key).await.unwrap().into_inner().key;
+    let send = async |form| {
+        let request = crate::harness::http_client().post(format!("http://{}/upload", cluster.app()));
+        let request = request.header("x-api-key", &key).header("accept", "application/json").multipart(form);
+        let answer = request.send().await.unwrap().text().await.unwrap();
+        serde_json::from_str::<serde_json::Value>(&answer).unwrap()
+    };
+    let first = send(user).await;
+    let (uuid, url) = (first["image_uuid"].as_str().unwrap(), first["url"].as_str().unwrap());
+    let file = &cluster.image(uuid).await.files[0];
+    std::fs::remove_file(cluster.pool_dir(file.pool_id).join(&file.stored_path)).unwrap();
+    let lost = async || {
+        let overview = cluster.admin().get_overview(GetOverviewRequest {}).await.unwrap().into_inner();
+        let filter = ListImagesRequest { state: "lost".into(), ..ListImagesRequest::default() };
+        let listed = cluster.admin().list_images(filter).await.unwrap().into_inner().images;
+        (overview.files_lost, listed.into_iter().map(|image| image.uuid).collect::<Vec<_>>())
+    };
+    assert_eq!(lost().await, (0, vec![]));
+    assert_eq!(cluster.follow(url).await.0, 404);
+    is_soon(&cluster, uuid, "lost").await;
+    assert_eq!(lost().await, (1, vec![uuid.to_owned()]));
+    let again = send(crate::app_uploads::file(png(8, 500))).await;
+    assert_eq!(again["image_uuid"], uuid);
+    assert_eq!(lost().await, (0, vec![]));
     cluster.shutdown().await;
 }
 

@@ -48,7 +48,7 @@ async fn an_image_moves_receipt_commit_trash_end() {
     assert_eq!((done.attempt, done.files_missing, done.last_error.as_str()), (1, 0, ""));
     let parent = office.job_where(&mut watcher, batch.job_id, |job| job.state == "completed").await;
     assert_eq!((parent.children_total, parent.children_done, parent.children_failed), (1, 1, 0));
-    let locate = signed(v1::LocateRequest { stored_path: upload.path.clone() });
+    let locate = signed(v1::LocateRequest { stored_path: upload.path.clone(), missing_here: false });
     let there = office.coordinator().await.locate(locate).await.unwrap().into_inner();
     assert_eq!(there.url, format!("http://s02.local:8080/uploads/{}", upload.path));
     let pools = pools(&office).await;

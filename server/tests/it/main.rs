@@ -6,6 +6,7 @@ mod accounts;
 mod admin;
 mod app_uploads;
 mod attach;
+mod away;
 mod backup;
 mod bad_forms;
 mod bad_input;

@@ -82,6 +82,7 @@ async fn each_finding_names_its_field_and_only_doubts_are_saved_over() {
         ("a name twice", with(&|it| it.name = "img2".into()), "name", Failed, "choose another"),
         ("another pool's directory", with(&|it| it.base_path = cluster.pool_dir(3).display().to_string()), "base_path", Failed, "img2 (3)"),
         ("outside of the roots", with(&|it| it.base_path = "/etc/pool".into()), "base_path", Failed, "STORAGE_ROOTS of node s01"),
+        ("a misspelt path", with(&|it| it.base_path = it.base_path.replace("/second", "/uplods/second")), "base_path", Warning, "/uplods above it"),
         ("no such tier", with(&|it| it.storage_tier = "tepid".into()), "storage_tier", Failed, "must be hot"),
     ];
     for (why, pool, field, status, words) in rows {

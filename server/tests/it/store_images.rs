@@ -3,8 +3,8 @@
 use pixelfox_proto::{ImageId, ShareToken, VisitorId};
 use pixelfox_server::{
     catalog::{
-        ImageFilter, ImageTotals, LostSession, NewUpload, PageAsk, Refusal, ReplicaState, Setback, SetbackKind,
-        SourceFault, Total, UploadDecision,
+        ImageFilter, ImageTotals, LostSession, NewUpload, PageAsk, PoolPatch, Readable, Refusal, ReplicaState,
+        SaveRule, Setback, SetbackKind, SourceFault, Total, UploadDecision,
     },
     store::StoreError,
 };
@@ -18,6 +18,7 @@ suite! {
     the_same_bytes_within_a_visit_are_a_duplicate,
     a_key_is_found_by_its_digest_until_it_is_revoked,
     a_lost_original_is_healed_by_the_same_users_next_upload,
+    an_image_that_can_not_be_read_is_no_answer_to_its_bytes,
     an_upload_that_can_not_be_kept_is_dropped_or_asked_again,
     many_at_once_are_decided_as_each_on_its_own_would_be,
     a_path_is_located_where_it_is_now,
@@ -118,6 +119,7 @@ async fn lose_the_original(books: &Books) {
 async fn a_lost_original_is_healed_by_the_same_users_next_upload(books: Books) {
     // The new file is kept under its own path and answers for the old link too; the image has moved to its pool.
     lose_the_original(&books).await;
+    assert_eq!(books.store.troubled_files().await.unwrap().lost, 1);
     let mut second = of_user(2, 5, 1);
     (second.node, second.pool) = (node("s01"), pool(2));
     let decision = books.store.commit_upload(second.clone(), at(4)).await.unwrap();
@@ -125,6 +127,7 @@ async fn a_lost_original_is_healed_by_the_same_users_next_upload(books: Books) {
     assert_eq!(books.store.commit_upload(second, at(5)).await.unwrap(), decision);
     let shown = books.store.get_image(image(1)).await.unwrap();
     assert_eq!((shown.pool, shown.files.len(), shown.files[0].state), (pool(2), 2, ReplicaState::Live));
+    assert_eq!(books.store.troubled_files().await.unwrap().lost, 0, "its bytes are there");
     let located = books.store.locate(&path(1)).await.unwrap().unwrap();
     assert_eq!(located.url, format!("http://s01.local:8080/uploads/{}", path(2)));
     assert_eq!(books.store.commit_upload(of_user(3, 5, 1), at(6)).await.unwrap(), {
@@ -132,6 +135,31 @@ async fn a_lost_original_is_healed_by_the_same_users_next_upload(books: Books) {
         UploadDecision::DropDuplicate(earlier)
     });
     assert_eq!((books.pool(1).await.usage.images, books.pool(2).await.usage.images), (0, 1));
+    books.assert_counted().await;
+}
+
+async fn an_image_that_can_not_be_read_is_no_answer_to_its_bytes(books: Books) {
+    // Its pool is away: the same bytes become an image of their own, which answers from then on. With its pool back the
+    // first one answers again; of an older PixelFox's pool nobody knows, and its images go on answering.
+    let in_s01 = |number| NewUpload { node: node("s01"), pool: pool(2), ..of_user(number, 5, 1) };
+    kept(books.store.commit_upload(in_s01(1), at(0)).await.unwrap());
+    let ask = async |upload, pools: &[u64]| {
+        let readable = Readable::These(pools.iter().map(|id| pool(*id)).collect());
+        books.store.commit_uploads(vec![upload], readable, at(1)).await.unwrap().remove(0).unwrap()
+    };
+    let had = |decision| match decision {
+        UploadDecision::DropDuplicate(image) => image.id,
+        other => panic!("{other:?} instead of a duplicate"),
+    };
+    assert_eq!(had(ask(of_user(2, 5, 1), &[1, 2]).await), image(1));
+    assert_eq!(kept(ask(of_user(2, 5, 1), &[1]).await), image(2), "an image of its own");
+    assert_eq!(kept(ask(of_user(2, 5, 1), &[1]).await), image(2), "asked again");
+    assert_eq!(had(ask(of_user(3, 5, 1), &[1]).await), image(2));
+    assert_eq!(had(ask(of_user(3, 5, 1), &[1, 2]).await), image(1));
+    assert_eq!(kept(ask(of_user(4, 5, 1), &[]).await), image(4));
+    let older = PoolPatch { legacy_node: Some(true), ..PoolPatch::default() };
+    books.store.update_pool(pool(2), older, 0, SaveRule::Anyway, at(2)).await.unwrap();
+    assert_eq!(had(ask(of_user(5, 5, 1), &[]).await), image(1));
     books.assert_counted().await;
 }
 
@@ -177,7 +205,7 @@ async fn many_at_once_are_decided_as_each_on_its_own_would_be(books: Books) {
         NewUpload { node: node("s01"), ..upload(11) },
         upload(12),
     ];
-    let decided = books.store.commit_uploads(asked, at(1)).await.unwrap();
+    let decided = books.store.commit_uploads(asked, Readable::Every, at(1)).await.unwrap();
     let told = |decision: Result<UploadDecision, Refusal>| match decision {
         Ok(UploadDecision::Keep(image)) => format!("keep {}", image.id),
         Ok(UploadDecision::DropDuplicate(image)) => format!("have {}", image.id),

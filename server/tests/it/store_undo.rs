@@ -3,8 +3,8 @@
 use pixelfox_proto::{Generation, JobId};
 use pixelfox_server::catalog::{
     ChangeAsk, ChangeProgress, CheckAsk, CheckOrder, CheckOutcome, CheckResult, Found, JobChange, JobFilter, JobKind,
-    JobState, LeasedJob, MoveBatch, PoolDraft, ReplicaState, SaveRule, Setback, SetbackKind, TrashOutcome, UndoAsk,
-    WhichJobs,
+    JobState, LeasedJob, MoveBatch, PageAsk, PoolDraft, ReplicaState, SaveRule, Setback, SetbackKind, TrashOutcome,
+    UndoAsk, WhichJobs,
 };
 
 use crate::store_books::{Books, SIZE, at, done, draft, image, node, pool, result, suite};
@@ -69,7 +69,7 @@ async fn a_move_is_taken_back_out_of_the_trash_and_that_again(books: Books) {
 }
 
 async fn what_can_not_be_taken_back_is_skipped_with_the_reason(books: Books) {
-    // 1 has moved on and back, 2 is being moved, 3 goes back; where nothing does the job is over at once.
+    // 1 has moved on and back, 2 is being moved, 3 goes back; where nothing does, that is a refusal and no job is made.
     books.uploaded(1..4).await;
     let parent = moved(&books, 1..4).await;
     books.moved(1..2, 2, 1).await;
@@ -78,9 +78,11 @@ async fn what_can_not_be_taken_back_is_skipped_with_the_reason(books: Books) {
     let back = undo(&books, of(&[parent])).await;
     assert_eq!((back.images, back.skipped_total), (1, 2));
     assert!(back.skipped[0].contains("has moved again since") && back.skipped[1].contains("is working on it"));
-    let none = undo(&books, of(&[parent])).await;
-    assert_eq!((none.images, none.skipped_total), (0, 3));
-    assert_eq!(books.store.get_job(none.job.unwrap()).await.unwrap().state, JobState::Completed);
+    let jobs = async || books.store.list_jobs(JobFilter::default(), PageAsk::default()).await.unwrap().total;
+    let before = jobs().await;
+    let none = books.store.plan_undo(of(&[parent]), at(6)).await.unwrap_err().to_string();
+    assert!(none.starts_with("nothing of it can be taken back (looked at: 3): job"), "{none}");
+    assert_eq!(jobs().await, before);
 }
 
 async fn an_old_copy_that_is_gone_ends_the_undo_without_a_copy(books: Books) {

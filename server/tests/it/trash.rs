@@ -114,8 +114,10 @@ async fn a_full_target_waits_uncounted_and_its_trash_makes_room() {
     let job = office.only_child(&batch).await;
     let waiting = office.job_where(&mut watcher, job.id, |job| !job.waiting_for.is_empty()).await;
     assert_eq!((waiting.waiting_for.as_str(), waiting.attempt), ("pool img2 is full", 0));
+    assert_eq!(office.job(batch.job_id).await.waiting_for, "pool img2 is full", "its parent says so too");
     limit(&office, s02.pool(), 3000).await;
     let (_, push) = s01.push().await;
+    assert_eq!(office.job(batch.job_id).await.waiting_for, "", "it is under way");
     assert_eq!(push.files[0].stored_path, others[2].path);
     office.close().await;
 }
@@ -215,7 +217,7 @@ async fn a_delete_is_told_to_every_node_and_waits_for_the_one_that_is_away() {
     drop(s01);
     let batch = delete(&office, &upload).await;
     assert_eq!((batch.images, batch.files, batch.skipped_total), (1, 1, 0));
-    let place = crate::office::signed(v1::LocateRequest { stored_path: upload.path.clone() });
+    let place = crate::office::signed(v1::LocateRequest { stored_path: upload.path.clone(), missing_here: false });
     assert!(!office.coordinator().await.locate(place).await.unwrap().into_inner().found);
     let (id, order) = s02.delete().await;
     assert_eq!(order.files[0].generation, 2);

@@ -107,10 +107,11 @@ fn jobs_and_files(seen: &Seen<'_>, words: &Words, show: Show) -> Vec<Attention> 
     };
     let many = |n: u64| if n < 1000 { show.count(n) } else { format!("> {}", show.count(n - 1)) };
     if overview.files_lost > 0 {
-        say("bad", fill(w.files_lost, &[("n", &many(overview.files_lost))]), "/admin/diagnose", w.to_diagnose);
+        say("bad", fill(w.files_lost, &[("n", &many(overview.files_lost))]), "/admin/images?state=lost", w.to_images);
     }
     if overview.files_suspect > 0 {
-        say("bad", fill(w.files_suspect, &[("n", &many(overview.files_suspect))]), "/admin/diagnose", w.to_diagnose);
+        let text = fill(w.files_suspect, &[("n", &many(overview.files_suspect))]);
+        say("bad", text, "/admin/images?state=suspect", w.to_images);
     }
     let failed = overview.jobs_by_state.get("failed").copied().unwrap_or(0);
     if failed > 0 {
@@ -150,6 +151,17 @@ mod tests {
     #[test]
     fn what_is_fine_is_not_spoken_of() {
         assert_eq!(classes(&v1::Overview::default(), &[pool(1), pool(2)], &[node(1), node(2)]), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_lost_or_damaged_leads_to_the_list_of_it() {
+        let overview = v1::Overview { files_lost: 2, files_suspect: 1, ..v1::Overview::default() };
+        let (pools, nodes) = ([pool(1)], [node(1)]);
+        let show = Show::new(Language::En, Timestamp::UNIX_EPOCH);
+        let seen = Seen { overview: &overview, pools: &pools, nodes: &nodes };
+        let found = attention(&seen, crate::words::of(Language::En), show);
+        let links: Vec<&str> = found.iter().map(|one| one.link.as_str()).collect();
+        assert_eq!(links, ["/admin/images?state=lost", "/admin/images?state=suspect"]);
     }
 
     #[test]

@@ -156,6 +156,7 @@ async fn page(visit: &Visit, id: u64, fields: &Fields, refused: String) -> Resul
     let label = |pool: &v1::Pool| {
         let more = match pool {
             pool if !pool.online => w.away.to_owned(),
+            pool if !pool.healthy => v.w.selection.ill.to_owned(),
             pool => fill(w.free_of, &[("bytes", &v.show.bytes(pool.filesystem_free).short)]),
         };
         (pool.id.to_string(), format!("{} ({}, {more})", pool.name, pool.node_id))

@@ -33,16 +33,23 @@ impl AdminService {
         })
     }
 
-    /// Jobs as they are shown everywhere, each pending one with what it waits for.
+    /// Jobs as they are shown everywhere, each pending one with what it waits for, each parent with what all of its
+    /// children wait for.
     pub(super) async fn shown_jobs(&self, jobs: Vec<Job>) -> Result<Vec<v1::Job>, Fault> {
-        let pending: Vec<JobId> = jobs.iter().filter(|job| job.state == JobState::Pending).map(|job| job.id).collect();
+        let is_open_parent =
+            |job: &&Job| job.image.is_none() && matches!(job.state, JobState::Pending | JobState::Processing);
+        let parents: Vec<JobId> = jobs.iter().filter(is_open_parent).map(|job| job.id).collect();
+        let heads = self.rooms.store.waiting_children(&parents).await?;
+        let mut pending: Vec<JobId> = heads.values().map(|head| head.id).collect();
+        pending.extend(jobs.iter().filter(|job| job.state == JobState::Pending).map(|job| job.id));
         if pending.is_empty() {
             return Ok(jobs.into_iter().map(|job| self.with_progress(job, String::new())).collect());
         }
         let (_, seen) = dispatch::snapshot(&self.rooms.store, &self.rooms.sessions).await?;
         let at_targets = self.rooms.store.at_targets(&pending).await?;
         let shown = |job: Job| {
-            let waiting_for = schedule::waiting_for(&job, &seen, at_targets.get(&job.id).copied());
+            let waits = heads.get(&job.id).unwrap_or(&job);
+            let waiting_for = schedule::waiting_for(waits, &seen, at_targets.get(&waits.id).copied());
             self.with_progress(job, waiting_for)
         };
         Ok(jobs.into_iter().map(shown).collect())

@@ -8,6 +8,7 @@ use crate::clock;
 use crate::dispatch;
 use crate::events::{Event, Subject};
 use crate::grpc::wire::{self, job::seconds};
+use crate::schedule;
 use crate::store::StoreError;
 
 impl AdminService {
@@ -56,6 +57,7 @@ impl AdminService {
         let rate = source.map_or(0.0, |source| self.rooms.settle.progress().known_rate(source, target));
         let batch = wire::job::batch(batch);
         let seconds_expected = if rate > 0.0 { seconds(batch.bytes, rate) } else { 0.0 };
-        Ok(v1::JobBatch { target_room: pool.map(|pool| pool.room_bytes()), seconds_expected, ..batch })
+        let waiting_for = schedule::closed_by(source, target, &seen);
+        Ok(v1::JobBatch { target_room: pool.map(|pool| pool.room_bytes()), seconds_expected, waiting_for, ..batch })
     }
 }

@@ -175,6 +175,7 @@ pub(crate) fn batch(batch: MoveBatch) -> v1::JobBatch {
         skipped_total: batch.skipped_total,
         seconds_expected: 0.0,
         target_room: None,
+        waiting_for: String::new(),
     }
 }
 
@@ -211,6 +212,7 @@ pub(crate) fn job(job: Job, waiting_for: String, max_attempts: u32, live: Figure
         target_pool_id: job.target.map_or(0, pixelfox_proto::PoolId::get),
         image_uuid: job.image.map(|image| image.to_string()).unwrap_or_default(),
         attempt: job.attempt,
+        failures: job.failures,
         max_attempts,
         bytes_done,
         bytes_total: job.bytes_total,

@@ -61,6 +61,7 @@ pub(super) fn health(report: v1::PoolReport) -> PoolHealth {
         impossible: report.impossible,
         file_system: report.filesystem_id,
         wanted_bytes: report.wanted_bytes,
+        would_make: report.would_make,
     }
 }
 
