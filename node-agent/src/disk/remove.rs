@@ -45,7 +45,7 @@ pub enum Reason {
     /// It has moved on, or its image was deleted.
     Settled,
     /// The attempt that brought it was given up: a file that lay here without a record before goes back to
-    /// generation 0, and is never purged. Of a purge: the restore that has raised its mark was.
+    /// generation 0, is never purged, and no later word finds it. Of a purge: the restore that has raised its mark was.
     GivenUp,
 }
 
@@ -118,7 +118,11 @@ impl Committer {
         if found != *generation && !removal.covers(found) {
             // The deleted generation must not come back, whatever is there now.
             self.shared.fences.lock().set(path, *generation, *lease);
-            return Ok(Trashed::Stale(found));
+            // A file without a record is nobody's: the attempt that is given up never came so far.
+            return match (removal.reason, found) {
+                (Reason::GivenUp, Generation(0)) => self.trashed_before(removal),
+                _ => Ok(Trashed::Stale(found)),
+            };
         }
         let was_unowned = there.mark().is_some_and(|mark| mark.was_unowned);
         let to = if removal.reason == Reason::GivenUp && was_unowned { Generation(0) } else { *generation };
@@ -131,17 +135,11 @@ impl Committer {
     }
 
     fn trashed_before(&mut self, removal: &Removal) -> Result<Trashed, DiskError> {
-        let mut generations = vec![removal.generation];
-        if removal.reason == Reason::GivenUp {
-            generations.push(Generation(0));
+        let (path, place) = trash_place(&removal.path, removal.generation);
+        match self.shared.open_place(&path, &place)? {
+            Some(there) => Ok(Trashed::Trashed { size: there.size(), moved: Moved::Before }),
+            None => self.take_back_half_restored(removal),
         }
-        for generation in generations {
-            let (path, place) = trash_place(&removal.path, generation);
-            if let Some(there) = self.shared.open_place(&path, &place)? {
-                return Ok(Trashed::Trashed { size: there.size(), moved: Moved::Before });
-            }
-        }
-        self.take_back_half_restored(removal)
     }
 
     /// A restore that was cut short after its first step has left its copy in the trash under the old generation's

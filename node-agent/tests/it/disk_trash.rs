@@ -100,12 +100,15 @@ async fn a_file_that_had_no_record_before_goes_back_to_generation_0_and_is_never
     fs::write(ground.on_disk("original/a"), b"copied in").unwrap();
     assert!(ground.moved("original/a", b"copied in", attempt(11, 2)).await.unwrap().skipped);
     let given_up = Removal { reason: Reason::GivenUp, ..removal("original/a", 2) };
-    let trashed = ground.pool().trash(given_up.clone()).await.unwrap();
+    let trashed = ground.pool().trash(given_up).await.unwrap();
     assert_eq!(trashed, Trashed::Trashed { size: 9, moved: Moved::Now });
     assert_eq!(ground.pool().purge(removal("original/a", 2)).await.unwrap(), Purged::Missing);
     assert_eq!(ground.read(".pixelfox/trash/0/original/a").unwrap(), b"copied in");
-    let again = ground.pool().trash(given_up).await.unwrap();
-    assert_eq!(again, Trashed::Trashed { size: 9, moved: Moved::Before });
+    // It is nobody's from here on: neither the order, repeated, nor one about another attempt takes it for its own.
+    for generation in [2, 4] {
+        let again = Removal { reason: Reason::GivenUp, ..removal("original/a", generation) };
+        assert_eq!(ground.pool().trash(again).await.unwrap(), Trashed::Missing);
+    }
 }
 
 #[tokio::test]
@@ -269,7 +272,8 @@ async fn what_an_earlier_attempt_brought_goes_with_the_one_that_is_given_up() {
     assert_eq!(trashed, Trashed::Trashed { size: data.len() as u64, moved: Moved::Now });
     assert!(matches!(pool.purge(removal(AT, 5)).await.unwrap(), Purged::Purged { .. }));
     ground.put("original/hand", b"by hand").await.unwrap();
-    assert_eq!(pool.trash(given_up("original/hand", 5)).await.unwrap(), Trashed::Stale(Generation(0)));
+    assert_eq!(pool.trash(given_up("original/hand", 5)).await.unwrap(), Trashed::Missing, "nobody's, and no alarm");
+    assert_eq!(pool.trash(removal("original/hand", 5)).await.unwrap(), Trashed::Stale(Generation(0)));
     assert_eq!(ground.read("original/hand").unwrap(), b"by hand");
 }
 
