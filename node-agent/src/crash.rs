@@ -1,9 +1,10 @@
-//! Named crash points for tests: places where a process ends at once, as by `kill -9`, when the test has chosen them.
+//! Named crash points for tests: places where a process ends at once, as by `kill -9`, when the test has chosen them, or
+//! stands still until the test lets it go on.
 //!
 //! Only builds with the feature `crash-points` have them; in all others [`crash_point!`](crate::crash_point) is nothing
 //! at all, not even its name. How to add one: CONTRIBUTING.md.
 
-/// Ends this process here, without unwinding or clean-up, if the test that started it has chosen this point.
+/// Ends this process here, without unwinding or clean-up, or stops it, if the test that started it has chosen this point.
 #[cfg(feature = "crash-points")]
 #[macro_export]
 macro_rules! crash_point {
@@ -34,11 +35,12 @@ mod chosen {
 
     use rustix::process::{Signal, getpid, kill_process};
 
-    /// The point of this process, and how often it is passed before the one that ends it.
+    /// The point of this process, how often it is passed before the one that counts, and what happens then.
     #[derive(Debug)]
     pub struct Chosen {
         name: String,
         left: AtomicU32,
+        signal: Signal,
     }
 
     static CHOSEN: OnceLock<Chosen> = OnceLock::new();
@@ -46,17 +48,24 @@ mod chosen {
     impl FromStr for Chosen {
         type Err = String;
 
-        /// `name` or `name:n`: the n-th time it is passed, counted from 1.
+        /// `name` or `name:n`: it ends the n-th time that it comes by, counted from 1. `name:n:stop`: it stands still
+        /// there, until SIGCONT.
         fn from_str(text: &str) -> Result<Self, String> {
-            let (name, number) = text.split_once(':').unwrap_or((text, "1"));
+            let (chosen, signal) = match text.strip_suffix(":stop") {
+                Some(chosen) => (chosen, Signal::STOP),
+                None => (text, Signal::KILL),
+            };
+            let (name, number) = chosen.split_once(':').unwrap_or((chosen, "1"));
             match number.parse() {
-                Ok(left) if left > 0 => Ok(Self { name: name.to_owned(), left: AtomicU32::new(left) }),
-                _ => Err(format!("`{text}` is not a crash point's name and a number from 1, `name:n`")),
+                Ok(left) if left > 0 => Ok(Self { name: name.to_owned(), left: AtomicU32::new(left), signal }),
+                _ => {
+                    Err(format!("`{text}` is not a crash point's name and a number from 1, `name:n` or `name:n:stop`"))
+                }
             }
         }
     }
 
-    /// Chooses where this process ends. Only the first call counts.
+    /// Chooses where this process ends or stops. Only the first call counts.
     pub fn arm(chosen: Chosen) {
         drop(CHOSEN.set(chosen));
     }
@@ -67,8 +76,8 @@ mod chosen {
         let before = chosen.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
         if before == Ok(1) {
             eprintln!("crash point {name}");
-            let ended = kill_process(getpid(), Signal::KILL);
-            unreachable!("a process that killed itself goes on: {ended:?}");
+            let sent = kill_process(getpid(), chosen.signal);
+            assert!(chosen.signal == Signal::STOP, "a process that killed itself goes on: {sent:?}");
         }
     }
 }

@@ -101,6 +101,7 @@ impl Settle {
     }
 
     async fn set_queue_now(&self, state: QueueState) -> Result<(), StoreError> {
+        crash_point!("queue.before_commit");
         let (outcome, message) = match state {
             QueueState::Paused => {
                 let returned = self.books().pause_queue(clock::now()).await;
@@ -112,6 +113,7 @@ impl Settle {
             }
             QueueState::Runs => (self.books().resume_queue(clock::now()).await, "[JobQueue] Queue resumed"),
         };
+        crash_point!("queue.after_commit");
         self.heed_changes().await;
         if outcome.is_ok() {
             tracing::info!("{message}");

@@ -26,7 +26,9 @@ impl AdminService {
 
     pub(super) async fn undo(&self, request: v1::ChangeJobsRequest) -> Result<v1::JobBatch, Fault> {
         let ask = wire::job::undo_ask(request)?;
+        crash_point!("undo.before_commit");
         let batch = self.rooms.store.plan_undo(ask, clock::now()).await?;
+        crash_point!("undo.after_commit");
         if let Some(job) = batch.job {
             let message = format!("[MoveImage] Planned job {job}: {} moves are taken back", batch.images);
             tracing::info!(%job, images = batch.images, bytes = batch.bytes, "{message}");

@@ -18,7 +18,7 @@ use pixelfox_proto::{
     Claims, Sha256,
     v1::{
         ChangeJobsRequest, DeleteImagesRequest, GetImageRequest, Image, Job, ListJobsRequest, MoveImagesRequest,
-        MovePoolRequest, Settings, UpdateSettingsRequest, VerifyImagesRequest,
+        MovePoolRequest, PauseQueueRequest, ResumeQueueRequest, Settings, UpdateSettingsRequest, VerifyImagesRequest,
     },
 };
 use tonic::Status;
@@ -55,12 +55,21 @@ pub(super) struct Client {
     folder: PathBuf,
     http: reqwest::Client,
     told: Arc<Mutex<Told>>,
+    /// Moves that were planned.
+    moves: Arc<Mutex<Vec<u64>>>,
     numbers: Arc<AtomicU32>,
 }
 
 impl Client {
     pub(super) fn new(addresses: [String; 3], folder: PathBuf) -> Self {
-        Self { addresses, folder, http: http_client(), told: Arc::default(), numbers: Arc::default() }
+        Self {
+            addresses,
+            folder,
+            http: http_client(),
+            told: Arc::default(),
+            moves: Arc::default(),
+            numbers: Arc::default(),
+        }
     }
 
     pub(super) fn address(&self, role: Role) -> String {
@@ -145,7 +154,29 @@ impl Client {
             request_id: format!("move {}", self.number()),
             ..MoveImagesRequest::default()
         };
-        self.ask(async || Ok(self.admin().move_images(request.clone()).await?.into_inner().job_id)).await
+        let ask = async || Ok(self.admin().move_images(request.clone()).await?.into_inner().job_id);
+        let parent = self.ask(ask).await;
+        self.moves.lock().push(parent);
+        parent
+    }
+
+    /// Has whatever has been moved taken back, as soon as there is anything.
+    pub(super) async fn undo(&self) {
+        self.ask(async || {
+            let ids = self.moves.lock().iter().rev().take(6).copied().collect();
+            let request = ChangeJobsRequest { ids, ..ChangeJobsRequest::default() };
+            match self.admin().undo_moves(request).await?.into_inner().images {
+                0 => Err(Status::unavailable("nothing has been moved yet")),
+                _ => Ok(()),
+            }
+        })
+        .await;
+    }
+
+    /// Holds the queue up and lets it go on.
+    pub(super) async fn hold_up(&self) {
+        self.ask(async || self.admin().pause_queue(PauseQueueRequest {}).await).await;
+        self.ask(async || self.admin().resume_queue(ResumeQueueRequest {}).await).await;
     }
 
     /// Plans a move of a pool's oldest images, however often that takes.

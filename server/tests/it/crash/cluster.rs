@@ -173,6 +173,22 @@ impl Cluster {
         }
     }
 
+    /// Waits for a process to stand still at `point`; a sentence where it does not.
+    pub(super) async fn stopped(&self, role: Role, point: &str, patience: Duration) -> Result<(), String> {
+        let (running, at_point) = (self.running[role as usize].as_ref().unwrap(), format!("crash point {point}"));
+        let waiting = async {
+            while !running.printed().lines().any(|line| line == at_point) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(patience, waiting).await.map_err(|_| format!("{role:?} never came by {point}"))
+    }
+
+    /// What stands still goes on.
+    pub(super) fn go_on(&self, role: Role) {
+        self.running[role as usize].as_ref().unwrap().signal(rustix::process::Signal::CONT);
+    }
+
     /// Waits until `done` says so.
     pub(super) async fn until(&self, what: &str, done: impl AsyncFn() -> bool) {
         let waiting = async {
