@@ -8,6 +8,11 @@ use pixelfox_proto::Language;
 /// English and German. `{}` is a name, a number or an address and stays as it is; `{+}` is a sentence again. The first one
 /// that fits is taken; in German the places are filled in the same order.
 const SAID: [(&str, &str); 88] = [
+    // what is wrong with a pool
+    (
+        "{} has the marker of an earlier disk of {}, or of a copy of one; to use it again, say that the pool's disk is replaced once more (ReplacePoolDisk)",
+        "{} hat die Kennung eines früheren Datenträgers von {} oder einer Kopie davon; um ihn wieder zu nehmen, noch einmal „Datenträger ersetzen“",
+    ),
     // what stays out of a plan
     ("image {}: {+}", "Bild {}: {+}"),
     ("job {}, image {}: {+}", "Auftrag {}, Bild {}: {+}"),

@@ -120,7 +120,7 @@ pub(crate) async fn page(visit: Visit) -> Result<Response, Trouble> {
 const OTHERS: [&str; 3] = ["token", "console", "server"];
 
 /// Every action that the server notes.
-const ACTIONS: [&str; 24] = [
+const ACTIONS: [&str; 25] = [
     "cancel_jobs",
     "create_account",
     "create_api_key",
@@ -132,6 +132,7 @@ const ACTIONS: [&str; 24] = [
     "pause_jobs",
     "pause_queue",
     "recalculate_usage",
+    "replace_pool_disk",
     "resume_jobs",
     "resume_queue",
     "retry_jobs",
@@ -161,6 +162,7 @@ fn action<'a>(w: &Audit, name: &'a str) -> &'a str {
         "pause_jobs" => w.pause_jobs,
         "pause_queue" => w.pause_queue,
         "recalculate_usage" => w.recalculate_usage,
+        "replace_pool_disk" => w.replace_pool_disk,
         "resume_jobs" => w.resume_jobs,
         "resume_queue" => w.resume_queue,
         "retry_jobs" => w.retry_jobs,

@@ -38,6 +38,7 @@ words! {
         undo_moves: "Verschieben rückgängig gemacht", "Move taken back";
         cancel_jobs: "Aufträge abgebrochen", "Jobs cancelled";
         pause_jobs: "Aufträge pausiert", "Jobs paused";
+        replace_pool_disk: "Datenträger ersetzt", "Disk replaced";
         resume_jobs: "Aufträge fortgesetzt", "Jobs resumed";
         retry_jobs: "Aufträge erneut versucht", "Jobs retried";
         pause_queue: "Warteschlange pausiert", "Queue paused";

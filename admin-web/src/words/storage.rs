@@ -162,6 +162,18 @@ words! {
         free_of: "{bytes} frei", "{bytes} free";
         away: "offline", "offline";
 
+        replace: "Datenträger ersetzen", "Replace disk";
+        replace_title: "Datenträger von {name} ersetzen?", "Replace the disk of {name}?";
+        replace_first: "Nur, wenn der Datenträger endgültig verloren ist. Ist er nur nicht eingehängt: einhängen, mehr braucht es nicht.",
+            "Only if the disk is lost for good. If it is just not mounted: mount it, nothing else is needed.";
+        replace_what: "Knoten {node} nimmt dann ein leeres Verzeichnis {path} für den Pool. {files} ({used}) gelten als verloren, bis der Knoten sie gefunden hat: aus einer Sicherung zurückkopiert oder doch noch auf dem alten Datenträger.",
+            "Node {node} then takes an empty directory {path} for the pool. {files} ({used}) count as lost until the node has found them: copied back from a backup, or on the old disk after all.";
+        replace_after: "Verlorene Bilder bleiben in der Liste und lassen sich löschen. Was noch im Papierkorb eines anderen Pools liegt, lässt sich dorthin zurückverschieben.",
+            "Lost images stay in the list and can be deleted. What still lies in another pool’s trash can be moved back there.";
+        replace_name: "Zur Bestätigung den Namen des Pools eingeben", "Type the pool’s name to confirm";
+        replace_now: "Neu beginnen", "Begin anew";
+        replaced: "{name} beginnt neu. {files} ({used}) gelten als verloren, bis sie gefunden sind.",
+            "{name} begins anew. {files} ({used}) count as lost until they are found.";
         delete_title: "Speicherpool {name} löschen?", "Delete storage pool {name}?";
         delete_what: "Der Pool verschwindet aus der Verwaltung. Das Verzeichnis {path} auf Knoten {node} bleibt mit allem, was darin liegt.",
             "The pool goes from the books. The directory {path} on node {node} stays with all that lies in it.";

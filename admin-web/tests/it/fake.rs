@@ -157,6 +157,7 @@ fake! {
     create_pool: CreatePoolRequest => Pool;
     update_pool: UpdatePoolRequest => Pool;
     delete_pool: DeletePoolRequest => DeletePoolResponse;
+    replace_pool_disk: ReplacePoolDiskRequest => ReplacePoolDiskResponse;
     check_pool: CheckPoolRequest => CheckPoolResponse;
     check_pool_draft: CheckPoolDraftRequest => PoolFindings;
     recalculate_usage: RecalculateUsageRequest => RecalculateUsageResponse;

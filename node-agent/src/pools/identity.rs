@@ -85,6 +85,10 @@ fn judge(place: &Place, marker: Option<&str>) -> Verdict {
         }
         Ok(marker) if marker.identity == place.identity => Verdict::Ours,
         Ok(marker) if place.initialize && place.retired.contains(&marker.identity) => Verdict::Inherited,
+        Ok(marker) if place.id.is_some_and(|id| id.get() == marker.pool_id) => Verdict::Taken(format!(
+            "{path} has the marker of an earlier disk of {pool}, or of a copy of one; to use it again, say that the pool's \
+             disk is replaced once more (ReplacePoolDisk)"
+        )),
         Ok(marker) => Verdict::Taken(format!(
             "{path} belongs to another pool than {pool}: its marker .pixelfox/pool.json names pool {} ({}), or this is \
              a copy of that pool's disk; give {pool} a directory of its own",
@@ -326,8 +330,14 @@ mod tests {
             (
                 "a deleted pool's, for one that has its data elsewhere",
                 false,
-                Some(&gone),
+                Some(&gone.replace("7", "5")),
                 Err("belongs to another pool"),
+            ),
+            (
+                "an earlier disk of its own",
+                false,
+                Some(&gone.replace("img1", "img0")),
+                Err("has the marker of an earlier disk of pool img1 (7)"),
             ),
             ("another pool's while making is allowed", true, Some(&theirs), Err("belongs to another pool")),
             ("damaged", true, Some(&"{".to_owned()), Err("can't be read")),

@@ -107,6 +107,14 @@ enum PoolsVerb {
         #[command(flatten)]
         yes: Yes,
     },
+    /// Let one whose disk is gone for good begin anew on an empty one. What it held counts as lost until its node has
+    /// found it: copied back from a backup, or on the old disk after all.
+    ReplaceDisk {
+        /// Its name or number.
+        pool: String,
+        #[command(flatten)]
+        yes: Yes,
+    },
     /// Have its node write, read back and remove a file, and try its URLs; exit code 1 where that fails.
     Check {
         /// Its name or number.
@@ -152,9 +160,23 @@ pub(super) async fn run(ctl: &mut Ctl, args: PoolsArgs) -> Ended {
             let answer = ctl.admin.delete_pool(v1::DeletePoolRequest { id }).await?.into_inner();
             ctl.answer(&answer, |out, _| out.line(&format!("Pool {} is off the books.", show::clean(&pool))))
         }
+        PoolsVerb::ReplaceDisk { pool, yes } => replace_disk(ctl, &pool, yes).await,
         PoolsVerb::Check { pool } => check(ctl, &pool).await,
         PoolsVerb::Recount { pool } => recount(ctl, pool.as_deref()).await,
     }
+}
+
+async fn replace_disk(ctl: &mut Ctl, word: &str, yes: Yes) -> Ended {
+    let id = places::pool(ctl, word).await?;
+    let name = ctl.admin.get_pool(v1::GetPoolRequest { id }).await?.into_inner().name;
+    confirm(yes.consent(), &format!("Let pool {name} begin anew on an empty disk? All that it held counts as lost."))?;
+    let request = v1::ReplacePoolDiskRequest { id, name: name.clone() };
+    let lost = ctl.admin.replace_pool_disk(request).await?.into_inner();
+    ctl.answer(&lost, |out, lost| {
+        let files = show::counted(lost.files, "file");
+        let lost = format!("{files}, {} count as lost until they are found", show::bytes(lost.bytes));
+        out.line(&show::clean(&format!("Pool {name} begins anew: {lost}.")))
+    })
 }
 
 async fn create(ctl: &mut Ctl, words: &[String], save: Save) -> Ended {

@@ -117,11 +117,9 @@ WHERE r.pool_id = $1 AND r.state = 'trashed' AND r.state <> 'live'
         WHERE s.image_id = f.image_id AND s.sha256 = f.sha256 AND l.state = 'live' AND l.verified > 0)";
 
 async fn delete(conn: &mut Conn, id: PoolId, now: UnixMillis) -> Result<Pool, Trouble> {
-    const RETIRE: &str = "INSERT INTO retired_pools (identity, pool_id, name, at) VALUES ($1, $2, $3, $4)";
     let pool = may_go(&mut *conn, id).await?;
     let row = int(id.get());
-    let retire = statement::query(RETIRE).bind(&pool.identity).bind(row).bind(&pool.name).bind(now.0);
-    retire.execute(&mut *conn).await?;
+    pools::retire(conn, &pool, now).await?;
     // What images left behind that are elsewhere: on no disk, and without a word to say when the pool is gone.
     statement::query("DELETE FROM replicas WHERE pool_id = $1 AND state = 'lost'")
         .bind(row)

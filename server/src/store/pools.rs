@@ -297,7 +297,15 @@ async fn had_pool(conn: &mut Conn, spec: &PoolSpec) -> Result<(), Trouble> {
     Ok(())
 }
 
-fn random_identity() -> Result<String, Trouble> {
+/// What its marker says is no pool's any more: a new pool may take over whatever directory has it.
+pub(super) async fn retire(conn: &mut Conn, pool: &Pool, now: UnixMillis) -> Result<(), Trouble> {
+    const RETIRE: &str = "INSERT INTO retired_pools (identity, pool_id, name, at) VALUES ($1, $2, $3, $4)";
+    let retire = statement::query(RETIRE).bind(&pool.identity).bind(int(pool.id.get())).bind(&pool.name).bind(now.0);
+    retire.execute(conn).await?;
+    Ok(())
+}
+
+pub(super) fn random_identity() -> Result<String, Trouble> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|error| Trouble::Garbled(format!("no random numbers: {error}")))?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())

@@ -48,6 +48,7 @@ mod public_api;
 mod public_pages;
 mod reader;
 mod rebuild;
+mod replaced_disk;
 mod restores;
 mod servers;
 mod starts;

@@ -242,6 +242,7 @@ async fn a_request_that_names_no_pool_is_one_clear_error() {
             admin.get_pool(admins(v1::GetPoolRequest { id })).await.map(drop),
             admin.delete_pool(admins(v1::DeletePoolRequest { id })).await.map(drop),
             admin.check_pool(admins(v1::CheckPoolRequest { id })).await.map(drop),
+            admin.replace_pool_disk(admins(v1::ReplacePoolDiskRequest { id, name: "x".into() })).await.map(drop),
             admin.update_pool(admins(v1::UpdatePoolRequest { pool, ..Default::default() })).await.map(drop),
         ];
         for answer in answers {

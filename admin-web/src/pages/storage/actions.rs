@@ -37,12 +37,12 @@ struct SurePage<'a> {
 }
 
 /// To the pool's row, where `note` is shown.
-fn back(visit: &Visit, pool: u64, outcome: Outcome, text: impl Into<String>) -> Response {
+pub(super) fn back(visit: &Visit, pool: u64, outcome: Outcome, text: impl Into<String>) -> Response {
     let key = format!("pool-{pool}");
     visit.back(&format!("/admin/storage#{key}"), &Note::new(&key, outcome, text))
 }
 
-fn no(visit: &Visit, pool: u64, status: &Status) -> Response {
+pub(super) fn no(visit: &Visit, pool: u64, status: &Status) -> Response {
     back(visit, pool, Outcome::Refused, sentence(status))
 }
 

@@ -46,6 +46,8 @@ struct Row {
     icon: &'static str,
     state: &'static str,
     problem: String,
+    /// Whether it may begin anew on another disk.
+    may_replace: bool,
     kind: &'static str,
     tier: &'static str,
     usage: String,
@@ -158,6 +160,7 @@ fn row(v: &View, checked: Option<ApiCheck>, pool: v1::Pool, all: &[v1::Pool]) ->
         icon,
         state,
         problem: capital(&show.said(&pool.problem)),
+        may_replace: !pool.healthy,
         kind: if pool.storage_type == "nfs" { w.nfs } else { w.local },
         tier: tier(w, &pool.storage_tier),
         usage,

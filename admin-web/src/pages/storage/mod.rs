@@ -5,6 +5,7 @@ mod form;
 mod list;
 mod moves;
 mod refused;
+mod replace;
 mod size;
 mod typed;
 
@@ -33,6 +34,7 @@ pub(super) fn router() -> Router<Site> {
         .route("/admin/storage/{id}/recount", post(actions::recount))
         .route("/admin/storage/{id}/move", get(moves::show).post(moves::start))
         .route("/admin/storage/{id}/delete", get(actions::sure).post(actions::delete))
+        .route("/admin/storage/{id}/replace-disk", get(replace::sure).post(replace::begin))
 }
 
 /// A pool's id as an address has it.

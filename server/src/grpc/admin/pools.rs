@@ -1,6 +1,6 @@
 //! Pools: listed, made, changed, deleted, counted anew. What only the node can know is asked in `places`.
 
-use pixelfox_proto::{Fault, PoolId, text, v1};
+use pixelfox_proto::{Fault, FaultKind, PoolId, text, v1};
 use tonic::{Response, Status, metadata::MetadataValue};
 
 use super::AdminService;
@@ -83,6 +83,31 @@ impl AdminService {
         let pool = self.rooms.store.delete_pool(wire::pool::id(request.id, "id")?, clock::now()).await?;
         self.pool_changed(&pool, "deleted; its directory stays as it is");
         Ok(v1::DeletePoolResponse {})
+    }
+
+    pub(super) async fn replace_disk(
+        &self,
+        request: v1::ReplacePoolDiskRequest,
+    ) -> Result<v1::ReplacePoolDiskResponse, Fault> {
+        let id = wire::pool::id(request.id, "id")?;
+        let pool = self.shown(self.rooms.store.get_pool(id).await?);
+        if pool.healthy {
+            let message = text!(
+                de "Speicherpool {} ({id}) ist gesund: Sein Datenträger ist da",
+                en "pool {} ({id}) is healthy: its disk is there",
+                pool.name
+            );
+            return Err(Fault::new(FaultKind::FailedPrecondition, message).with_hint(text!(
+                de "seine Bilder verschieben, oder das Verzeichnis erst aushängen",
+                en "move its images elsewhere, or unmount its directory first"
+            )));
+        }
+        let pool = self.rooms.store.replace_disk(id, request.name, clock::now()).await?;
+        let (files, bytes) = (pool.usage.used_files, pool.usage.used_bytes);
+        self.pool_changed(&pool, &format!("begins anew on another disk: {files} files, {bytes} bytes count as lost"));
+        self.rooms.sessions.usage_changed();
+        self.rooms.settle.look_for_checks();
+        Ok(v1::ReplacePoolDiskResponse { files, bytes })
     }
 
     pub(super) async fn recount(

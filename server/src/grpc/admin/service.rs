@@ -113,6 +113,14 @@ impl Admin for AdminService {
         Ok(Response::new(this.drop_pool(request.into_inner()).await?))
     }
 
+    async fn replace_pool_disk(
+        &self,
+        request: Request<v1::ReplacePoolDiskRequest>,
+    ) -> Result<Response<v1::ReplacePoolDiskResponse>, Status> {
+        let this = self.may(&request)?;
+        Ok(Response::new(this.replace_disk(request.into_inner()).await?))
+    }
+
     async fn check_pool(
         &self,
         request: Request<v1::CheckPoolRequest>,
