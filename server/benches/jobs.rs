@@ -173,6 +173,7 @@ async fn fill(place: &Place, jobs: u64) -> LeaseOrder {
         target_epoch,
         reach: Reach::Both,
         jobs: BATCH,
+        only_undo: false,
         disk_free_bytes: 1 << 50,
         disk_shared_with: Vec::new(),
     };

@@ -155,6 +155,7 @@ async fn run(database: &str) {
         target_epoch,
         reach: Reach::Both,
         jobs: 32,
+        only_undo: false,
         disk_free_bytes: 1 << 50,
         disk_shared_with: Vec::new(),
     };

@@ -84,12 +84,23 @@ pub struct AtTarget {
     pub is_unsettled: bool,
     /// An old copy there is being purged: likewise.
     pub is_purging: bool,
+    /// It takes a move back: nothing is sent.
+    pub is_undo: bool,
     /// Files that come back out of its trash.
     pub from_trash: usize,
     /// Files that go there, these included.
     pub files: usize,
     /// Bytes that take new room there: not what comes back out of its trash, nor what has room reserved already.
     pub new_bytes: u64,
+}
+
+/// A copy of an image that is being deleted, whose node has not said yet that it is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CopyLeft {
+    /// Where it is.
+    pub pool: PoolId,
+    /// When its node is asked next, where the last time brought nothing.
+    pub next_try: UnixMillis,
 }
 
 /// A job on record.

@@ -36,7 +36,7 @@ pub use deletes::{DeleteAsk, Deleting};
 pub use found::{Fate, FoundFile, FoundImage, FoundMark, FoundPool, Namesakes, OnRecord, RebuildRule, Sorted, TakenIn};
 pub use holdings::PoolHoldings;
 pub use image::{File, Image, ImageFilter, ImageTotals, Span, TroubledFiles};
-pub use job::{AtTarget, Job, JobFilter, JobKind, JobState, JobTotals, Level};
+pub use job::{AtTarget, CopyLeft, Job, JobFilter, JobKind, JobState, JobTotals, Level};
 pub use lists::{Bounds, ImageOrder, Listed, Place, SortKey, Total};
 pub use node::{Attached, Hello, NodeElsewhere, NodeRecord, PoolReport, Pulse};
 pub use orders::{

@@ -66,6 +66,8 @@ pub struct Lane {
     pub target: Option<PoolId>,
     /// Jobs that may run now, counted up to [`Lane::COUNTED`].
     pub due: u32,
+    /// Those of them that take a move back, likewise.
+    pub undo: u32,
     /// When the next one that may not yet run may.
     pub next: Option<UnixMillis>,
 }
@@ -92,6 +94,8 @@ pub struct LeaseOrder {
     pub reach: Reach,
     /// Jobs at most.
     pub jobs: u32,
+    /// Only such that take a move back: they take no slot.
+    pub only_undo: bool,
     /// Bytes that the target's file system has free above the reserve. The books take off what is reserved, and check
     /// the pool's own limit.
     pub disk_free_bytes: u64,

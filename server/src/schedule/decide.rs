@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use pixelfox_proto::{NodeId, PoolId};
 
 use super::{NodeView, PoolView, Snapshot};
-use crate::catalog::{AtTarget, Job, JobKind, JobState, Lane, LeaseOrder, Reach, UnixMillis};
+use crate::catalog::{AtTarget, CopyLeft, Job, JobKind, JobState, Lane, LeaseOrder, Reach, UnixMillis};
 
 /// Jobs of one command at most: one slot carries so many.
 pub const JOBS_PER_COMMAND: u32 = 32;
@@ -36,7 +36,12 @@ pub fn decide(snapshot: &Snapshot) -> Vec<LeaseOrder> {
     for (lane, _) in ways.iter().filter(|(_, way)| way.reach == Reach::Target) {
         jobs.insert(lane, lane.due.min(JOBS_PER_COMMAND)); // a restore takes no slot
     }
-    let order = |(lane, jobs): (&Lane, u32)| {
+    // Nothing is sent for what is taken back: it waits for no slot.
+    let undone = ways.iter().filter(|(lane, way)| {
+        way.reach == Reach::Both && lane.undo > 0 && !way.node.behind && !jobs.contains_key(*lane)
+    });
+    let undone: Vec<_> = undone.map(|(lane, _)| (*lane, lane.undo.min(JOBS_PER_COMMAND), true)).collect();
+    let order = |(lane, jobs, only_undo): (&Lane, u32, bool)| {
         let way = ways.get(lane)?;
         Some(LeaseOrder {
             node: lane.node.clone(),
@@ -46,11 +51,12 @@ pub fn decide(snapshot: &Snapshot) -> Vec<LeaseOrder> {
             target_epoch: way.target_node.epoch,
             reach: way.reach,
             jobs,
+            only_undo,
             disk_free_bytes: way.target.disk_free_bytes,
             disk_shared_with: way.target.shares_disk_with.clone(),
         })
     };
-    jobs.into_iter().filter_map(order).collect()
+    jobs.into_iter().map(|(lane, jobs)| (lane, jobs, false)).chain(undone).filter_map(order).collect()
 }
 
 /// The same lanes from another one on at each look: slots come free one by one, and a first lane that is always the same
@@ -100,14 +106,8 @@ fn open_way<'a>(lane: &Lane, snapshot: &'a Snapshot) -> Result<Way<'a>, String> 
     let (node, has_source) = seat(&lane.node)?;
     let (source, target) = (pool(lane.source)?, pool(target)?);
     let (target_node, has_target) = seat(&target.node)?;
-    let reach = match (has_source, has_target) {
-        (true, true) => Reach::Both,
-        (true, false) => Reach::Source,
-        (false, true) => Reach::Target,
-        (false, false) => return Err(String::new()), // theirs to run
-    };
     if let Some(sick) = [source, target].into_iter().find(|pool| !pool.healthy) {
-        return Err(format!("pool {} is not healthy", sick.name));
+        return Err(unhealthy(sick));
     }
     if !target.active {
         return Err(format!("pool {} is not active", target.name));
@@ -116,7 +116,35 @@ fn open_way<'a>(lane: &Lane, snapshot: &'a Snapshot) -> Result<Way<'a>, String> 
     if target.room_bytes() == 0 && target.trash_bytes == 0 && target.reserved_bytes == 0 {
         return Err(full(target));
     }
+    let reach = match (has_source, has_target) {
+        (true, true) => Reach::Both,
+        (true, false) => Reach::Source,
+        (false, true) => Reach::Target,
+        (false, false) => return Err(String::new()), // theirs to run
+    };
     Ok(Way { node, target, target_node, reach })
+}
+
+/// Why a copy of an image that is being deleted is still there.
+fn not_deleted(snapshot: &Snapshot, left: &[CopyLeft]) -> String {
+    for pool in left.iter().filter_map(|copy| snapshot.pool(copy.pool)) {
+        if snapshot.node(&pool.node).or_else(|| snapshot.node_elsewhere(&pool.node)).is_none() {
+            return away(&pool.node);
+        }
+        if !pool.healthy {
+            return unhealthy(pool);
+        }
+    }
+    let next_try = left.iter().map(|copy| copy.next_try).filter(|at| *at > snapshot.now).min();
+    next_try.map_or_else(String::new, |at| in_a_while(at, snapshot.now))
+}
+
+fn in_a_while(at: UnixMillis, now: UnixMillis) -> String {
+    format!("next try in {} s", at.seconds_since(now).max(1))
+}
+
+fn unhealthy(pool: &PoolView) -> String {
+    format!("pool {} is not healthy", pool.name)
 }
 
 fn away(node: &NodeId) -> String {
@@ -144,20 +172,20 @@ pub fn next_wake(snapshot: &Snapshot) -> Option<UnixMillis> {
 }
 
 /// Why a pending job does not run yet, as people read it: `queue paused`, `node s09 is not attached`,
-/// `pool img1 is full`, `next try in 25 s`. Empty where it may, or where it is not pending. `at_target`: what it finds
-/// there, where it is known.
+/// `pool img1 is full`, `next try in 25 s`. Empty where it may, or where it is not pending. `at_target`: what a move
+/// finds there, where it is known; `left`: what is there of an image that is being deleted.
 #[must_use]
-pub fn waiting_for(job: &Job, snapshot: &Snapshot, at_target: Option<AtTarget>) -> String {
+pub fn waiting_for(job: &Job, snapshot: &Snapshot, at_target: Option<AtTarget>, left: &[CopyLeft]) -> String {
     let (JobState::Pending, Some(node), Some(source)) = (job.state, job.node.clone(), job.source) else {
         return String::new();
     };
     if job.kind != JobKind::MoveImage {
-        return if snapshot.node(&node).is_none() { away(&node) } else { String::new() };
+        return not_deleted(snapshot, left);
     }
     if snapshot.paused {
         return "queue paused".to_owned();
     }
-    let lane = Lane { node, kind: job.kind, source, target: job.target, due: 1, next: None };
+    let lane = Lane { node, kind: job.kind, source, target: job.target, due: 1, undo: 0, next: None };
     let way = match open_way(&lane, snapshot) {
         Ok(way) => way,
         Err(why) => return why,
@@ -179,8 +207,9 @@ pub fn waiting_for(job: &Job, snapshot: &Snapshot, at_target: Option<AtTarget>) 
              {} have different servers",
             target.name, lane.node, target.node
         ),
-        () if let Some(at) = next_try => format!("next try in {} s", at.seconds_since(snapshot.now).max(1)),
+        () if let Some(at) = next_try => in_a_while(at, snapshot.now),
         () if reach == Reach::Target => String::new(), // the source's server runs it
+        () if at_target.is_some_and(|found| found.is_undo) && !node.behind => String::new(), // needs no slot
         () if slots == 0 => format!("node {} takes no jobs (DISABLE_JOB_WORKERS=1)", lane.node),
         () if node.behind => format!("node {} still puts old copies into the trash", lane.node),
         () if running >= slots => format!("all {slots} slots of node {} are busy", lane.node),

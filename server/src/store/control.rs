@@ -125,7 +125,8 @@ struct Done {
 }
 
 pub(super) const PAUSE: &str = "
-UPDATE jobs SET state = 'paused', epoch = 0, target_epoch = 0, not_before = 0
+UPDATE jobs SET state = 'paused', epoch = 0, target_epoch = 0, not_before = 0,
+    node_id = (SELECT p.node_id FROM pools p WHERE p.id = jobs.source_pool_id)
 FROM json_each($1) AS a WHERE jobs.id = CAST(a.value AS BIGINT) AND jobs.kind = 'move_image'
     AND (jobs.state = 'pending' OR (jobs.state = 'processing' AND jobs.committed = 0))
 RETURNING jobs.id";
@@ -217,7 +218,8 @@ ORDER BY j.id DESC";
 pub(super) const REOPEN: &str = "
 UPDATE jobs SET failures = 0, not_before = 0, finished = NULL, last_error = '', files_missing = 0,
     state = CASE WHEN EXISTS (SELECT 1 FROM jobs p WHERE p.id = jobs.parent_id AND p.state = 'paused')
-        THEN 'paused' ELSE 'pending' END
+        THEN 'paused' ELSE 'pending' END,
+    node_id = COALESCE((SELECT p.node_id FROM pools p WHERE p.id = jobs.source_pool_id), jobs.node_id)
 FROM json_each($1) AS a WHERE jobs.id = CAST(a.value ->> 1 AS BIGINT)";
 pub(super) const LOCK: &str = "
 UPDATE images SET job_id = CAST(a.value ->> 1 AS BIGINT)

@@ -7,11 +7,11 @@ use sqlx::FromRow;
 
 use super::{
     Store, StoreError, Trouble,
-    dialect::{checked, job_id, json, small, uint, word},
+    dialect::{checked, job_id, json, pool_id, small, uint, word},
     rows::{JobRow, job_columns},
     statement,
 };
-use crate::catalog::{AtTarget, HeldJob, Job, JobKind};
+use crate::catalog::{AtTarget, CopyLeft, HeldJob, Job, JobKind, UnixMillis};
 
 pub(super) const HELD: &str = "
 SELECT id, kind, node_id, lease, epoch, CASE WHEN by_target = 1 THEN target_epoch ELSE epoch END, failures FROM jobs
@@ -25,6 +25,7 @@ WHERE j.id IS NULL";
 pub(super) const AT_TARGET: &str = "
 SELECT j.id, CAST(MAX(CASE WHEN t.state = 'condemned' THEN 1 ELSE 0 END) AS BIGINT) AS unsettled,
     CAST(MAX(CASE WHEN t.state = 'purging' THEN 1 ELSE 0 END) AS BIGINT) AS purging,
+    CAST(MAX(j.undo) AS BIGINT) AS undo,
     CAST(SUM(CASE WHEN t.state = 'trashed' OR t.trash_generation IS NOT NULL THEN 1 ELSE 0 END) AS BIGINT) AS from_trash,
     CAST(SUM(CASE WHEN t.state = 'trashed' OR t.trash_generation IS NOT NULL
         OR (s.state = 'live' AND COALESCE(t.state, '') <> 'live') THEN 1 ELSE 0 END) AS BIGINT) AS files,
@@ -48,12 +49,20 @@ WHERE NOT EXISTS (SELECT 1 FROM (SELECT o.state FROM jobs o
     WHERE few.state = 'processing')";
 const JOBS: &str =
     concat!("SELECT ", job_columns!(), " FROM json_each($1) AS a CROSS JOIN jobs j ON j.id = CAST(a.value AS BIGINT)");
+pub(super) const LEFT: &str = "
+SELECT j.id, r.pool_id, MIN(r.not_before)
+FROM json_each($1) AS a
+    CROSS JOIN jobs j ON j.id = CAST(a.value AS BIGINT) AND j.kind = 'delete_image'
+    CROSS JOIN files f ON f.image_id = j.image_id
+    CROSS JOIN replicas r ON r.file_id = f.id
+GROUP BY j.id, r.pool_id ORDER BY j.id, r.pool_id";
 
 #[derive(FromRow)]
 struct AtTargetRow {
     id: i64,
     unsettled: i64,
     purging: i64,
+    undo: i64,
     from_trash: i64,
     files: i64,
     new_bytes: i64,
@@ -65,6 +74,7 @@ impl AtTargetRow {
         let found = AtTarget {
             is_unsettled: self.unsettled > 0,
             is_purging: self.purging > 0,
+            is_undo: self.undo > 0,
             from_trash: count(self.from_trash),
             files: count(self.files),
             new_bytes: uint(self.new_bytes),
@@ -141,6 +151,24 @@ impl Store {
         self.read("look for what is at targets", async |mut conn| {
             let rows: Vec<AtTargetRow> = statement::query_as(AT_TARGET).bind(json(&ids)).fetch_all(&mut conn).await?;
             rows.into_iter().map(AtTargetRow::found).collect()
+        })
+        .await
+    }
+
+    /// What is left of the images of those among these jobs that delete one.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn copies_left(&self, jobs: &[JobId]) -> Result<HashMap<JobId, Vec<CopyLeft>>, StoreError> {
+        let ids: Vec<u64> = jobs.iter().map(|job| job.get()).collect();
+        self.read("look for what is left", async |mut conn| {
+            let rows: Vec<(i64, i64, i64)> = statement::query_as(LEFT).bind(json(&ids)).fetch_all(&mut conn).await?;
+            let mut left: HashMap<JobId, Vec<CopyLeft>> = HashMap::new();
+            for (job, pool, next_try) in rows {
+                let copy = CopyLeft { pool: pool_id(pool)?, next_try: UnixMillis(next_try) };
+                left.entry(job_id(job)?).or_default().push(copy);
+            }
+            Ok(left)
         })
         .await
     }

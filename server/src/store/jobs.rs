@@ -28,7 +28,21 @@ impl Store {
             let query =
                 statement::query_as(LANES).on_postgres(LANES_POSTGRES).bind(now.0).bind(i64::from(Lane::COUNTED));
             let rows: Vec<LaneRow> = query.fetch_all(&mut conn).await?;
-            rows.into_iter().map(Lane::try_from).collect()
+            let mut lanes: Vec<Lane> = rows.into_iter().map(Lane::try_from).collect::<Result<_, _>>()?;
+            let undone: Vec<(String, i64, i64, i64)> =
+                statement::query_as(UNDO_LANES).bind(now.0).fetch_all(&mut conn).await?;
+            for (node, source, target, jobs) in undone {
+                let (source, target) = (pool_id(source)?, some_pool(target));
+                let is_its = |lane: &&mut Lane| {
+                    lane.node.as_str() == node
+                        && (lane.source, lane.target) == (source, target)
+                        && lane.kind == JobKind::MoveImage
+                };
+                if let Some(lane) = lanes.iter_mut().find(is_its) {
+                    lane.undo = small(jobs).min(lane.due);
+                }
+            }
+            Ok(lanes)
         })
         .await
     }
@@ -179,6 +193,11 @@ SELECT j.node_id, j.kind, j.source_pool_id, j.target_pool_id,
         AND d.not_before > $1) AS next
 FROM hop j";
 
+/// Moves that are taken back, by lane. O(those that are pending): their parents make them in slices.
+pub(super) const UNDO_LANES: &str = "
+SELECT node_id, source_pool_id, target_pool_id, COUNT(*) FROM jobs
+WHERE state = 'pending' AND undo = 1 AND not_before <= $1 GROUP BY node_id, source_pool_id, target_pool_id";
+
 #[derive(FromRow)]
 struct LaneRow {
     node_id: String,
@@ -199,6 +218,7 @@ impl TryFrom<LaneRow> for Lane {
             source: pool_id(row.source_pool_id)?,
             target: some_pool(row.target_pool_id),
             due: small(row.due),
+            undo: 0,
             next: row.next.map(UnixMillis),
         })
     }
@@ -206,6 +226,7 @@ impl TryFrom<LaneRow> for Lane {
 
 pub(super) const AGAIN: &str = "
 UPDATE jobs SET state = 'pending', epoch = 0, target_epoch = 0, not_before = CAST(a.value ->> 1 AS BIGINT),
+    node_id = (SELECT p.node_id FROM pools p WHERE p.id = jobs.source_pool_id),
     failures = failures + CAST(a.value ->> 2 AS BIGINT), last_error = a.value ->> 3
 FROM json_each($1) AS a WHERE jobs.id = CAST(a.value ->> 0 AS BIGINT)";
 pub(super) const FAULTY: &str = "

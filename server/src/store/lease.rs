@@ -3,7 +3,6 @@
 use std::collections::{BTreeSet, HashMap};
 
 use pixelfox_proto::{FileMeta, Generation, Lease, NodeId};
-use serde::Deserialize;
 use sqlx::FromRow;
 
 use super::{
@@ -11,11 +10,11 @@ use super::{
     dialect::{checked, int, job_id, json, pool_id, sha256, small, some_job, some_pool, uint, word},
     endings::{self, Ending},
     fit::{Fit, fit, in_trash, not_in_trash},
-    gather::Gathered,
+    line::{self, Candidate},
     outbox,
-    rows::{self, MoveFileRow, bucket, state},
+    rows::{MoveFileRow, bucket, state},
     split::{self, Split},
-    statement::{self, Conn, Flag, Together},
+    statement::{self, Conn, Together},
     tally::Tally,
 };
 use crate::catalog::{
@@ -58,96 +57,22 @@ impl Store {
     }
 }
 
-#[derive(Deserialize, FromRow)]
-pub(super) struct Candidate {
-    pub(super) id: i64,
-    parent_id: Option<i64>,
-    attempt: i64,
-    failures: i64,
-    uuid: String,
-    share_token: String,
-    original_name: String,
-    user_id: i64,
-    created: i64,
-    undo: Flag,
-}
-
-macro_rules! candidates {
-    ($when:literal) => {
-        concat!(
-            "SELECT j.id, j.parent_id, j.attempt, j.failures, i.uuid, i.share_token, i.original_name, i.user_id, i.created,
-                j.undo
-            FROM jobs j CROSS JOIN images i ON i.id = j.image_id
-            WHERE j.state = 'pending' AND j.node_id = $1 AND j.kind = 'move_image' AND j.source_pool_id = $2
-                AND j.target_pool_id = $3 AND ",
-            $when,
-            " ORDER BY j.not_before, j.id LIMIT $5"
-        )
-    };
-}
-macro_rules! candidate_columns {
-    () => {
-        "id, parent_id, attempt, failures, uuid, share_token, original_name, user_id, created, undo"
-    };
-}
-
-/// Those that are tried again and are due, then those that were not tried yet.
-pub(super) const CANDIDATES: &str = concat!(
-    "SELECT ",
-    candidate_columns!(),
-    " FROM (",
-    candidates!("j.not_before > 0 AND j.not_before <= $4"),
-    ") AS again UNION ALL SELECT ",
-    candidate_columns!(),
-    " FROM (",
-    candidates!("j.not_before = 0"),
-    ") AS fresh LIMIT $5"
-);
-
-impl Gathered for Candidate {
-    const COLUMNS: &'static str = candidate_columns!();
-}
-
-pub(super) async fn candidates(
-    conn: &mut Conn,
-    order: &LeaseOrder,
-    now: UnixMillis,
-) -> Result<Vec<Candidate>, Trouble> {
-    let query = statement::query_as(CANDIDATES).bind(order.node.as_str()).bind(int(order.source.get()));
-    let query = query.bind(int(order.target.get())).bind(now.0).bind(i64::from(order.jobs));
-    Ok(query.gather(conn).await?)
-}
-
 async fn lease(conn: &mut Conn, order: &LeaseOrder, now: UnixMillis) -> Result<Leased, Trouble> {
     let Some((on_target, last)) = room(conn, order).await? else { return Ok(Leased::default()) };
-    let candidates = candidates(conn, order, now).await?;
-    let ids: Vec<i64> = candidates.iter().map(|job| job.id).collect();
-    let files = rows::move_files(conn, &ids).await?;
-    let by_job: HashMap<i64, &[MoveFileRow]> =
-        files.chunk_by(|a, b| a.job == b.job).map(|files| (files[0].job, files)).collect();
-    let mut room = on_target;
-    let mut taken = Taken::default();
-    for job in candidates {
-        match fit(by_job.get(&job.id).copied().unwrap_or_default(), job.id)? {
-            Fit::Go { files, .. } if job.undo.0 && files.iter().any(|file| in_trash(file).is_none()) => {
-                taken.over.push(not_in_trash(job.id));
-            }
-            Fit::Go { files, bytes } => {
-                let from_trash = files.iter().filter(|file| in_trash(file).is_some()).count();
-                match order.reach.share(from_trash, files.len()) {
-                    Share::Theirs => {}
-                    Share::MakeWay => taken.split.push(Split { job: job.id, files }),
-                    Share::Ours if bytes > room => taken.full = true,
-                    Share::Ours => {
-                        room -= bytes;
-                        taken.jobs.push((job, files));
-                    }
-                }
-            }
-            Fit::Wait => taken.unsettled.push(job.id),
-            Fit::Over(ending) => taken.over.push(ending),
-        }
+    let first = line::candidates(conn, order, now).await?;
+    let files = line::files_of(conn, &first).await?;
+    let mut taken = Taken { room: on_target, ..Taken::default() };
+    let (seen, window) = (line::ids(&first), first.len());
+    taken.take(order, first, &files)?;
+    let mut others = Vec::new();
+    let is_longer = i64::try_from(window).is_ok_and(|window| window >= i64::from(order.jobs));
+    if taken.full && is_longer && !order.only_undo {
+        others = line::smaller(conn, order, taken.room, now).await?;
+        others.retain(|job| !seen.contains(&job.id));
+        others.truncate(window - taken.jobs.len());
     }
+    let files = line::files_of(conn, &others).await?;
+    taken.take(order, others, &files)?;
     taken.write(conn, order, last, now).await
 }
 
@@ -179,6 +104,8 @@ async fn room(conn: &mut Conn, order: &LeaseOrder) -> Result<Option<(i64, i64)>,
 
 #[derive(Default)]
 struct Taken<'a> {
+    /// Bytes that the target still takes.
+    room: i64,
     jobs: Vec<(Candidate, Vec<&'a MoveFileRow>)>,
     unsettled: Vec<i64>,
     split: Vec<Split<'a>>,
@@ -201,7 +128,35 @@ ON CONFLICT (file_id, pool_id) DO UPDATE SET generation = excluded.generation, j
     trash_generation = excluded.trash_generation, state = 'writing', since = excluded.since,
     ordered_epoch = 0, not_before = 0, failures = 0";
 
-impl Taken<'_> {
+impl<'a> Taken<'a> {
+    /// Looks what becomes of each of these jobs, with all their files.
+    fn take(&mut self, order: &LeaseOrder, jobs: Vec<Candidate>, files: &'a [MoveFileRow]) -> Result<(), Trouble> {
+        let by_job: HashMap<i64, &'a [MoveFileRow]> =
+            files.chunk_by(|a, b| a.job == b.job).map(|files| (files[0].job, files)).collect();
+        for job in jobs {
+            match fit(by_job.get(&job.id).copied().unwrap_or_default(), job.id)? {
+                Fit::Go { files, .. } if job.undo.0 && files.iter().any(|file| in_trash(file).is_none()) => {
+                    self.over.push(not_in_trash(job.id));
+                }
+                Fit::Go { files, bytes } => {
+                    let from_trash = files.iter().filter(|file| in_trash(file).is_some()).count();
+                    match order.reach.share(from_trash, files.len()) {
+                        Share::Theirs => {}
+                        Share::MakeWay => self.split.push(Split { job: job.id, files }),
+                        Share::Ours if bytes > self.room => self.full = true,
+                        Share::Ours => {
+                            self.room -= bytes;
+                            self.jobs.push((job, files));
+                        }
+                    }
+                }
+                Fit::Wait => self.unsettled.push(job.id),
+                Fit::Over(ending) => self.over.push(ending),
+            }
+        }
+        Ok(())
+    }
+
     async fn write(self, conn: &mut Conn, order: &LeaseOrder, last: i64, now: UnixMillis) -> Result<Leased, Trouble> {
         let mut leased = Leased { full: self.full, ..Leased::default() };
         put_off(conn, &self.unsettled, now.plus_seconds(UNSETTLED_WAIT_SECONDS)).await?;

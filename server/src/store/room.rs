@@ -7,7 +7,7 @@ use pixelfox_proto::{PoolId, SessionEpoch};
 use super::{
     Store, StoreError,
     fit::{Fit, fit},
-    lease::candidates,
+    line,
     rows::{self, MoveFileRow},
 };
 use crate::catalog::{Lane, LeaseOrder, Reach, UnixMillis};
@@ -35,6 +35,7 @@ impl Store {
                 target_epoch: none,
                 reach: Reach::Both,
                 jobs,
+                only_undo: false,
                 disk_free_bytes: 0,
                 disk_shared_with: Vec::new(),
             };
@@ -44,7 +45,7 @@ impl Store {
         self.read("look what waits for room", async |mut conn| {
             let mut bytes: BTreeMap<PoolId, u64> = BTreeMap::new();
             for order in &orders {
-                let ids: Vec<i64> = candidates(&mut conn, order, until).await?.iter().map(|job| job.id).collect();
+                let ids: Vec<i64> = line::ids(&line::candidates(&mut conn, order, until).await?);
                 let files = rows::move_files(&mut conn, &ids).await?;
                 let by_job: HashMap<i64, &[MoveFileRow]> =
                     files.chunk_by(|a, b| a.job == b.job).map(|files| (files[0].job, files)).collect();

@@ -2,7 +2,7 @@
 
 use sqlx::{AssertSqlSafe, Row as _};
 
-use super::{Store, StoreError, Trouble, dialect, jobs, lease, outbox, plan_pool, slices, statement};
+use super::{Store, StoreError, Trouble, dialect, jobs, line, outbox, plan_pool, slices, statement};
 use crate::catalog::{Refusal, UnixMillis};
 
 #[expect(dead_code, reason = "the tests of the whole server use more of it")]
@@ -12,7 +12,7 @@ pub(super) mod postgres;
 /// Statements that run for every upload, lease, commit or look of the dispatcher.
 mod hot {
     use super::super::{
-        accounts, checks, commit, control, deletes, endings, held, images, jobs, keys, lease, newcomers, plan,
+        accounts, checks, commit, control, deletes, endings, held, images, jobs, keys, lease, line, newcomers, plan,
         plan_pool, purge, queue, requests, rows, slices, split, trash, undo, uploaders, uploads, which,
     };
 
@@ -22,7 +22,9 @@ mod hot {
         ("accounts::OVER", accounts::OVER),
         ("accounts::SURPLUS", accounts::SURPLUS),
         ("lease::MAY", lease::MAY),
-        ("lease::CANDIDATES", lease::CANDIDATES),
+        ("line::CANDIDATES", line::CANDIDATES),
+        ("line::SMALLER", line::SMALLER),
+        ("line::UNDOS", line::UNDOS),
         ("lease::OF_NODE", lease::OF_NODE),
         ("lease::EVERY", lease::EVERY),
         ("lease::OF_LEASES", lease::OF_LEASES),
@@ -40,6 +42,7 @@ mod hot {
         ("control::LOCK", control::LOCK),
         ("control::UNCOUNT", control::UNCOUNT),
         ("held::WAITING_CHILDREN", held::WAITING_CHILDREN),
+        ("held::LEFT", held::LEFT),
         ("held::HELD", held::HELD),
         ("held::RELEASED", held::RELEASED),
         ("held::AT_TARGET", held::AT_TARGET),
@@ -172,7 +175,7 @@ async fn no_hot_statement_reads_a_whole_table() {
     let again = steps(&store, super::nodes::DUE_AGAIN).await;
     let by_lane = "jobs_ready (node_id=? AND kind=? AND source_pool_id=? AND target_pool_id=? AND not_before>?)";
     assert!(again.iter().any(|step| step.contains(by_lane)), "{again:#?}");
-    let found = steps(&store, lease::CANDIDATES).await;
+    let found = steps(&store, line::CANDIDATES).await;
     for many in ["not_before>? AND not_before<?)", "not_before=?)"] {
         assert!(
             found.iter().any(|step| step.contains("INDEX jobs_ready (node_id=? AND kind=?") && step.ends_with(many)),
@@ -180,6 +183,14 @@ async fn no_hot_statement_reads_a_whole_table() {
         );
     }
     assert!(!found.iter().any(|step| step.contains("TEMP B-TREE")), "already in order: {found:#?}");
+    for sql in [line::UNDOS, jobs::UNDO_LANES] {
+        let undone = steps(&store, sql).await;
+        let by_lane = undone.iter().any(|step| step.contains("INDEX jobs_undo"));
+        assert!(by_lane && !undone.iter().any(|step| step.contains("TEMP B-TREE")), "{undone:#?}");
+    }
+    let smaller = steps(&store, line::SMALLER).await;
+    let by_lane = by_lane.replace("not_before>?", "not_before<?");
+    assert!(smaller.iter().any(|step| step.contains(&by_lane)), "{smaller:#?}");
     store.close().await;
 }
 

@@ -196,8 +196,14 @@ impl Books {
     }
 
     pub(crate) async fn uploaded(&self, numbers: std::ops::Range<u64>) {
+        self.uploaded_of(numbers, SIZE).await;
+    }
+
+    /// Each of so many bytes.
+    pub(crate) async fn uploaded_of(&self, numbers: std::ops::Range<u64>, size: u64) {
         for number in numbers {
-            let decision = self.store.commit_upload(upload(number), at(0)).await.unwrap();
+            let upload = NewUpload { size, ..upload(number) };
+            let decision = self.store.commit_upload(upload, at(0)).await.unwrap();
             assert!(matches!(decision, UploadDecision::Keep(_)), "{decision:?}");
         }
     }
@@ -223,6 +229,7 @@ impl Books {
             target_epoch,
             reach: Reach::Both,
             jobs: 100,
+            only_undo: false,
             disk_free_bytes: 1 << 40,
             disk_shared_with: Vec::new(),
         }

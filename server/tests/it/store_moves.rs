@@ -21,7 +21,6 @@ suite! {
     either_sessions_end_returns_the_job,
     a_new_session_returns_what_the_old_one_had,
     nothing_is_leased_for_a_session_that_is_over,
-    a_full_target_leaves_jobs_pending,
     lanes_tell_what_is_due,
     a_plan_says_what_stays_and_why,
     a_request_id_is_answered_once,
@@ -268,19 +267,6 @@ async fn nothing_is_leased_for_a_session_that_is_over(mut books: Books) {
     let target_is_over = pixelfox_server::catalog::LeaseOrder { epoch: books.local, ..old };
     assert_eq!(books.store.lease_jobs(target_is_over, at(2)).await.unwrap(), Default::default());
     assert_eq!(books.lease(1, 2).await.jobs.len(), 1);
-}
-
-async fn a_full_target_leaves_jobs_pending(books: Books) {
-    // Room for two of three on the disk; what is reserved counts, so that a second lease takes nothing.
-    books.uploaded(1..4).await;
-    books.plan(1..4, 2).await;
-    let mut order = books.order(1, 2);
-    order.disk_free_bytes = 2 * SIZE + 10;
-    let leased = books.store.lease_jobs(order.clone(), at(2)).await.unwrap();
-    assert_eq!((leased.jobs.len(), leased.full), (2, true));
-    let leased = books.store.lease_jobs(order, at(2)).await.unwrap();
-    assert_eq!((leased.jobs.len(), leased.full), (0, true));
-    assert_eq!(books.store.lanes(at(2)).await.unwrap()[0].due, 1);
 }
 
 async fn lanes_tell_what_is_due(books: Books) {

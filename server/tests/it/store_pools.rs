@@ -3,8 +3,9 @@
 use pixelfox_proto::PoolId;
 use pixelfox_server::{
     catalog::{
-        LostSession, PoolDraft, PoolPatch, PoolSaved, PoolUsage, RefusalKind, SaveRule, Settings, SettingsPatch,
-        StorageTier, TrashOutcome,
+        ChangeAsk, ChangeProgress, JobChange, JobState, LeasedJob, LostSession, PoolDraft, PoolPatch, PoolSaved,
+        PoolUsage, RefusalKind, SaveRule, Setback, SetbackKind, Settings, SettingsPatch, StorageTier, TrashOutcome,
+        WhichJobs,
     },
     store::{AutoPools, StoreError, Topic},
 };
@@ -19,6 +20,7 @@ suite! {
     exactly_one_pool_is_the_default,
     a_change_of_some_fields_leaves_the_others,
     pending_work_follows_its_pool_to_another_node,
+    work_under_way_follows_its_pool_whatever_becomes_of_it,
     a_healthy_report_ends_initialize_once,
     a_node_without_a_pool_gets_one_and_only_once,
     an_automatic_pool_that_can_not_be_made_does_not_refuse_the_node,
@@ -126,7 +128,7 @@ async fn a_change_of_some_fields_leaves_the_others(books: Books) {
 }
 
 async fn pending_work_follows_its_pool_to_another_node(books: Books) {
-    // One job waits; the other is under way and follows when its session is lost.
+    // One job waits; the other is under way and follows when its session is lost, and whatever else becomes of it.
     books.uploaded(1..3).await;
     books.plan(1..2, 2).await;
     assert_eq!(books.lease(1, 2).await.jobs.len(), 1);
@@ -141,6 +143,42 @@ async fn pending_work_follows_its_pool_to_another_node(books: Books) {
     let lost = LostSession::Of { node: node("local"), epoch: books.local };
     assert_eq!(books.store.return_lost(lost, at(1)).await.unwrap().len(), 1);
     assert_eq!(due().await, [(node("s05"), 2)]);
+}
+
+async fn work_under_way_follows_its_pool_whatever_becomes_of_it(books: Books) {
+    // Under way when the pool goes to s05: one is set back, one paused and resumed, one cancelled and one failed that
+    // are tried again.
+    books.uploaded(1..5).await;
+    books.plan(1..5, 2).await;
+    let leased = books.lease(1, 2).await.jobs;
+    let patch = PoolPatch { node_id: Some("s05".into()), ..PoolPatch::default() };
+    books.store.update_pool(pool(1), patch, 0, SaveRule::Checked, at(1)).await.unwrap();
+    let setback = |of: &LeasedJob, kind| Setback {
+        job: of.job,
+        lease: of.lease,
+        epoch: of.epoch,
+        kind,
+        cause: "connection lost".into(),
+        sources: Vec::new(),
+    };
+    let again = SetbackKind::Again { not_before: at(1), counted: true };
+    let words = vec![setback(&leased[0], again), setback(&leased[1], SetbackKind::Failed)];
+    books.store.set_back(words, at(1)).await.unwrap();
+    for (job, changes) in [
+        (&leased[1], [JobChange::Retry].as_slice()),
+        (&leased[2], &[JobChange::Pause, JobChange::Resume]),
+        (&leased[3], &[JobChange::Cancel, JobChange::Retry]),
+    ] {
+        for change in changes {
+            let ask = ChangeAsk { change: *change, which: WhichJobs::Ids(vec![job.job]), request_id: String::new() };
+            let changed = books.store.change_jobs(ask, ChangeProgress::default(), at(1)).await.unwrap();
+            assert_eq!(changed.progress.changed, 1, "{change:?}");
+        }
+    }
+    for job in leased {
+        let is = books.store.get_job(job.job).await.unwrap();
+        assert_eq!((is.state, is.node), (JobState::Pending, Some(node("s05"))), "{}", job.job);
+    }
 }
 
 async fn a_healthy_report_ends_initialize_once(books: Books) {

@@ -1,10 +1,34 @@
 //! Room of a full pool, in the books.
 
-use pixelfox_server::catalog::{PoolPatch, SaveRule, Setback, SetbackKind};
+use pixelfox_server::catalog::{LeaseOrder, PoolPatch, SaveRule, Setback, SetbackKind};
 
-use crate::store_books::{Books, SIZE, at, pool, suite};
+use crate::store_books::{Books, SIZE, at, image, pool, suite};
 
-suite! { a_job_that_comes_again_needs_its_room_once }
+suite! {
+    a_full_target_leaves_jobs_pending,
+    a_job_that_comes_again_needs_its_room_once,
+}
+
+async fn a_full_target_leaves_jobs_pending(books: Books) {
+    // Room for two of three on the disk; what is reserved counts, so that a second lease takes nothing.
+    books.uploaded(1..4).await;
+    books.plan(1..4, 2).await;
+    let mut order = books.order(1, 2);
+    order.disk_free_bytes = 2 * SIZE + 10;
+    let leased = books.store.lease_jobs(order.clone(), at(2)).await.unwrap();
+    assert_eq!((leased.jobs.len(), leased.full), (2, true));
+    let leased = books.store.lease_jobs(order, at(2)).await.unwrap();
+    assert_eq!((leased.jobs.len(), leased.full), (0, true));
+    assert_eq!(books.store.lanes(at(2)).await.unwrap()[0].due, 1);
+    // What is too large does not hold up what fits, however much of it is first in line.
+    books.uploaded_of(4..40, 50 * SIZE).await;
+    books.uploaded(40..41).await;
+    books.plan(4..41, 2).await;
+    let order = LeaseOrder { disk_free_bytes: 20 * SIZE, jobs: 4, ..books.order(1, 2) };
+    let leased = books.store.lease_jobs(order, at(2)).await.unwrap();
+    assert_eq!(leased.jobs.iter().map(|job| job.image).collect::<Vec<_>>(), [image(3), image(40)]);
+    books.assert_counted().await;
+}
 
 async fn a_job_that_comes_again_needs_its_room_once(books: Books) {
     // Room for one and a half images: the attempt that broke keeps its reservation, and the next one needs no second.

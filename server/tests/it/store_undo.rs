@@ -3,7 +3,7 @@
 use pixelfox_proto::{Generation, JobId};
 use pixelfox_server::catalog::{
     ChangeAsk, ChangeProgress, CheckAsk, CheckOrder, CheckOutcome, CheckResult, Found, JobChange, JobFilter, JobKind,
-    JobState, LeasedJob, MoveBatch, PageAsk, PoolDraft, ReplicaState, SaveRule, Setback, SetbackKind, TrashOutcome,
+    JobState, LeaseOrder, LeasedJob, MoveBatch, PageAsk, PoolDraft, ReplicaState, SaveRule, Setback, SetbackKind, TrashOutcome,
     UndoAsk, WhichJobs,
 };
 
@@ -11,6 +11,7 @@ use crate::store_books::{Books, SIZE, at, done, draft, image, node, pool, result
 
 suite! {
     a_move_is_taken_back_out_of_the_trash_and_that_again,
+    what_is_taken_back_is_leased_apart_where_nothing_may_be_sent,
     what_can_not_be_taken_back_is_skipped_with_the_reason,
     an_old_copy_that_is_gone_ends_the_undo_without_a_copy,
     an_undo_is_asked_for_by_id_and_by_filter,
@@ -44,6 +45,27 @@ async fn end(books: &Books, jobs: &[LeasedJob]) {
     assert_eq!(committed.moved.len(), jobs.len());
     let words = committed.trash.iter().map(|order| result(order, TrashOutcome::Trashed)).collect();
     books.store.finish_trash(words, at(4)).await.unwrap();
+}
+
+async fn what_is_taken_back_is_leased_apart_where_nothing_may_be_sent(books: Books) {
+    // Of three that go back the same way one is an undo: it is counted, and leased without the others.
+    books.uploaded(1..4).await;
+    let mut parents = Vec::new();
+    for number in 1..4 {
+        parents.push(moved(&books, number..number + 1).await);
+    }
+    books.plan(1..2, 1).await;
+    undo(&books, of(&parents[1..2])).await;
+    books.plan(3..4, 1).await;
+    let lanes = async || {
+        let lanes = books.store.lanes(at(6)).await.unwrap();
+        lanes.iter().map(|lane| (lane.source.get(), lane.due, lane.undo)).collect::<Vec<_>>()
+    };
+    assert_eq!(lanes().await, [(2, 3, 1)]);
+    let order = LeaseOrder { only_undo: true, ..books.order(2, 1) };
+    let leased = books.store.lease_jobs(order, at(6)).await.unwrap().jobs;
+    assert_eq!(leased.iter().map(|job| (job.image, job.undo)).collect::<Vec<_>>(), [(image(2), true)]);
+    assert_eq!(lanes().await, [(2, 2, 0)]);
 }
 
 async fn a_move_is_taken_back_out_of_the_trash_and_that_again(books: Books) {

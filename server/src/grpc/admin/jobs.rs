@@ -47,9 +47,11 @@ impl AdminService {
         }
         let (_, seen) = dispatch::snapshot(&self.rooms.store, &self.rooms.sessions).await?;
         let at_targets = self.rooms.store.at_targets(&pending).await?;
+        let left = self.rooms.store.copies_left(&pending).await?;
         let shown = |job: Job| {
             let waits = heads.get(&job.id).unwrap_or(&job);
-            let waiting_for = schedule::waiting_for(waits, &seen, at_targets.get(&waits.id).copied());
+            let left = left.get(&waits.id).map_or(&[][..], Vec::as_slice);
+            let waiting_for = schedule::waiting_for(waits, &seen, at_targets.get(&waits.id).copied(), left);
             self.with_progress(job, waiting_for)
         };
         Ok(jobs.into_iter().map(shown).collect())

@@ -36,7 +36,7 @@ fn pool(number: u64) -> PoolView {
 
 fn lane(source: u64, target: u64, due: u32) -> Lane {
     let (kind, target) = (JobKind::MoveImage, Some(pool_id(target)));
-    Lane { node: node_id(source), kind, source: pool_id(source), target, due, next: None }
+    Lane { node: node_id(source), kind, source: pool_id(source), target, due, undo: 0, next: None }
 }
 
 fn snapshot() -> Snapshot {
@@ -166,6 +166,29 @@ fn job() -> Job {
 }
 
 #[test]
+fn what_is_taken_back_waits_for_no_slot() {
+    // Every slot busy, or none there at all: undone moves go out all the same, and nothing else does. With a slot free
+    // they are in line with the others.
+    type Change = fn(&mut Snapshot);
+    let rows: &[(&str, Change, Vec<(u32, bool)>)] = &[
+        ("a slot is free", |s| s.nodes[0].running = 3, vec![(32, false)]),
+        ("all are busy", |s| s.nodes[0].running = 4, vec![(7, true)]),
+        ("it takes no jobs", |s| s.nodes[0].slots = 0, vec![(7, true)]),
+        ("more than one command's", |s| (s.nodes[0].slots, s.lanes[0].undo) = (0, 100), vec![(32, true)]),
+        ("nothing is taken back", |s| (s.nodes[0].slots, s.lanes[0].undo) = (0, 0), vec![]),
+        ("it still works on renames", |s| s.nodes[0].behind = true, vec![]),
+        ("the queue is paused", |s| (s.nodes[0].slots, s.paused) = (0, true), vec![]),
+        ("the target is away", |s| drop((s.nodes.remove(1), s.nodes[0].slots = 0)), vec![]),
+    ];
+    for (why, change, want) in rows {
+        let mut snapshot = Snapshot { lanes: vec![Lane { undo: 7, ..lane(1, 2, 500) }], ..snapshot() };
+        change(&mut snapshot);
+        let orders: Vec<(u32, bool)> = decide(&snapshot).iter().map(|it| (it.jobs, it.only_undo)).collect();
+        assert_eq!(orders, *want, "{why}");
+    }
+}
+
+#[test]
 fn why_a_job_waits() {
     type Change = fn(&mut Snapshot, &mut Job, &mut Option<AtTarget>);
     let rows: &[(Change, &str)] = &[
@@ -225,19 +248,53 @@ fn why_a_job_waits() {
         (|s, _, _| s.nodes[0].slots = 0, "node s1 takes no jobs (DISABLE_JOB_WORKERS=1)"),
         (|s, _, _| s.nodes[0].behind = true, "node s1 still puts old copies into the trash"),
         (|s, _, _| s.nodes[0].running = 4, "all 4 slots of node s1 are busy"),
-        (|_, j, _| (j.kind, j.target) = (JobKind::DeleteImage, None), ""),
         (
-            |s, j, _| {
-                (j.kind, j.target) = (JobKind::DeleteImage, None);
-                s.nodes.remove(0);
+            |s, _, found| {
+                s.nodes[0].slots = 0;
+                *found = Some(AtTarget { is_undo: true, ..AtTarget::default() });
             },
-            "node s1 is not attached",
+            "",
+        ),
+        // both nodes are another server's, which says nothing of its slots; of the pools the books know
+        (both_elsewhere, ""),
+        (
+            |s, j, found| {
+                both_elsewhere(s, j, found);
+                s.pools[1].healthy = false;
+            },
+            "pool img2 is not healthy",
         ),
     ];
     for (change, want) in rows {
         let (mut snapshot, mut job, mut found) = (snapshot(), job(), None);
         change(&mut snapshot, &mut job, &mut found);
-        assert_eq!(waiting_for(&job, &snapshot, found), *want);
+        assert_eq!(waiting_for(&job, &snapshot, found, &[]), *want);
+    }
+}
+
+fn both_elsewhere(snapshot: &mut Snapshot, _: &mut Job, _: &mut Option<AtTarget>) {
+    snapshot.elsewhere.append(&mut snapshot.nodes);
+}
+
+#[test]
+fn why_an_image_is_not_deleted_yet() {
+    let copy = |number, next_try| CopyLeft { pool: pool_id(number), next_try: UnixMillis(next_try) };
+    let rows: &[(fn(&mut Snapshot), &[CopyLeft], &str)] = &[
+        (|_| (), &[], ""),
+        (|_| (), &[copy(1, 0), copy(2, 0)], ""),
+        // nothing that holds moves up holds these up
+        (|s| s.paused = true, &[copy(1, 0)], ""),
+        (|s| s.pools[0].active = false, &[copy(1, 0)], ""),
+        (|s| drop(s.nodes.remove(1)), &[copy(1, 0), copy(2, 0)], "node s2 is not attached"),
+        (|s| s.pools[1].healthy = false, &[copy(1, 0), copy(2, 0)], "pool img2 is not healthy"),
+        (to_elsewhere, &[copy(1, 0)], ""),
+        (|_| (), &[copy(1, 1_040_000), copy(2, 1_025_000), copy(3, 0)], "next try in 25 s"),
+        (|s| s.pools[0].healthy = false, &[copy(1, 1_040_000)], "pool img1 is not healthy"),
+    ];
+    for (change, left, want) in rows {
+        let (mut snapshot, job) = (snapshot(), Job { kind: JobKind::DeleteImage, target: None, ..job() });
+        change(&mut snapshot);
+        assert_eq!(waiting_for(&job, &snapshot, None, left), *want, "{left:?}");
     }
 }
 
