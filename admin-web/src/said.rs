@@ -8,10 +8,14 @@ use pixelfox_proto::Language;
 /// English and German. `{}` is a name, a number or an address and stays as it is; `{+}` is a sentence again. The first one
 /// that fits is taken; in German the places are filled in the same order.
 const SAID: [(&str, &str); 88] = [
+    // copies that can't be read now
+    ("{+}: in pool {} 1 copy waits for it", "{+}: In Pool {} wartet 1 Kopie darauf"),
+    ("{+}: in pool {} {} copies wait for it", "{+}: In Pool {} warten {} Kopien darauf"),
+    ("node {} has said nothing of pool {} yet", "Knoten {} hat von Pool {} noch nichts gesagt"),
     // what is wrong with a pool
     (
-        "{} has the marker of an earlier disk of {}, or of a copy of one; to use it again, say that the pool's disk is replaced once more (ReplacePoolDisk)",
-        "{} hat die Kennung eines früheren Datenträgers von {} oder einer Kopie davon; um ihn wieder zu nehmen, noch einmal „Datenträger ersetzen“",
+        "{} has the marker of an earlier disk of {}, of a copy of one, or of another cluster's pool; give {} a directory of its own, or, if it is an earlier disk, say that it is replaced once more (ReplacePoolDisk)",
+        "{} hat die Kennung eines früheren Datenträgers von {}, einer Kopie davon oder eines Pools eines anderen Clusters; {} ein eigenes Verzeichnis geben, oder, wenn es ein früherer Datenträger ist, noch einmal „Datenträger ersetzen“",
     ),
     // what stays out of a plan
     ("image {}: {+}", "Bild {}: {+}"),
@@ -259,6 +263,10 @@ mod tests {
                 "http://s02:4000 ist nicht erreichbar: connection refused",
             ),
             ("node s09 is not attached", "Knoten s09 ist nicht verbunden"),
+            (
+                "node s09 is not attached: in pool img1 3 copies wait for it",
+                "Knoten s09 ist nicht verbunden: In Pool img1 warten 3 Kopien darauf",
+            ),
             ("the moon is wrong", "the moon is wrong"),
             ("node  is not attached", "node  is not attached"),
             ("", ""),

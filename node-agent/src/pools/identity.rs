@@ -86,8 +86,8 @@ fn judge(place: &Place, marker: Option<&str>) -> Verdict {
         Ok(marker) if marker.identity == place.identity => Verdict::Ours,
         Ok(marker) if place.initialize && place.retired.contains(&marker.identity) => Verdict::Inherited,
         Ok(marker) if place.id.is_some_and(|id| id.get() == marker.pool_id) => Verdict::Taken(format!(
-            "{path} has the marker of an earlier disk of {pool}, or of a copy of one; to use it again, say that the pool's \
-             disk is replaced once more (ReplacePoolDisk)"
+            "{path} has the marker of an earlier disk of {pool}, of a copy of one, or of another cluster's pool; give {pool} \
+             a directory of its own, or, if it is an earlier disk, say that it is replaced once more (ReplacePoolDisk)"
         )),
         Ok(marker) => Verdict::Taken(format!(
             "{path} belongs to another pool than {pool}: its marker .pixelfox/pool.json names pool {} ({}), or this is \

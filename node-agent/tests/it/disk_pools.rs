@@ -117,7 +117,7 @@ async fn another_nodes_marker_is_respected() {
     second.welcome(vec![told]).await;
     let report = second.pools.reports().remove(0);
     assert!(
-        report.problem.contains("names pool img1 (1), or this is a copy of that pool's disk"),
+        report.problem.contains("an earlier disk of pool img1 (1), of a copy of one, or of another cluster's pool"),
         "{}",
         report.problem
     );

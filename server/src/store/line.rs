@@ -61,13 +61,14 @@ pub(super) const CANDIDATES: &str = concat!(
 /// Of those first in line, due or not tried yet, whose bytes fit: asked for where the very first are too large. So many
 /// are looked at that a line of large images holds nobody up, and no more: a look costs no more where the line is long.
 pub(super) const SMALLER: &str = "
-SELECT j.id, j.parent_id, j.attempt, j.failures, i.uuid, i.share_token, i.original_name, i.user_id, i.created, j.undo
+SELECT line.id, line.parent_id, line.attempt, line.failures, i.uuid, i.share_token, i.original_name, i.user_id, i.created,
+    line.undo
 FROM (SELECT id, parent_id, attempt, failures, undo, image_id, not_before, bytes_total FROM jobs
         WHERE state = 'pending' AND node_id = $1 AND kind = 'move_image' AND source_pool_id = $2
             AND target_pool_id = $3 AND not_before <= $4
-        ORDER BY not_before, id LIMIT $6) AS j
-    CROSS JOIN images i ON i.id = j.image_id
-WHERE j.bytes_total <= $7 ORDER BY j.not_before, j.id LIMIT $5";
+        ORDER BY not_before, id LIMIT $6) AS line
+    CROSS JOIN images i ON i.id = line.image_id
+WHERE line.bytes_total <= $7 ORDER BY line.not_before, line.id LIMIT $5";
 const LOOKED_AT: i64 = 4096;
 
 impl Gathered for Candidate {
