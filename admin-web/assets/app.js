@@ -69,7 +69,8 @@ function goLive() {
   const isLive = () => { seen = new Date(); retry = 0; pulse.hidden = false; lost.hidden = true; };
   const open = () => {
     clearTimeout(timer);
-    if (over) return;
+    // Browsers open six connections to a server at most: streams of pages that nobody looks at would leave none.
+    if (over || document.hidden) return;
     source?.close();
     source = new EventSource(location.pathname + location.search);
     source.addEventListener("hello", event => {
@@ -92,7 +93,7 @@ function goLive() {
   };
   // A page in the background needs no stream; it catches up when it is looked at again.
   document.addEventListener("visibilitychange", () => {
-    if (document.hidden) timer = setTimeout(() => { source?.close(); source = null; }, 60000);
+    if (document.hidden) timer = setTimeout(() => { source?.close(); source = null; }, 2000);
     else if (!source || source.readyState === EventSource.CLOSED) open();
     else clearTimeout(timer);
   });

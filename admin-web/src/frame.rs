@@ -5,7 +5,7 @@ use axum::{
     Router,
     extract::Request,
     middleware::{self, Next},
-    response::{Html, IntoResponse as _, Response},
+    response::{Html, IntoResponse as _, Redirect, Response},
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
 use pixelfox_proto::Language;
@@ -50,9 +50,13 @@ async fn finish(request: Request, next: Next) -> Response {
     }
     let secure = secure(&parts);
     let mut view = View::of(&parts);
+    let is_read = parts.method.is_safe();
     let asked_without_page = parts.headers.get("sec-fetch-dest").is_some_and(|dest| dest == "empty");
     let said = !asked_without_page && cookie(&parts.headers, Note::COOKIE).is_some();
     let mut response = next.run(Request::from_parts(parts, body)).await;
+    if is_read && response.status() == StatusCode::METHOD_NOT_ALLOWED {
+        response = Redirect::to(above(view.uri.path())).into_response();
+    }
     let trouble = response.extensions_mut().remove::<Trouble>();
     let trouble = trouble.or_else(|| {
         let refused = response.status() == StatusCode::METHOD_NOT_ALLOWED;
@@ -77,6 +81,12 @@ async fn finish(request: Request, next: Next) -> Response {
     }
     harden(headers);
     response
+}
+
+/// The page that a form is on: what was shown as the answer to that form is asked for again, in another language or by a
+/// reader who comes back.
+fn above(path: &str) -> &str {
+    path.rsplit_once('/').map_or("/admin", |(above, _)| above)
 }
 
 /// The layer around the pages for everyone.

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     show::Exact,
-    trouble::{Trouble, sentence},
+    trouble::{Trouble, capital, sentence},
     view::View,
     visit::{Fields, Note, Outcome, Visit},
 };
@@ -115,7 +115,11 @@ pub(crate) async fn check(visit: Visit, Path(uuid): Path<String>, _fields: Field
     let w = &v.w.images;
     let asked = visit.admin().verify_images(v1::VerifyImagesRequest { uuids: vec![uuid.clone()], pool_id: 0 }).await;
     let note = match asked.map(tonic::Response::into_inner) {
-        Ok(answer) if !answer.waiting.is_empty() => Note::new("check", Outcome::Look, answer.waiting.join(" ")),
+        Ok(answer) if !answer.waiting.is_empty() => {
+            let said: Vec<String> =
+                answer.waiting.iter().map(|why| format!("{}.", capital(&v.show.said(why)))).collect();
+            Note::new("check", Outcome::Look, said.join(" "))
+        }
         Ok(answer) if answer.copies == 0 => Note::new("check", Outcome::Look, w.nothing_to_check),
         Ok(answer) => {
             let copies = v.show.counted_in(answer.copies, w.one_copy, w.copies);

@@ -152,10 +152,13 @@ impl Filter {
     }
 }
 
-/// `1,5` megabytes; `None` where it is no such number.
+/// `1,5` megabytes; `None` where it is no such number, or may be thousands: `1.500`.
 fn bytes(typed: &str) -> Option<Option<u64>> {
     if typed.is_empty() {
         return Some(None);
+    }
+    if typed.split_once([',', '.']).is_some_and(|(_, fraction)| fraction.len() == 3) {
+        return None;
     }
     let megabytes: f64 = typed.replace(',', ".").parse().ok()?;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within what a u64 holds")]

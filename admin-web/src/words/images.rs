@@ -8,6 +8,8 @@ words! {
         many: "{n} Bilder", "{n} images";
         at_least: "Mindestens {n} Bilder", "At least {n} images";
         none: "Noch keine Bilder.", "No images yet.";
+        bad_pool: "Der Filter nennt keinen Speicherpool: seine Nummer ist eine ganze Zahl ab 1.",
+            "The filter names no pool: its number is a whole number from 1 on.";
         none_found: "Kein Bild passt dazu.", "No image fits.";
         none_so_far: "Bis hierher passt keines. Es wurde noch nicht alles durchgesehen.",
             "None fits up to here. Not everything was looked through yet.";

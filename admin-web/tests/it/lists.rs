@@ -9,7 +9,7 @@ use tonic::Status;
 
 use crate::{
     fake::Fake,
-    reader::{get, pages, post},
+    reader::{follow, get, pages, post},
 };
 
 const SHARE: &str = "https://pixelfox.example/i/AAAAAAAAAAAA";
@@ -125,6 +125,10 @@ async fn a_filter_that_can_not_be_read_is_marked_and_kept() {
     let page = get(&pages(&fake), "/admin/images?q=meer&size_from=viel", &[]).await;
     assert!(asked.lock().is_empty() && page.html.contains("value=\"viel\"") && page.html.contains("value=\"meer\""));
     assert!(page.html.contains("aria-describedby=\"size_from-wrong\""), "{}", page.html);
+    let page = get(&pages(&fake), "/admin/images?size_to=1.500", &[]).await;
+    assert!(asked.lock().is_empty() && page.html.contains("aria-describedby=\"size_to-wrong\""), "{}", page.html);
+    let page = get(&pages(&fake), "/admin/images?pool=abc", &[]).await;
+    assert!(asked.lock().is_empty() && page.html.contains("nennt keinen Speicherpool"), "{}", page.html);
 }
 
 #[tokio::test]
@@ -209,6 +213,16 @@ async fn an_image_shows_every_file_with_its_state_and_its_cure() {
     assert!(!page.html.contains("javascript:"), "{}", page.html);
     let checked = post(&pages, &format!("/admin/images/{UUID}/check"), "").await;
     assert_eq!(checked.header(header::LOCATION), format!("/admin/images/{UUID}#check"));
+    fake.on("verify_images", |_: v1::VerifyImagesRequest| {
+        let waiting = vec!["node s01 is not attached: in pool img1 3 copies wait for it".to_owned()];
+        Ok(v1::VerifyImagesResponse { copies: 3, waiting })
+    });
+    let waits = follow(&pages, &post(&pages, &format!("/admin/images/{UUID}/check"), "").await).await;
+    assert!(
+        waits.html.contains("Knoten s01 ist nicht verbunden: In Pool img1 warten 3 Kopien darauf."),
+        "{}",
+        waits.html
+    );
     let unknown = get(&pages, "/admin/images/0190a6f2-0000-4d7e-8f90-a1b2c3d4e5f6", &[]).await;
     assert_eq!(unknown.status, StatusCode::NOT_FOUND);
 }

@@ -72,3 +72,11 @@ pub(crate) async fn answer(pages: &Router, request: Request<Body>) -> Page {
         html: String::from_utf8_lossy(&bytes).into_owned(),
     }
 }
+
+/// The page that an action leads to, with what it says once.
+pub(crate) async fn follow(pages: &axum::Router, page: &Page) -> Page {
+    assert_eq!(page.status, http::StatusCode::SEE_OTHER, "{}", page.html);
+    let note = page.header(http::header::SET_COOKIE).split(';').next().unwrap();
+    let path = page.header(http::header::LOCATION).split('#').next().unwrap();
+    get(pages, path, &[("cookie", note)]).await
+}

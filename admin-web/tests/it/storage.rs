@@ -10,7 +10,7 @@ use tonic::{Code, Status};
 
 use crate::{
     fake::Fake,
-    reader::{Page, get, pages, post},
+    reader::{follow, get, pages, post},
 };
 
 pub(crate) fn pool(id: u64) -> v1::Pool {
@@ -59,14 +59,6 @@ fn asked<Q: Clone + Send + 'static, A: Send + 'static>(
         answer()
     });
     all
-}
-
-/// The page that an action leads to, with what it says once.
-async fn follow(pages: &axum::Router, page: &Page) -> Page {
-    assert_eq!(page.status, StatusCode::SEE_OTHER, "{}", page.html);
-    let note = page.header(header::SET_COOKIE).split(';').next().unwrap();
-    let path = page.header(header::LOCATION).split('#').next().unwrap();
-    get(pages, path, &[("cookie", note)]).await
 }
 
 const TYPED: &str = "name=img9&node_id=s09&base_path=%2Fapp%2Fu&upload_api_url=http%3A%2F%2Fa%3A4000%2Fx&\
@@ -202,6 +194,13 @@ async fn a_pool_is_saved_as_it_was_typed_and_a_number_that_is_none_is_not_sent()
     assert_eq!(page.status, StatusCode::BAD_REQUEST);
     assert!(page.html.contains("value=\"much\"") && page.html.contains("Das ist keine Größe."), "{}", page.html);
     assert!(page.html.contains("Das ist keine ganze Zahl.") && saves.lock().is_empty());
+    // What half of the readers would take for another number, and nothing at all, are none either.
+    for (typed, instead, said) in
+        [("1%2C5+TB", "1.500+GB", "Das ist keine Größe."), ("priority=5", "priority=", "Das ist keine ganze Zahl.")]
+    {
+        let page = post(&pages, "/admin/storage/1", &TYPED.replace(typed, instead)).await;
+        assert!(page.html.contains(said) && saves.lock().is_empty(), "{instead}: {}", page.html);
+    }
     let saved = post(&pages, "/admin/storage/1", TYPED).await;
     assert_eq!(saved.header(header::LOCATION), "/admin/storage#pool-1");
     let save = saves.lock().pop().unwrap();
@@ -263,6 +262,8 @@ async fn what_is_done_to_a_pool_says_so_in_its_row() {
     assert!(page.html.contains("API Fehler"), "{}", page.html);
     let counted = follow(&pages, &post(&pages, "/admin/storage/2/recount", "").await).await;
     assert!(counted.html.contains("5,00\u{a0}MB verbucht und ist 6,00\u{a0}MB"), "{}", counted.html);
+    let again = get(&pages, "/admin/storage/2/recount", &[]).await;
+    assert_eq!((again.status, again.header(header::LOCATION)), (StatusCode::SEE_OTHER, "/admin/storage/2"));
     let gone = follow(&pages, &post(&pages, "/admin/storage/9/check", "").await).await;
     assert!(gone.html.contains("No pool 9"), "said although the pool's row is gone: {}", gone.html);
 }

@@ -5,11 +5,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use pixelfox_node::whois::{Found as Who, Silence};
+use pixelfox_node::whois::{Found as Who, SecretMatch, Silence};
 use pixelfox_proto::{Fault, FaultKind, NodeId, Text, text};
 
 use super::checks::public_base_url::{self, FileSeen, Tried};
-use super::checks::upload_api_url;
+use super::checks::{secret, upload_api_url};
 use super::seen::{Cluster, Presence};
 use super::{Check, Diagnose, Finding, Status};
 use crate::catalog::{self, Pool, PoolDraft, PoolSpec, RefusalKind, Severity};
@@ -168,7 +168,16 @@ impl Diagnose {
                 Ok(found) => {
                     let line = upload_api_url::judge(&from, &target, &found);
                     let line = line.measured(format!("node {from}"), clock::now());
-                    if target.is_another_node(&found) { line } else { at_most_a_doubt(line) }
+                    // One that does not know our secret may be another cluster's of the same name.
+                    let is_foreign =
+                        matches!(found.who, Who::Node { secret: SecretMatch::Different | SecretMatch::NotSet, .. });
+                    match secret::between(&from, node, &found).filter(|_| is_foreign && line.status == Status::Ok) {
+                        Some(Finding { message, advice, .. }) => {
+                            Finding { message, advice, status: Status::Warning, ..line }
+                        }
+                        None if target.is_another_node(&found) => line,
+                        None => at_most_a_doubt(line),
+                    }
                 }
                 Err(not_tried) => not_tried,
             }

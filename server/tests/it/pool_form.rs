@@ -35,6 +35,23 @@ async fn closed_port() -> String {
 
 /// An older PixelFox, as far as it can be told: 204 where uploads go, and pong.
 pub(crate) async fn older_pixelfox() -> (String, JoinSet<()>) {
+    somebody(|head| match &head[..4] {
+        b"HEAD" => b"HTTP/1.1 204 No Content\r\n\r\n",
+        _ if head.starts_with(b"GET /api/v1/ping") => {
+            b"HTTP/1.1 200 OK\r\ncontent-length: 15\r\n\r\n{\"ping\":\"pong\"}"
+        }
+        _ => b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n",
+    })
+    .await
+}
+
+/// Whoever answers as a node that has no secret.
+async fn without_secret() -> (String, JoinSet<()>) {
+    somebody(|_| b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 20\r\n\r\nreplication disabled").await
+}
+
+/// Gives one answer to each connection, by the head of its request.
+async fn somebody(answer: fn(&[u8]) -> &'static [u8]) -> (String, JoinSet<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let mut serving = JoinSet::new();
@@ -44,14 +61,7 @@ pub(crate) async fn older_pixelfox() -> (String, JoinSet<()>) {
             while !head.ends_with(b"\r\n\r\n") {
                 head.push(stream.read_u8().await.unwrap());
             }
-            let answer: &[u8] = match &head[..4] {
-                b"HEAD" => b"HTTP/1.1 204 No Content\r\n\r\n",
-                _ if head.starts_with(b"GET /api/v1/ping") => {
-                    b"HTTP/1.1 200 OK\r\ncontent-length: 15\r\n\r\n{\"ping\":\"pong\"}"
-                }
-                _ => b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n",
-            };
-            stream.write_all(answer).await.unwrap();
+            stream.write_all(answer(&head)).await.unwrap();
         }
     });
     (address, serving)
@@ -147,6 +157,27 @@ async fn a_node_that_is_away_is_a_doubt_and_who_saves_is_not_asked_about_what_di
     let told = v1::Pool { description: "in the cellar".into(), ..img2 };
     let request = v1::UpdatePoolRequest { pool: Some(told), ..v1::UpdatePoolRequest::default() };
     assert_eq!(admin.update_pool(request).await.unwrap().into_inner().description, "in the cellar");
+    cluster.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_does_not_know_the_secret_is_no_proof_of_a_url() {
+    // Another cluster's s01, and whoever answers as a node without a secret: a doubt at either URL, never green.
+    let cluster = TestCluster::start().await;
+    let mut admin = cluster.admin();
+    let (foreign, _serving) = without_secret().await;
+    let upload_api_url = format!("http://{foreign}/api/internal/upload");
+    let pool = v1::Pool { upload_api_url, public_base_url: format!("http://{foreign}"), ..form(&cluster).await };
+    let found = findings(&mut admin, pool).await;
+    let ill = ill(&found);
+    for field in ["upload_api_url", "public_base_url"] {
+        let is_said = |(of, status, text): &(&str, Status, String)| {
+            *of == field && *status == Status::Warning && text.contains("REPLICATION_SECRET")
+        };
+        assert!(ill.iter().any(is_said), "{field}: {found:#?}");
+        let is_green = |it: &v1::Finding| it.field == field && it.status() == Status::Ok;
+        assert!(!found.iter().any(is_green), "{field}: {found:#?}");
+    }
     cluster.shutdown().await;
 }
 

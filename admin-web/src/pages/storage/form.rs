@@ -165,7 +165,11 @@ async fn look(visit: &Visit, id: u64, fields: Fields, pool: v1::Pool) -> Result<
         Ok(found) => {
             let found = found.into_inner().findings;
             if let Some(way) = found.iter().filter(|it| it.check == UPLOAD_API_URL).max_by_key(|it| it.status()) {
-                note_way(visit, id, url, way);
+                let saved = visit.admin().get_pool(v1::GetPoolRequest { id }).await.map(tonic::Response::into_inner);
+                // Of a URL that is only typed the table says nothing.
+                if saved.is_ok_and(|saved| saved.upload_api_url == url) {
+                    note_way(visit, id, url, way);
+                }
             }
             (StatusCode::OK, found.into_iter().map(of_wire).collect())
         }

@@ -31,8 +31,8 @@ pub(crate) fn bytes(typed: &str) -> Option<u64> {
     if whole.is_empty() || !whole.chars().all(|c| c.is_ascii_digit()) || !digits(fraction) {
         return None;
     }
-    // `1.500` may be meant as one and a half or as fifteen hundred: where it would matter, it is neither.
-    if scale == 1 && !fraction.is_empty() {
+    // `1.500 GB` may be meant as one and a half or as fifteen hundred: it is neither.
+    if fraction.len() == 3 || (scale == 1 && !fraction.is_empty()) {
         return None;
     }
     let tens = 10_u128.pow(u32::try_from(fraction.len()).ok()?);
@@ -70,6 +70,10 @@ mod tests {
             ("10 bytes", Some(10)),
             ("-1 GB", None),
             ("1.500", None),
+            ("1.500 GB", None),
+            ("1,500 TB", None),
+            ("1,5000 TB", Some(1_500_000_000_000)),
+            ("1.5", None),
             ("GB", None),
             ("5 GB x", None),
             ("99999999999 PB", None),

@@ -40,8 +40,8 @@ pub(super) fn read(w: &Storage, id: u64, fields: &Fields) -> Result<v1::Pool, Ve
     if max_size.is_none() {
         wrong("max_size", w.bad_size);
     }
-    let priority = fields.text("priority");
-    let priority: Option<i32> = if priority.is_empty() { Some(0) } else { priority.parse().ok() };
+    // Empty it is no number: 0 would be the first choice of all.
+    let priority: Option<i32> = fields.text("priority").parse().ok();
     if priority.is_none() {
         wrong("priority", w.bad_number);
     }

@@ -112,6 +112,18 @@ fn stands(tried: &Tried<'_>) -> (Status, Text, Text) {
             )
         }
         (FileSeen::Wrong(status), who) => not_served(tried, *status, who, right),
+        (FileSeen::NotTried, Who::Node { secret: SecretMatch::Different | SecretMatch::NotSet, .. }) => {
+            let message = text!(
+                de "unter {url} antwortet ein Knoten, der das REPLICATION_SECRET dieses Clusters nicht kennt",
+                en "the node that answers at {url} does not know this cluster's REPLICATION_SECRET"
+            );
+            let advice = text!(
+                de "{right}, wenn das der Knoten eines anderen Clusters ist; sonst auf Knoten {node} dasselbe Secret setzen",
+                en "{right}, if that is another cluster's node; else set the same secret on node {node}",
+                with right
+            );
+            (Status::Warning, message, advice)
+        }
         (FileSeen::NotTried, Who::Node { .. }) => {
             let message = text!(de "{url} führt zu Knoten {node}", en "{url} leads to node {node}");
             (Status::Ok, message, Text::default())
@@ -221,6 +233,11 @@ mod tests {
         }
     }
 
+    /// It says that it is s01.
+    fn foreign(secret: SecretMatch) -> Who {
+        Who::Node { node_id: "s01".into(), version: "0.1.0".into(), secret }
+    }
+
     const HERE: &str = "http://s01.local";
 
     #[test]
@@ -257,6 +274,9 @@ mod tests {
             ("a closed port", HERE, silent(closed), nobody(closed), Warning, &["/healthz"]),
             ("the node says that it is it", HERE, NotTried, node("s01"), Ok, &[]),
             ("another node says so", HERE, NotTried, node("s02"), Failed, &["node s02"]),
+            ("one of another cluster", HERE, NotTried, foreign(SecretMatch::Different), Warning, &["does not know"]),
+            ("one without a secret", HERE, NotTried, foreign(SecretMatch::NotSet), Warning, &["does not know"]),
+            ("in the middle of a change", HERE, NotTried, foreign(SecretMatch::AcceptedAsPrevious), Ok, &[]),
             ("somebody", HERE, NotTried, stranger(), Warning, &["does not say"]),
             ("nobody", HERE, NotTried, nobody(name), Warning, &["need not know"]),
         ]);
