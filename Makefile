@@ -49,12 +49,14 @@ docker-down:
 logs:
 	$(COMPOSE) logs -f --tail 200
 
-# The programs for the image's target `prebuilt`.
+# The programs for the image's target `prebuilt`; with DIST=debug those that `make test` has built already.
+DIST ?= release
 dist:
-	cargo build --release --workspace --bins --locked
-	install -D -t target/dist target/release/server target/release/node-agent /etc/ssl/certs/ca-certificates.crt
+	cargo build $(if $(filter release,$(DIST)),--release) --workspace --bins --locked
+	rm -rf target/dist
+	install -D -t target/dist target/$(DIST)/server target/$(DIST)/node-agent /etc/ssl/certs/ca-certificates.crt
 
 # The how-to from its first line to its last, in containers of this tree's programs.
 test-compose: dist tools
-	PATH="$(TOOLS):$$PATH" scripts/with-engine scripts/test-compose
+	DIST=$(DIST) PATH="$(TOOLS):$$PATH" scripts/with-engine scripts/test-compose
 
