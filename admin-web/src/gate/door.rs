@@ -172,7 +172,8 @@ pub(super) async fn closed(site: &Site, parts: &Parts, body: Body) -> Response {
     }
     let next = below_admin(own_path(parts));
     if wants("sec-fetch-site", "cross-site") && wants("sec-fetch-mode", "navigate") {
-        // A link from elsewhere comes without the cookie; what this page asks for comes with it.
+        // A link from elsewhere comes without the cookie; what this page asks for comes with it. It begins nothing.
+        let next = if next.starts_with("/admin/diagnose?") { "/admin/diagnose" } else { next };
         return Refresh { v: &View::of(parts), next }
             .render()
             .map_or_else(|_| to(next), |html| Html(html).into_response());

@@ -282,6 +282,9 @@ async fn a_link_from_elsewhere_finds_who_is_signed_in() {
     let page = send(&pages, "GET", "/admin/audit?x=1&y=2", &headers, "").await;
     assert_eq!(page.status, StatusCode::OK);
     assert!(page.html.contains("content=\"0;url=/admin/audit?x=1&#38;y=2\""), "{}", page.html);
+    // A diagnosis writes files: no link from elsewhere begins one.
+    let page = send(&pages, "GET", "/admin/diagnose?start=1", &headers, "").await;
+    assert!(page.html.contains("content=\"0;url=/admin/diagnose\""), "{}", page.html);
 }
 
 #[tokio::test]

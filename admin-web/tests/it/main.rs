@@ -15,3 +15,4 @@ mod nodes;
 mod reader;
 mod settings;
 mod storage;
+mod storage_disk;

@@ -47,7 +47,7 @@ pub(crate) fn cluster(pools: Vec<v1::Pool>) -> Fake {
 }
 
 /// Keeps what a method was asked.
-fn asked<Q: Clone + Send + 'static, A: Send + 'static>(
+pub(crate) fn asked<Q: Clone + Send + 'static, A: Send + 'static>(
     fake: &Fake,
     method: &'static str,
     answer: impl Fn() -> Result<A, Status> + Send + Sync + 'static,
@@ -284,32 +284,6 @@ async fn a_pool_is_deleted_after_a_page_that_says_what_is_lost_and_not_while_it_
     let page = follow(&pages, &post(&pages, "/admin/storage/2/delete", "").await).await;
     assert!(page.html.contains("Speicherpool img2 ist gelöscht."), "{}", page.html);
     assert_eq!(deletes.lock().len(), 1);
-}
-
-#[tokio::test]
-async fn a_pool_whose_disk_is_gone_begins_anew_after_its_name_was_typed() {
-    // Offered where the pool is not healthy alone; a wrong name comes back with what was typed.
-    let ill = v1::Pool { healthy: false, problem: "the marker is missing".into(), ..pool(1) };
-    let fake = cluster(vec![ill, pool(2)]);
-    let replaced = asked::<v1::ReplacePoolDiskRequest, _>(&fake, "replace_pool_disk", || {
-        Ok(v1::ReplacePoolDiskResponse { files: 1234, bytes: 5_000_000 })
-    });
-    let pages = pages(&fake);
-    let list = get(&pages, "/admin/storage", &[]).await;
-    assert!(list.html.contains("/admin/storage/1/replace-disk"), "{}", list.html);
-    assert!(!list.html.contains("/admin/storage/2/replace-disk"), "{}", list.html);
-    let sure = get(&pages, "/admin/storage/1/replace-disk", &[]).await;
-    assert!(sure.html.contains("1.234 Dateien") && sure.html.contains("endgültig verloren"), "{}", sure.html);
-    let page = follow(&pages, &post(&pages, "/admin/storage/1/replace-disk", "name=+img1+").await).await;
-    assert!(page.html.contains("img1 beginnt neu. 1.234 Dateien (5,00\u{a0}MB)"), "{}", page.html);
-    let request = replaced.lock().pop().unwrap();
-    assert_eq!((request.id, request.name.as_str()), (1, "img1"));
-    let _ = asked::<v1::ReplacePoolDiskRequest, v1::ReplacePoolDiskResponse>(&fake, "replace_pool_disk", || {
-        Err(tonic::Status::invalid_argument("name: pool 1 is called img1"))
-    });
-    let wrong = post(&pages, "/admin/storage/1/replace-disk", "name=img3").await;
-    assert_eq!(wrong.status, 400);
-    assert!(wrong.html.contains("value=\"img3\"") && wrong.html.contains("Pool 1 is called img1"), "{}", wrong.html);
 }
 
 fn batch() -> v1::JobBatch {

@@ -29,8 +29,11 @@ impl Store {
                 statement::query_as(LANES).on_postgres(LANES_POSTGRES).bind(now.0).bind(i64::from(Lane::COUNTED));
             let rows: Vec<LaneRow> = query.fetch_all(&mut conn).await?;
             let mut lanes: Vec<Lane> = rows.into_iter().map(Lane::try_from).collect::<Result<_, _>>()?;
-            let undone: Vec<(String, i64, i64, i64)> =
-                statement::query_as(UNDO_LANES).bind(now.0).fetch_all(&mut conn).await?;
+            let undone: Vec<(String, i64, i64, i64)> = statement::query_as(UNDO_LANES)
+                .on_postgres(UNDO_LANES_POSTGRES)
+                .bind(now.0)
+                .fetch_all(&mut conn)
+                .await?;
             for (node, source, target, jobs) in undone {
                 let (source, target) = (pool_id(source)?, some_pool(target));
                 let is_its = |lane: &&mut Lane| {
@@ -193,10 +196,18 @@ SELECT j.node_id, j.kind, j.source_pool_id, j.target_pool_id,
         AND d.not_before > $1) AS next
 FROM hop j";
 
+macro_rules! undo_lanes {
+    ($jobs:literal) => {
+        concat!(
+            "SELECT node_id, source_pool_id, target_pool_id, COUNT(*) FROM ",
+            $jobs,
+            " WHERE state = 'pending' AND undo = 1 AND not_before <= $1 GROUP BY node_id, source_pool_id, target_pool_id"
+        )
+    };
+}
 /// Moves that are taken back, by lane. O(those that are pending): their parents make them in slices.
-pub(super) const UNDO_LANES: &str = "
-SELECT node_id, source_pool_id, target_pool_id, COUNT(*) FROM jobs
-WHERE state = 'pending' AND undo = 1 AND not_before <= $1 GROUP BY node_id, source_pool_id, target_pool_id";
+pub(super) const UNDO_LANES: &str = undo_lanes!("jobs INDEXED BY jobs_undo");
+pub(super) const UNDO_LANES_POSTGRES: &str = undo_lanes!("jobs");
 
 #[derive(FromRow)]
 struct LaneRow {

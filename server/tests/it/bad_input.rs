@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 use tonic::{Code, Status};
 
 use crate::dispatch::{pools, two_nodes};
-use crate::office::{Office, admins};
+use crate::office::{FakeNode, Office, Upload, admins};
 
 const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
 
@@ -65,6 +65,15 @@ pub(crate) async fn books_in(folder: &Path) -> Vec<String> {
     rows
 }
 
+/// What is written of itself when nodes come is written.
+async fn two_nodes_at_rest() -> (Office, FakeNode, FakeNode, Upload) {
+    let (office, mut s01, mut s02, upload) = two_nodes().await;
+    for node in [&mut s01, &mut s02] {
+        node.welcome_where(|welcome| !welcome.pools[0].initialize).await;
+    }
+    (office, s01, s02, upload)
+}
+
 /// The books are as they were.
 async fn assert_nothing_happened(office: &Office, before: &[String]) {
     let now = books(office).await;
@@ -76,7 +85,7 @@ async fn assert_nothing_happened(office: &Office, before: &[String]) {
 #[tokio::test]
 async fn ids_that_are_unknown_are_named() {
     // UUIDs of no image, ids of no pool and of no job, in every request that has some.
-    let (office, s01, s02, upload) = two_nodes().await;
+    let (office, s01, s02, upload) = two_nodes_at_rest().await;
     let uuids = || vec![NOBODY.to_owned()];
     let some = |ids: Vec<u64>| v1::ChangeJobsRequest { ids, ..Default::default() };
     let pool_move =
@@ -114,7 +123,7 @@ async fn ids_that_are_unknown_are_named() {
 #[tokio::test]
 async fn a_target_that_cannot_be_is_refused_and_one_that_is_away_is_not() {
     // The source itself; a pool that is not active. One whose node is away is taken: its jobs wait, and say for what.
-    let (office, s01, s02, upload) = two_nodes().await;
+    let (office, s01, s02, upload) = two_nodes_at_rest().await;
     let (here, there) = (s01.pool(), s02.pool());
     let pool_move = |target_pool_id| v1::MovePoolRequest { source_pool_id: here, target_pool_id, ..Default::default() };
     let one = |target_pool_id| v1::MoveImagesRequest {
@@ -155,7 +164,7 @@ async fn a_target_that_cannot_be_is_refused_and_one_that_is_away_is_not() {
 #[tokio::test]
 async fn more_than_a_request_may_have_is_refused_as_a_whole() {
     // 10,001 UUIDs or ids; one that is known is among them.
-    let (office, _s01, s02, upload) = two_nodes().await;
+    let (office, _s01, s02, upload) = two_nodes_at_rest().await;
     let before = books(&office).await;
     let uuids = vec![upload.uuid.clone(); 10_001];
     let many = (0..10_001).map(|number| format!("{number:08}-0000-4000-8000-000000000000")).collect();
@@ -178,7 +187,7 @@ async fn more_than_a_request_may_have_is_refused_as_a_whole() {
 async fn a_page_token_of_another_list_is_refused() {
     // Tokens of the images' and the audit's first page, each at the other lists, at its own with another filter, and one
     // that is nobody's.
-    let (office, s01, _s02, _upload) = two_nodes().await;
+    let (office, s01, _s02, _upload) = two_nodes_at_rest().await;
     office.upload(&s01, 2).await;
     let mut client = office.admin().await;
     let images =

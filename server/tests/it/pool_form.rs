@@ -170,14 +170,25 @@ async fn a_node_that_does_not_know_the_secret_is_no_proof_of_a_url() {
     let pool = v1::Pool { upload_api_url, public_base_url: format!("http://{foreign}"), ..form(&cluster).await };
     let found = findings(&mut admin, pool).await;
     let ill = ill(&found);
-    for field in ["upload_api_url", "public_base_url"] {
+    for (field, says) in [("upload_api_url", "gRPC does not get through"), ("public_base_url", "REPLICATION_SECRET")] {
         let is_said = |(of, status, text): &(&str, Status, String)| {
-            *of == field && *status == Status::Warning && text.contains("REPLICATION_SECRET")
+            *of == field && *status == Status::Warning && text.contains(says)
         };
         assert!(ill.iter().any(is_said), "{field}: {found:#?}");
         let is_green = |it: &v1::Finding| it.field == field && it.status() == Status::Ok;
         assert!(!found.iter().any(is_green), "{field}: {found:#?}");
     }
+    let other = TestCluster::start().await;
+    let foreign = other.storage_node("s01");
+    let upload_api_url = format!("http://{foreign}/api/internal/upload");
+    let pool = v1::Pool { upload_api_url, public_base_url: format!("http://{foreign}"), ..form(&cluster).await };
+    let found = findings(&mut admin, pool).await;
+    for field in ["upload_api_url", "public_base_url"] {
+        let of: Vec<&v1::Finding> = found.iter().filter(|it| it.field == field).collect();
+        let doubts = of.iter().all(|it| it.status() == Status::Warning && it.message.contains("REPLICATION_SECRET"));
+        assert!(doubts && !of.is_empty(), "{field}: {found:#?}");
+    }
+    other.shutdown().await;
     cluster.shutdown().await;
 }
 

@@ -1,6 +1,10 @@
 //! What a fake node answers at once: a directory is as its path says, all else is well.
 
+use std::collections::HashMap;
+
+use axum::extract::Query;
 use futures_util::StreamExt as _;
+use pixelfox_node::secret::SecretPair;
 use pixelfox_proto::v1::{self, node_command, node_event};
 use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
 use tonic::{Status, Streaming};
@@ -74,8 +78,11 @@ impl Web {
     pub(crate) async fn of(node: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let body = format!(r#"{{"node_id":"{node}","version":"0.1.0","proof":""}}"#);
-        let identity = move || std::future::ready(body.clone());
+        let node = node.to_owned();
+        let identity = move |Query(asked): Query<HashMap<String, String>>| {
+            let proof = SecretPair::new(super::SECRET, None).identity_proof(&asked["nonce"], &node);
+            std::future::ready(format!(r#"{{"node_id":"{node}","version":"0.1.0","proof":"{proof}"}}"#))
+        };
         let router = axum::Router::new().route("/api/internal/identity", axum::routing::get(identity));
         let mut serving = JoinSet::new();
         serving.spawn(async move { axum::serve(listener, router).await.unwrap() });
