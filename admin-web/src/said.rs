@@ -7,7 +7,7 @@ use pixelfox_proto::Language;
 
 /// English and German. `{}` is a name, a number or an address and stays as it is; `{+}` is a sentence again. The first one
 /// that fits is taken; in German the places are filled in the same order.
-const SAID: [(&str, &str); 88] = [
+const SAID: &[(&str, &str)] = &[
     // copies that can't be read now
     ("{+}: in pool {} 1 copy waits for it", "{+}: In Pool {} wartet 1 Kopie darauf"),
     ("{+}: in pool {} {} copies wait for it", "{+}: In Pool {} warten {} Kopien darauf"),

@@ -3,8 +3,8 @@
 use pixelfox_proto::{Generation, JobId};
 use pixelfox_server::catalog::{
     ChangeAsk, ChangeProgress, CheckAsk, CheckOrder, CheckOutcome, CheckResult, Found, JobChange, JobFilter, JobKind,
-    JobState, LeaseOrder, LeasedJob, MoveBatch, PageAsk, PoolDraft, ReplicaState, SaveRule, Setback, SetbackKind, TrashOutcome,
-    UndoAsk, WhichJobs,
+    JobState, LeaseOrder, LeasedJob, MoveBatch, PageAsk, PoolDraft, ReplicaState, SaveRule, Setback, SetbackKind,
+    TrashOutcome, UndoAsk, WhichJobs,
 };
 
 use crate::store_books::{Books, SIZE, at, done, draft, image, node, pool, result, suite};
