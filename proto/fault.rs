@@ -10,6 +10,9 @@ use crate::{IdError, Language, PathError, Said, Text, TokenError};
 /// Metadata of a refusal: its sentence in German. The Admin service takes it out, and says that one to who asks for it.
 pub const IN_GERMAN: &str = "x-pixelfox-message-de-bin";
 
+/// Metadata of a status: seconds after which another try makes sense, where that is known.
+pub const RETRY_AFTER: &str = "retry-after";
+
 /// A refusal or failure on its way to a client: a kind, one sentence, and for some kinds how to go on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", message.en)]
@@ -218,6 +221,9 @@ impl From<Fault> for Status {
     fn from(fault: Fault) -> Self {
         let (code, _, _) = fault.kind.row();
         let mut status = Self::new(code, fault.told(Language::En));
+        if let Some(seconds) = fault.retry_after_seconds {
+            status.metadata_mut().insert(RETRY_AFTER, seconds.into());
+        }
         if fault.message.de.is_some() {
             let german = MetadataValue::from_bytes(fault.told(Language::De).as_bytes());
             status.metadata_mut().insert_bin(IN_GERMAN, german);
@@ -295,6 +301,7 @@ mod tests {
         );
         let status = Status::from(fault);
         assert_eq!((status.code(), status.message()), (Code::InvalidArgument, "checksum required. add it"));
+        assert_eq!(status.metadata().get(RETRY_AFTER).unwrap(), "3");
     }
 
     #[test]

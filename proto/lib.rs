@@ -18,7 +18,7 @@ mod upload_token;
 
 pub use attempt::Attempt;
 pub use digest::{DigestError, PrefixHasher, Sha256};
-pub use fault::{Fault, FaultKind, IN_GERMAN};
+pub use fault::{Fault, FaultKind, IN_GERMAN, RETRY_AFTER};
 pub use file_meta::FileMeta;
 pub use frame::{Cut, Cutter, FrameError, MAX_FRAME_BYTES, Verifier};
 pub use id::{Generation, IdError, ImageId, JobId, Lease, NodeId, PoolId, SessionEpoch, ShareToken};

@@ -23,6 +23,9 @@ pub struct Claims {
     /// The cookie session of a visitor, so that the same bytes within it are one image. Never 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub visitor: Option<VisitorId>,
+    /// Revision of the settings that let the upload page have it: it is worth nothing under later ones that do not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<u64>,
 }
 
 /// A visitor's cookie session, as a number that tells nothing of the cookie.
@@ -101,7 +104,7 @@ mod tests {
     use super::*;
 
     fn claims(exp: i64) -> Claims {
-        Claims { user_id: 1, pool_id: 2, max_bytes: 3, exp, via: None, visitor: None }
+        Claims { user_id: 1, pool_id: 2, max_bytes: 3, exp, via: None, visitor: None, settings: None }
     }
 
     /// The three vectors that older PixelFox nodes agree on.
@@ -109,12 +112,20 @@ mod tests {
     fn tokens_are_those_of_older_nodes() {
         for (claims, secret, token) in [
             (
-                Claims { user_id: 1, pool_id: 2, max_bytes: 3, exp: 4, via: None, visitor: None },
+                Claims { user_id: 1, pool_id: 2, max_bytes: 3, exp: 4, via: None, visitor: None, settings: None },
                 "dev_secret_change_me",
                 "eyJ1c2VyX2lkIjoxLCJwb29sX2lkIjoyLCJtYXhfYnl0ZXMiOjMsImV4cCI6NH0.-I-4QQuHC3YQaVcexoKAFNMr_YXVBKanVOR4Fm2leXA",
             ),
             (
-                Claims { user_id: 0, pool_id: 7, max_bytes: 536_870_912, exp: 1_900_000_000, via: None, visitor: None },
+                Claims {
+                    user_id: 0,
+                    pool_id: 7,
+                    max_bytes: 536_870_912,
+                    exp: 1_900_000_000,
+                    via: None,
+                    visitor: None,
+                    settings: None,
+                },
                 "s",
                 "eyJ1c2VyX2lkIjowLCJwb29sX2lkIjo3LCJtYXhfYnl0ZXMiOjUzNjg3MDkxMiwiZXhwIjoxOTAwMDAwMDAwfQ.VAqWxVI4diWtXA9rPJlmzFvlhOkaCh0n3rh7ZAj-C-A",
             ),
@@ -126,6 +137,7 @@ mod tests {
                     exp: 1_900_000_001,
                     via: None,
                     visitor: None,
+                    settings: None,
                 },
                 "äöü secret",
                 "eyJ1c2VyX2lkIjo0Mjk0OTY3Mjk1LCJwb29sX2lkIjoxLCJtYXhfYnl0ZXMiOjkyMjMzNzIwMzY4NTQ3NzU4MDcsImV4cCI6MTkwMDAwMDAwMX0.GPUDX_kOhYegc9qZIjoxNgl17OtwPGVJwq9Upn5Z4Fg",
@@ -159,6 +171,12 @@ mod tests {
         }
         assert_eq!(Claims::check(&good, [&b"other"[..]], 9), Err(TokenError::Invalid));
         assert_eq!(Claims::check(&good, [], 9), Err(TokenError::Invalid));
+    }
+
+    #[test]
+    fn a_token_of_the_page_says_under_which_settings() {
+        let of_page = Claims { settings: Some(0), ..claims(10) };
+        assert_eq!(Claims::check(&of_page.mint(b"secret"), [&b"secret"[..]], 1), Ok(of_page));
     }
 
     #[test]

@@ -178,7 +178,8 @@
     }
 
     show(answer) {
-      const name = this.file.name, page = new URL(answer.view_url, location.href).href, url = answer.url;
+      // Without what turns text round: the links go to other people's pages.
+      const name = this.file.name.replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, ""), page = new URL(answer.view_url, location.href).href, url = answer.url;
       const markup = name.replace(/[&<>"']/g, c => `&#${c.charCodeAt(0)};`);
       const links = {
         page, direct: url,

@@ -46,7 +46,7 @@ pub use self::admin::{ACCOUNT, Admin, Calls, in_process};
 pub use self::frame::content_security_policy;
 pub use self::gate::{Caller, is_foreign, session_secret};
 pub use self::show::{Exact, Show};
-pub use self::strays::for_people;
+pub use self::strays::{for_people, keep_said};
 pub use self::trouble::Trouble;
 pub use self::view::{Person, View};
 pub use self::visit::{Fields, Note, Outcome, Visit};

@@ -211,7 +211,9 @@ pub fn no_image(request: &Parts) -> Response {
 #[must_use]
 pub fn not_now(request: &Parts) -> Response {
     let view = View::of(request);
-    note(&view, StatusCode::SERVICE_UNAVAILABLE, view.w.public.troubled_title, view.w.public.bad_away)
+    let mut page = note(&view, StatusCode::SERVICE_UNAVAILABLE, view.w.public.troubled_title, view.w.public.bad_away);
+    page.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(BACK_SECONDS));
+    page
 }
 
 /// A page that says only this, with the way home.
@@ -240,13 +242,19 @@ fn shown(html: askama::Result<String>, status: u16, from: &[String]) -> Response
 /// Links to copy: id, label, text.
 fn links(words: &Public, page: &ImagePage) -> Vec<(&'static str, &'static str, String)> {
     let (url, view) = (&page.url, &page.page_url);
-    let name = escape_html(&page.name);
+    let plain: String = page.name.chars().filter(|c| !turns_text(*c)).collect();
+    let name = escape_html(&plain);
     vec![
         ("link-direct", words.direct, url.clone()),
         ("link-html", words.html, format!("<a href=\"{view}\"><img src=\"{url}\" alt=\"{name}\"></a>")),
         ("link-bbcode", words.bbcode, format!("[url={view}][img]{url}[/img][/url]")),
-        ("link-markdown", words.markdown, format!("[![{}]({url})]({view})", escape_markdown(&page.name))),
+        ("link-markdown", words.markdown, format!("[![{}]({url})]({view})", escape_markdown(&plain))),
     ]
+}
+
+/// Whether a character turns what is behind it round, on somebody else's page as well. Source: UAX #9, 2.
+const fn turns_text(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A name within an attribute of somebody else's page.
@@ -326,6 +334,8 @@ mod tests {
         assert_eq!(plain[1], "<a href=\"http://app/i/abc\"><img src=\"http://s01/uploads/a.png\" alt=\"cat.png\"></a>");
         assert_eq!(plain[2], "[url=http://app/i/abc][img]http://s01/uploads/a.png[/img][/url]");
         assert_eq!(plain[3], "[![cat.png](http://s01/uploads/a.png)](http://app/i/abc)");
+        let turned = of("cat\u{202e}gnp.exe");
+        assert!(turned[1].contains("alt=\"catgnp.exe\"") && turned[3].starts_with("[![catgnp.exe]("), "{turned:?}");
         let nasty = of("\"><script>](x)[b].png");
         assert!(nasty[1].contains("alt=\"&quot;&gt;&lt;script&gt;](x)[b].png\""), "{}", nasty[1]);
         assert!(nasty[3].starts_with("[![\\\"\\>\\<script\\>\\]\\(x\\)\\[b\\].png]("), "{}", nasty[3]);

@@ -6,7 +6,7 @@ use axum::{
     middleware::{self, Next},
     response::Response,
 };
-use http::{HeaderMap, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderName, StatusCode, header, request::Parts};
 
 use crate::{
     frame,
@@ -54,13 +54,18 @@ fn page(parts: &Parts, answer: &Response) -> Response {
     let seconds = again.and_then(|seconds| seconds.to_str().ok()).unwrap_or("5");
     let (title, text) = said(&view.w.public, answer.status(), parts.uri.path(), seconds);
     let mut page = note(&view, answer.status(), title, &text);
-    for name in [header::RETRY_AFTER, header::ALLOW] {
-        if let Some(value) = answer.headers().get(&name) {
-            page.headers_mut().insert(name, value.clone());
-        }
-    }
+    keep_said(answer.headers(), page.headers_mut());
     frame::harden(page.headers_mut());
     page
+}
+
+/// What an answer says of limits and ways stays said where a page takes its place: `of` is the answer's.
+pub fn keep_said(of: &HeaderMap, page: &mut HeaderMap) {
+    let kept =
+        |name: &HeaderName| [header::RETRY_AFTER, header::ALLOW].contains(name) || name.as_str().starts_with("x-rate-");
+    for (name, value) in of.iter().filter(|(name, _)| kept(name)) {
+        page.insert(name, value.clone());
+    }
 }
 
 /// Title and sentence.

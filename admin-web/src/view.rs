@@ -121,9 +121,10 @@ impl View {
     /// This page in another language.
     #[must_use]
     pub fn in_language(&self, tag: &str) -> String {
+        let path = own_path(&self.uri);
         match self.uri.query() {
-            Some(query) => format!("{}?{query}&lang={tag}", self.uri.path()),
-            None => format!("{}?lang={tag}", self.uri.path()),
+            Some(query) => format!("{path}?{query}&lang={tag}"),
+            None => format!("{path}?lang={tag}"),
         }
     }
 
@@ -132,6 +133,12 @@ impl View {
     pub fn note_at(&self, id: &str) -> Option<&Note> {
         self.note.as_ref().filter(|note| note.at == id)
     }
+}
+
+/// The path of a page as a link to it has it. What begins with two slashes would be another server's address, and a
+/// browser takes `\\` for one.
+pub(crate) fn own_path(uri: &Uri) -> String {
+    format!("/{}", uri.path().trim_start_matches(['/', '\\']))
 }
 
 /// The value of a cookie.

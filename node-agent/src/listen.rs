@@ -7,7 +7,9 @@
 
 mod deadline;
 mod first;
+mod idle;
 mod lane;
+mod places;
 mod routes;
 mod slow;
 
@@ -15,6 +17,7 @@ use std::{
     io,
     net::SocketAddr,
     num::{NonZeroU32, NonZeroUsize},
+    pin::pin,
     sync::Arc,
     time::Duration,
 };
@@ -22,27 +25,26 @@ use std::{
 use hyper::{Request, body::Incoming};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
-    server::{
-        conn::auto,
-        graceful::{GracefulShutdown, Watcher},
-    },
+    server::conn::auto,
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
     time::timeout,
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{debug, warn};
 
-pub use self::{deadline::Deadline, routes::Routes};
+pub use self::{deadline::Deadline, places::Shares, routes::Routes};
 use self::{
     first::{Lane, Replay},
+    idle::Streams,
     lane::Owned,
+    places::{Place, Places},
 };
 pub use crate::peer::Peer;
-use crate::{plane::Plane, transfer::LeastRate};
+use crate::{plane::Plane, proxies::Proxies, transfer::LeastRate};
+pub(crate) use slow::Waits;
 
 /// HTTP/2 frames and windows of this side (docs/PERFORMANCE.md, "Figures to build on").
 pub const H2_FRAME_BYTES: u32 = 256 * 1024;
@@ -66,8 +68,14 @@ pub struct Limits {
     pub head_bytes: u32,
     /// Open connections; further ones wait in the kernel's queue.
     pub connections: NonZeroUsize,
+    /// Whose they are.
+    pub shares: Shares,
+    /// Whose connections are not counted by their address: this machine's, and those of the proxies that are trusted.
+    pub exempt: Proxies,
     /// Open streams of one HTTP/2 connection.
     pub streams: NonZeroU32,
+    /// An HTTP/2 connection that has had no open stream for so long is ended, whatever PINGs it answers.
+    pub idle: Duration,
     /// Silence after which an HTTP/2 connection is asked for a sign of life.
     pub ping_every: Duration,
     /// How long it may take to give one.
@@ -87,13 +95,24 @@ impl Default for Limits {
             head: Duration::from_secs(10),
             head_bytes: 16 * 1024,
             connections: NonZeroUsize::new(1024).expect("1024 is not zero"),
+            shares: Shares::default(),
+            exempt: Proxies::default().and_this_machine(),
             streams: NonZeroU32::new(128).expect("128 is not zero"),
+            idle: Duration::from_secs(30),
             ping_every: Duration::from_secs(10),
             ping_answer: Duration::from_secs(5),
             write_stall: Duration::from_secs(60),
             body_rate: LeastRate::default(),
             grace: Duration::from_secs(20),
         }
+    }
+}
+
+impl Limits {
+    /// The default behind these proxies.
+    #[must_use]
+    pub fn behind(proxies: &Proxies) -> Self {
+        Self { exempt: proxies.and_this_machine(), ..Self::default() }
     }
 }
 
@@ -107,24 +126,21 @@ pub async fn serve(listener: TcpListener, routes: Routes, plane: Plane, stop: Ca
 
 /// As [`serve`], with limits of your own.
 pub async fn serve_with(listener: TcpListener, routes: Routes, plane: Plane, stop: CancellationToken, limits: Limits) {
-    let permits = Arc::new(Semaphore::new(limits.connections.get()));
-    let graceful = GracefulShutdown::new();
+    let places = Places::of(&limits);
     let grace = limits.grace;
-    let owned = Owned::new();
-    let builder = builder(&limits, owned.clone());
-    let shared = Arc::new(Shared { builder, routes, plane, limits, owned, stop: stop.clone() });
+    let shared = Arc::new(Shared { routes, plane, limits, owned: Owned::new(), stop: stop.clone() });
     let mut connections = JoinSet::new();
-    while let Some((stream, peer, permit)) = next(&listener, &permits, &stop, &mut connections).await {
-        let (shared, watcher) = (Arc::clone(&shared), graceful.watcher());
+    while let Some((stream, peer, place)) = next(&listener, &places, &stop, &mut connections).await {
+        let shared = Arc::clone(&shared);
         connections.spawn(async move {
-            let _permit = permit;
-            if let Err(error) = connection(&shared, stream, peer, watcher).await {
+            let _place = place;
+            if let Err(error) = connection(&shared, stream, peer).await {
                 debug!(%peer, %error, "connection ended early");
             }
         });
     }
     drop(listener);
-    if timeout(grace, graceful.shutdown()).await.is_err() {
+    if timeout(grace, async { while connections.join_next().await.is_some() {} }).await.is_err() {
         warn!(connections = connections.len(), "requests did not end in time and are broken off");
     }
     shared.owned.end().await;
@@ -134,7 +150,6 @@ pub async fn serve_with(listener: TcpListener, routes: Routes, plane: Plane, sto
 
 /// What all connections of a port share.
 struct Shared {
-    builder: auto::Builder<Owned>,
     routes: Routes,
     plane: Plane,
     limits: Limits,
@@ -145,23 +160,27 @@ struct Shared {
 /// The next connection and its place among the open ones; `None` after `stop`. Connections that ended are joined here.
 async fn next(
     listener: &TcpListener,
-    permits: &Arc<Semaphore>,
+    places: &Arc<Places>,
     stop: &CancellationToken,
     connections: &mut JoinSet<()>,
-) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let permit = tokio::select! {
-        biased;
-        () = stop.cancelled() => return None,
-        permit = Arc::clone(permits).acquire_owned() => permit.ok()?,
-    };
+) -> Option<(TcpStream, SocketAddr, Place)> {
     let mut pause = ACCEPT_PAUSE;
     loop {
         tokio::select! {
             biased;
             () = stop.cancelled() => return None,
+            () = places.any_free() => {}
+        }
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return None,
             Some(_ended) = connections.join_next(), if !connections.is_empty() => {}
             accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => return Some((stream, peer, permit)),
+                Ok((stream, peer)) => match places.take(peer.ip()) {
+                    Some(place) => return Some((stream, peer, place)),
+                    // Closed at once: who waited here would need a place to wait.
+                    None => debug!(%peer, "closed a connection: its address has its share of them"),
+                },
                 // The peer's own doing; anything else (no descriptors, no memory) passes when connections end.
                 Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {}
                 Err(error) => {
@@ -175,7 +194,7 @@ async fn next(
 }
 
 /// From the first bytes to the end of a connection.
-async fn connection(shared: &Arc<Shared>, stream: TcpStream, peer: SocketAddr, watcher: Watcher) -> io::Result<()> {
+async fn connection(shared: &Arc<Shared>, stream: TcpStream, peer: SocketAddr) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut stream = stream;
     let first = tokio::select! {
@@ -191,7 +210,7 @@ async fn connection(shared: &Arc<Shared>, stream: TcpStream, peer: SocketAddr, w
     match lane {
         Lane::Control => {
             let io = Replay::new(bytes, stream, shared.limits.write_stall);
-            speak(Arc::clone(shared), io, peer, watcher).await
+            speak(Arc::clone(shared), io, peer).await
         }
         Lane::Data | Lane::Peer => {
             let plane = if lane == Lane::Peer { shared.plane.behind() } else { shared.plane.clone() };
@@ -200,22 +219,36 @@ async fn connection(shared: &Arc<Shared>, stream: TcpStream, peer: SocketAddr, w
             let task = plane.place(async move {
                 let stream = TcpStream::from_std(stream)?; // from here on this worker's reactor watches it
                 let io = Replay::new(bytes, stream, on_worker.limits.write_stall);
-                speak(on_worker, io, peer, watcher).await
+                speak(on_worker, io, peer).await
             });
             AbortOnDropHandle::new(task).await.unwrap_or_else(|ended| Err(io::Error::other(ended)))
         }
     }
 }
 
-/// Speaks HTTP on a connection that said something.
-async fn speak(shared: Arc<Shared>, io: Replay, peer: SocketAddr, watcher: Watcher) -> io::Result<()> {
+/// Speaks HTTP on a connection that said something, until it ends, is of no use any more, or the port stops.
+async fn speak(shared: Arc<Shared>, io: Replay, peer: SocketAddr) -> io::Result<()> {
+    let (limits, streams, is_h2) = (&shared.limits, Streams::default(), io.begins_h2());
     let for_requests = Arc::clone(&shared);
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         let shared = Arc::clone(&for_requests);
         async move { lane::answer(&shared.routes, &shared.limits, Peer(peer), request).await }
     });
-    let connection = shared.builder.serve_connection_with_upgrades(TokioIo::new(io), service).into_owned();
-    watcher.watch(connection).await.map_err(io::Error::other)
+    let builder = builder(limits, shared.owned.counting(&streams));
+    let mut connection = pin!(builder.serve_connection_with_upgrades(TokioIo::new(io), service));
+    tokio::select! {
+        biased;
+        ended = connection.as_mut() => return ended.map_err(io::Error::other),
+        () = shared.stop.cancelled() => {}
+        () = streams.idle_for(limits.idle), if is_h2 => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    tokio::select! {
+        biased;
+        ended = connection.as_mut() => ended.map_err(io::Error::other),
+        // Its peer was asked to go, and had the time to say that a stream is on its way.
+        () = streams.idle_for(limits.ping_answer), if is_h2 => Ok(()),
+    }
 }
 
 fn builder(limits: &Limits, owned: Owned) -> auto::Builder<Owned> {

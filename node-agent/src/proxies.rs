@@ -1,10 +1,17 @@
 //! Who a client is when a proxy stands in between. Only the word of trusted networks counts, so that nobody can give
 //! itself another address. Source: docs/http.md, "Behind a proxy".
 
-use std::{fmt, net::IpAddr, sync::Arc};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    sync::Arc,
+};
 
 use http::HeaderMap;
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+/// 127.0.0.0/8
+const LOOPBACK_V4: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8);
 
 /// `TRUSTED_PROXIES`: networks whose `X-Forwarded-For` and `X-Forwarded-Proto` count. Cheap to clone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,6 +42,13 @@ impl Proxies {
         Ok(Self { networks: words.map(network).collect::<Result<_, _>>()? })
     }
 
+    /// These, and this machine itself.
+    #[must_use]
+    pub fn and_this_machine(&self) -> Self {
+        let here = [LOOPBACK_V4.into(), Ipv6Net::from(Ipv6Addr::LOCALHOST).into()];
+        Self { networks: self.networks.iter().copied().chain(here).collect() }
+    }
+
     /// The client behind `peer`, whose request has these headers. The way is walked back from us, for as long as
     /// trusted proxies answer for the step before.
     #[must_use]
@@ -48,11 +62,17 @@ impl Proxies {
             let lines: Vec<&str> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
             lines.join(",")
         };
-        let proto = list("x-forwarded-proto");
-        client.secure = proto.split(',').next().is_some_and(|word| word.trim().eq_ignore_ascii_case("https"));
-        for word in list("x-forwarded-for").rsplit(',') {
+        let (ways, addresses) = (list("x-forwarded-proto"), list("x-forwarded-for"));
+        let is_https = |word: &str| word.trim().eq_ignore_ascii_case("https");
+        // One word a step, the last one by the proxy next to us. A proxy that passes on what it got adds none.
+        let mut ways = ways.rsplit(',').map(is_https);
+        client.secure = ways.next() == Some(true);
+        for (step, word) in addresses.rsplit(',').enumerate() {
             let Some(address) = address(word.trim()) else { break };
             client.address = address;
+            if step > 0 {
+                client.secure = ways.next().unwrap_or(client.secure);
+            }
             if !self.trust(address) {
                 break;
             }
@@ -60,7 +80,8 @@ impl Proxies {
         client
     }
 
-    fn trust(&self, address: IpAddr) -> bool {
+    /// Whether `address` is one of them.
+    pub(crate) fn trust(&self, address: IpAddr) -> bool {
         self.networks.iter().any(|network| network.contains(&address))
     }
 }
@@ -92,6 +113,15 @@ mod tests {
             ("plain behind it", "10.0.0.1", &["203.0.113.9"], "http", ("203.0.113.9", false)),
             ("a made-up beginning", "10.0.0.1", &["1.2.3.4, 203.0.113.9"], "", ("203.0.113.9", false)),
             ("two proxies", "192.168.1.7", &["203.0.113.9, 10.1.1.1"], "https, http", ("203.0.113.9", true)),
+            ("a made-up way", "10.0.0.1", &["203.0.113.9"], "https, http", ("203.0.113.9", false)),
+            ("one says the way", "192.168.1.7", &["203.0.113.9, 10.1.1.1"], "https", ("203.0.113.9", true)),
+            (
+                "a made-up way before two",
+                "10.0.0.1",
+                &["203.0.113.9, 10.1.1.1"],
+                "https,http,http",
+                ("203.0.113.9", false),
+            ),
             ("in two lines", "10.0.0.1", &["203.0.113.9", "10.1.1.1"], "", ("203.0.113.9", false)),
             ("proxies all the way", "10.0.0.1", &["10.0.0.3, 10.0.0.2"], "", ("10.0.0.3", false)),
             ("nonsense", "10.0.0.1", &["203.0.113.9, unknown"], "", ("10.0.0.1", false)),

@@ -29,13 +29,9 @@ impl Payer {
     /// The user, else the address.
     #[must_use]
     pub fn of(user_id: u64, address: IpAddr) -> Self {
-        match (user_id, address.to_canonical()) {
-            (0, IpAddr::V6(address)) => {
-                let network = u128::from(address) >> 64 << 64;
-                Self::Address(Ipv6Addr::from(network).into())
-            }
-            (0, address) => Self::Address(address),
-            (user, _) => Self::User(user),
+        match user_id {
+            0 => Self::Address(household(address)),
+            user => Self::User(user),
         }
     }
 
@@ -44,6 +40,15 @@ impl Payer {
             Self::User(_) => "user",
             Self::Address(_) => "ip",
         }
+    }
+}
+
+/// The address that everything from `address` counts for: what one household gets of IPv6 (64 bits) is one.
+#[must_use]
+pub fn household(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) >> 64 << 64).into(),
+        address @ IpAddr::V4(_) => address,
     }
 }
 

@@ -12,7 +12,7 @@ use pixelfox_node::{
     coordinator::Transport,
     grpc::add_diagnostics,
     http as node_http,
-    listen::{self, Routes},
+    listen::{self, Limits, Routes},
     node::{GRACE, Node, StartError},
     plane::Plane,
     secret::SecretPair,
@@ -151,9 +151,9 @@ impl App {
         let routes = add_diagnostics(routes).map_err(StartError::reflection)?;
         info!(node = %config.node.node_id, "listening on {address}");
         let stopped = stop_port.clone();
+        let serving = listen::serve_with(listener, routes, plane, stopped, Limits::behind(&config.node.proxies));
         #[expect(clippy::disallowed_methods, reason = "the app owns both tasks and joins them in `shutdown`")]
-        let (node, port) =
-            (tokio::spawn(node.run(stop_node.clone())), tokio::spawn(listen::serve(listener, routes, plane, stopped)));
+        let (node, port) = (tokio::spawn(node.run(stop_node.clone())), tokio::spawn(serving));
         Ok(Self { address, first_password: None, books, store, stop_node, stop_port, node, port })
     }
 

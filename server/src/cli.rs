@@ -109,7 +109,8 @@ impl UploadTokenArgs {
     pub fn claims(&self, pool: PoolId, now: i64) -> Claims {
         let seconds = i64::try_from(self.valid_for.as_secs()).unwrap_or(i64::MAX);
         let (user_id, pool_id, max_bytes) = (self.user, pool.get(), self.max_bytes);
-        Claims { user_id, pool_id, max_bytes, exp: now.saturating_add(seconds), via: None, visitor: None }
+        let (exp, via, visitor, settings) = (now.saturating_add(seconds), None, None, None);
+        Claims { user_id, pool_id, max_bytes, exp, via, visitor, settings }
     }
 }
 
@@ -239,7 +240,10 @@ mod tests {
     #[test]
     fn an_upload_token_says_what_was_asked_for() {
         let parse = |arguments: &[&str]| UploadTokenArgs::try_parse_from([&["upload-token"], arguments].concat());
-        let claims = |user_id, max_bytes, exp| Claims { user_id, pool_id: 2, max_bytes, exp, via: None, visitor: None };
+        let claims = |user_id, max_bytes, exp| {
+            let (via, visitor, settings) = (None, None, None);
+            Claims { user_id, pool_id: 2, max_bytes, exp, via, visitor, settings }
+        };
         let two = PoolId::try_from(2).unwrap();
         let plain = parse(&["--pool", "2"]).unwrap();
         assert_eq!((plain.claims(two, 100), plain.pool), (claims(0, 512 << 20, 100 + 1800), PoolWord::Id(two)));

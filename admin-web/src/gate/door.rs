@@ -7,7 +7,7 @@ use axum::{
     response::{Html, IntoResponse as _, Response},
 };
 use http::{HeaderValue, StatusCode, header, request::Parts};
-use pixelfox_proto::{Language, v1};
+use pixelfox_proto::{Language, RETRY_AFTER, v1};
 use tonic::Code;
 
 use super::{
@@ -31,6 +31,8 @@ const DOOR_SECONDS: i64 = 24 * 3600;
 const SHOWN: usize = 40;
 /// Bytes of an address to come back to.
 const MAX_NEXT: usize = 2000;
+/// Seconds to wait where the service does not say how many.
+const AGAIN_SECONDS: u32 = 5;
 
 #[derive(Template)]
 #[template(path = "login.html")]
@@ -107,12 +109,19 @@ pub(super) async fn enter(State(site): State<Site>, request: Request) -> Respons
     match site.admin(None, Language::En).sign_in(ask).await {
         Ok(answer) => entered(&site, &parts, answer.into_inner(), said).await,
         Err(status) => {
+            let seconds = status.metadata().get(RETRY_AFTER).and_then(|seconds| seconds.to_str().ok()?.parse().ok());
+            let seconds: u32 = seconds.unwrap_or(AGAIN_SECONDS);
+            let slower = fill(words.slower, &[("n", &seconds.to_string())]);
             let (code, message) = match status.code() {
                 Code::Unauthenticated => (StatusCode::UNAUTHORIZED, words.wrong),
-                Code::ResourceExhausted => (StatusCode::TOO_MANY_REQUESTS, words.slower),
+                Code::ResourceExhausted => (StatusCode::TOO_MANY_REQUESTS, slower.as_str()),
                 _ => (StatusCode::SERVICE_UNAVAILABLE, words.away),
             };
-            login(&parts, code, Said { message: Some(message), ..said })
+            let mut page = login(&parts, code, Said { message: Some(message), ..said });
+            if code != StatusCode::UNAUTHORIZED {
+                page.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+            }
+            page
         }
     }
 }

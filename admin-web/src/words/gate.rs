@@ -12,8 +12,7 @@ words! {
         over: "Die Sitzung ist zu Ende. Bitte neu anmelden; das Formular wird danach noch einmal gezeigt.",
             "The session is over. Please sign in again; the form is shown once more after that.";
         wrong: "Benutzername oder Passwort ist falsch.", "User name or password is wrong.";
-        slower: "Zu viele Versuche. Bitte etwas warten und dann noch einmal versuchen.",
-            "Too many tries. Please wait a little, then try again.";
+        slower: "Zu viele Versuche. In {n} s noch einmal versuchen.", "Too many tries. Try again in {n} s.";
         away: "Die Anmeldung ist gerade nicht möglich. In ein paar Sekunden noch einmal versuchen.",
             "Signing in is not possible at the moment. Try again in a few seconds.";
         old_door: "Diese Seite war zu alt, oder der Browser nimmt keine Cookies an. Bitte noch einmal versuchen.",

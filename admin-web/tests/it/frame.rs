@@ -32,6 +32,21 @@ async fn a_page_speaks_the_language_that_was_chosen_or_else_that_of_the_browser(
 }
 
 #[tokio::test]
+async fn the_switch_of_language_leads_to_no_other_server() {
+    // Two slashes before a name are an address, and so they are with backslashes for a browser: in the answer of the
+    // switch, and in the links that lead to it.
+    let lost = || async { Fault::not_found("nothing") };
+    let routes = pixelfox_admin_web::for_people(Router::new().fallback(lost));
+    for path in ["//evil.example/", "/\\evil.example/", "///evil.example/", "/\\/evil.example/"] {
+        let ask = |path: &str| Request::get(path).header("accept", "text/html").body(Body::empty()).unwrap();
+        let switched = answer(&routes, ask(&format!("{path}?lang=en"))).await;
+        assert_eq!((switched.status, switched.header(header::LOCATION)), (StatusCode::SEE_OTHER, "/evil.example/"));
+        let page = answer(&routes, ask(path)).await;
+        assert!(page.html.contains("href=\"/evil.example/?lang="), "{path}: {}", page.html);
+    }
+}
+
+#[tokio::test]
 async fn assets_have_names_that_change_with_them_and_are_kept_for_good() {
     // Every address of an asset on the page answers; an older one does not, so no page mixes versions.
     let pages = pages(&with_overview());
@@ -90,12 +105,15 @@ async fn the_icon_is_there_for_who_asks_without_having_read_a_page() {
 async fn every_refusal_of_the_server_is_a_page_for_people_and_json_for_programs() {
     // Each kind of fault there is, as a browser and as a program get it: the status stays, and how long to wait.
     for kind in FaultKind::ALL {
-        let fault = move || async move { Fault::new(kind, "no <b>xyzzy</b>").retry_after(42) };
+        let fault = move || async move {
+            Fault::new(kind, "no <b>xyzzy</b>").retry_after(42).with_header("x-rate-limit-scope", &"ip")
+        };
         let routes = pixelfox_admin_web::for_people(Router::new().route("/x", any(fault)));
         let ask = |accept: &str| Request::get("/x").header("accept", accept).header("accept-language", "de");
         let page = answer(&routes, ask("text/html,*/*;q=0.8").body(Body::empty()).unwrap()).await;
         let (_, status, word) = kind.row();
         assert_eq!((page.status.as_u16(), page.header(header::RETRY_AFTER)), (status, "42"), "{word}");
+        assert_eq!(page.headers["x-rate-limit-scope"], "ip", "{word}");
         assert!(page.header(header::CONTENT_TYPE).starts_with("text/html"), "{word}: {}", page.html);
         for part in ["<html lang=\"de\">", "<a class=\"button\" href=\"/\">Startseite</a>", &format!(">{status}<")] {
             assert!(page.html.contains(part), "{word}: no {part} in {}", page.html);

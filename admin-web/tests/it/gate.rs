@@ -6,7 +6,7 @@ use axum::{Router, body::Body};
 use futures_util::StreamExt as _;
 use http::{Request, StatusCode, header};
 use parking_lot::Mutex;
-use pixelfox_proto::v1;
+use pixelfox_proto::{Fault, FaultKind, v1};
 use tonic::Status;
 use tower::ServiceExt as _;
 
@@ -27,7 +27,10 @@ fn with_account() -> Fake {
             secret: NEW_KEY.into(),
             session: Some(v1::Session { account: "admin".into(), expires: None }),
         }),
-        ("slow", _) => Err(Status::resource_exhausted("too many tries to sign in: try again in 4 s")),
+        ("slow", _) => {
+            let slower = Fault::new(FaultKind::TooManyRequests, "too many tries to sign in: try again in 4 s");
+            Err(slower.retry_after(4).into())
+        }
         ("away", _) => Err(Status::unavailable("no books")),
         _ => Err(Status::unauthenticated("invalid name or password")),
     });
@@ -111,7 +114,8 @@ async fn a_wrong_name_and_a_wrong_password_look_the_same_and_the_name_is_kept() 
     assert!(wrong_password.contains("Benutzername oder Passwort ist falsch."), "{wrong_password}");
     let slow = sign_in(&pages, "http://img.example", "username=slow&password=x").await;
     assert_eq!(slow.status, StatusCode::TOO_MANY_REQUESTS);
-    assert!(slow.html.contains("Zu viele Versuche"), "{}", slow.html);
+    assert!(slow.html.contains("Zu viele Versuche. In 4 s noch einmal"), "{}", slow.html);
+    assert_eq!(slow.header(header::RETRY_AFTER), "4");
     let away = sign_in(&pages, "http://img.example", "username=away&password=x").await;
     assert_eq!(away.status, StatusCode::SERVICE_UNAVAILABLE);
 }

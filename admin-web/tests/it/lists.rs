@@ -119,6 +119,32 @@ async fn images_are_asked_for_as_the_form_says_and_shown_without_their_markup() 
 }
 
 #[tokio::test]
+async fn a_name_that_turns_the_reading_direction_round_stays_within_itself() {
+    // As text on each page that has it: between tags it is in an element that isolates it.
+    let fake = with_everything();
+    let turned = || v1::Image { original_name: "cat\u{202e}gnp.exe".into(), ..image() };
+    fake.on("get_image", move |_: v1::GetImageRequest| Ok(turned()));
+    fake.on("list_images", move |_: v1::ListImagesRequest| {
+        Ok(v1::ListImagesResponse { images: vec![turned()], total: 1, ..v1::ListImagesResponse::default() })
+    });
+    let pages = pages(&fake);
+    let mut shown_on = Vec::new();
+    for path in ["/admin/images?view=table", "/admin/images?view=tiles", &format!("/admin/images/{UUID}")] {
+        shown_on.push(get(&pages, path, &[]).await);
+    }
+    for what in ["move", "delete"] {
+        shown_on.push(post(&pages, "/admin/images/selected", &format!("do={what}&uuid={UUID}")).await);
+    }
+    for page in shown_on {
+        let shown: Vec<&str> = page.html.split(">cat\u{202e}gnp.exe<").collect();
+        // The title of the window has no elements.
+        let (last, before) = shown.split_last().unwrap();
+        let bare = before.iter().filter(|before| !before.ends_with("<bdi") && !before.ends_with("<title"));
+        assert!(!last.is_empty() && !before.is_empty() && bare.count() == 0, "{}", page.html);
+    }
+}
+
+#[tokio::test]
 async fn a_filter_that_can_not_be_read_is_marked_and_kept() {
     let fake = with_everything();
     let asked = watched(&fake, "list_images", |_: v1::ListImagesRequest| Ok(v1::ListImagesResponse::default()));

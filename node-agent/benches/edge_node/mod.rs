@@ -88,8 +88,16 @@ pub(crate) fn picture_head() -> &'static [u8] {
 
 pub(crate) fn token() -> String {
     let exp = clock::unix_seconds() + 3600;
-    Claims { user_id: 1, pool_id: 1, max_bytes: 1 << 30, exp, via: Some(pixelfox_proto::Via::App), visitor: None }
-        .mint(SECRET.as_bytes())
+    Claims {
+        user_id: 1,
+        pool_id: 1,
+        max_bytes: 1 << 30,
+        exp,
+        via: Some(pixelfox_proto::Via::App),
+        visitor: None,
+        settings: None,
+    }
+    .mint(SECRET.as_bytes())
 }
 
 pub(crate) fn runtime() -> tokio::runtime::Runtime {

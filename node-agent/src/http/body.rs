@@ -17,6 +17,8 @@ use http_body::Body as _;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use crate::{listen::Waits, transfer::LeastRate};
+
 /// How much of a refused request is read on, so that its sender sees the answer and not a reset.
 /// Source: docs/http.md, "Errors".
 pub(crate) const DRAIN_BYTES: u64 = 8 << 20;
@@ -54,6 +56,8 @@ struct State {
     ended: bool,
     /// The sender sends nothing before somebody reads.
     awaits_word: bool,
+    /// The time of a sender who has to hurry more than others.
+    hurried: Option<Waits>,
     /// Set once the request was refused: where and when reading on stops.
     refused: Option<(u64, Instant)>,
 }
@@ -61,7 +65,8 @@ struct State {
 impl RequestBody {
     /// The body of the request with `headers`.
     pub fn new(body: Body, headers: &HeaderMap) -> Self {
-        let state = State { body, taken: 0, ended: false, refused: None, awaits_word: awaits_word(headers) };
+        let state =
+            State { body, taken: 0, ended: false, refused: None, awaits_word: awaits_word(headers), hurried: None };
         Self { state: Arc::new(Mutex::new(state)) }
     }
 
@@ -74,6 +79,16 @@ impl RequestBody {
             Some(Err(_)) | None => state.ended = true,
         }
         Poll::Ready(chunk)
+    }
+
+    /// From now on the sender has to keep to this rate too, until it is [`RequestBody::at_ease`]: else its body is cut.
+    pub(crate) fn hurry(&self, least: LeastRate) {
+        self.state.lock().hurried = Some(Waits::new(least));
+    }
+
+    /// The sender may be as slow as any other.
+    pub(crate) fn at_ease(&self) {
+        self.state.lock().hurried = None;
     }
 
     /// Bytes read so far.
@@ -113,7 +128,18 @@ impl State {
             if self.ended || self.refused.is_some_and(|(stop, _)| self.taken >= stop) {
                 return Poll::Ready(None);
             }
-            match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+            let polled = Pin::new(&mut self.body).poll_frame(cx);
+            if let Some(waits) = &mut self.hurried {
+                match &polled {
+                    Poll::Ready(Some(Ok(frame))) => waits.came(frame.data_ref().map_or(0, Bytes::len)),
+                    Poll::Ready(_) => {}
+                    Poll::Pending => {
+                        let late = ready!(waits.poll_nothing(cx));
+                        return Poll::Ready(Some(Err(BodyCut(axum::Error::new(late)))));
+                    }
+                }
+            }
+            match ready!(polled) {
                 None => return Poll::Ready(None),
                 Some(Err(cause)) => return Poll::Ready(Some(Err(BodyCut(cause)))),
                 Some(Ok(frame)) => match frame.into_data() {
@@ -155,6 +181,30 @@ mod tests {
             let Some(Err(cut)) = poll_fn(|cx| body.poll_chunk(cx)).await else { panic!("no error") };
             assert_eq!(cut.too_slow(), too_slow, "{kind}");
             assert!(poll_fn(|cx| body.poll_chunk(cx)).await.is_none());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_to_hurry_is_cut_and_who_is_at_ease_again_is_not() {
+        // 1 kB a second, where a second costs 100 kB: a minute and a little is all that there is.
+        let least = LeastRate { grace: Duration::from_secs(60), bytes_per_second: 100_000 };
+        let (start, body) = (Instant::now(), dripping(1_000, Duration::from_secs(1)));
+        body.hurry(least);
+        let cut = loop {
+            match poll_fn(|cx| body.poll_chunk(cx)).await {
+                Some(Ok(_)) => {}
+                Some(Err(cut)) => break cut,
+                None => panic!("no end before the cut"),
+            }
+        };
+        assert!(cut.too_slow() && start.elapsed().as_secs() == 60, "after {:?}", start.elapsed());
+        let patient = dripping(1_000, Duration::from_secs(1));
+        patient.hurry(least);
+        for second in 0..300 {
+            if second == 30 {
+                patient.at_ease();
+            }
+            assert!(matches!(poll_fn(|cx| patient.poll_chunk(cx)).await, Some(Ok(_))), "second {second}");
         }
     }
 

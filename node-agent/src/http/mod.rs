@@ -31,7 +31,7 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::{get, post, put},
 };
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue, header};
 use pixelfox_proto::{Fault, FaultKind, NodeId};
 
 use crate::{
@@ -100,6 +100,12 @@ pub fn home(node_id: NodeId, pools: Arc<Pools>) -> Router {
     Router::new().route("/", get(home))
 }
 
+/// A browser takes each answer for what its `Content-Type` says, and for nothing else.
+async fn no_sniffing(mut answer: Response) -> Response {
+    answer.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    answer
+}
+
 /// The routes of a node alone, to be merged with others and then given to [`finish`].
 pub fn routes(parts: Parts) -> Router {
     let upload = || post(upload::upload).head(upload::present);
@@ -127,6 +133,7 @@ pub fn finish<S: Clone + Send + Sync + 'static>(
 ) -> Router<S> {
     let router = people(router.fallback(unknown_path).method_not_allowed_fallback(wrong_method));
     let router = router.layer(middleware::from_fn(cors::allow));
+    let router = router.layer(middleware::map_response(no_sniffing));
     let router = router.layer(middleware::from_fn_with_state(proxies, client::note));
     router.layer(middleware::from_fn_with_state(meters, metrics::count))
 }

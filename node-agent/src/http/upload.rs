@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     clock,
-    intake::{Accepted, IntakeError, Upload, Uploader},
+    intake::{Accepted, IntakeError, STRANGER_RATE, Seat, Upload, Uploader},
     metrics::{Door, Taken},
     pools::Pool,
     rate::{Payer, RateLimits},
@@ -109,13 +109,16 @@ impl Reception {
             match part.name() {
                 "file" if received.is_some() => return Err(FormError::TwoFiles.into()),
                 "file" => received = Some(self.receive(part, &mut form, leave.as_ref(), opened.take()).await?),
-                "token" if leave.is_none() => leave = Some(self.check(part.text().await?.trim())?),
+                "token" if leave.is_none() => {
+                    leave = Some(self.check(part.text().await?.trim())?);
+                    received = received.map(|received| self.no_stranger(received));
+                }
                 "token" => drop(part.text().await?),
                 _ => instead = part.pass_over().await?.or(instead),
             }
         }
         let leave = leave.ok_or(TokenError::Missing)?;
-        let Some(Received { upload, file_name }) = received else { return Err(file_missing(instead.as_deref())) };
+        let Some(Received { upload, file_name, .. }) = received else { return Err(file_missing(instead.as_deref())) };
         let uploader = Uploader { user_id: leave.claims.user_id, visitor: leave.claims.visitor, file_name };
         let limit = self.limit(Some(&leave));
         Ok(upload.finish(&leave.pool, limit, uploader).await?)
@@ -131,10 +134,28 @@ impl Reception {
                 tracing::info!("refused an upload: its token is genuine, but has expired");
             }
         })?;
+        self.check_switches(&claims)?;
         let pool_id = PoolId::try_from(claims.pool_id).map_err(|_| Fault::bad_request("invalid pool"))?;
         let pool = self.parts.pools.hosted(pool_id)?;
         self.count(&claims)?;
         Ok(Leave { claims, pool })
+    }
+
+    /// What the upload page was given is worth nothing any more once the operator has switched it off. Tokens of programs
+    /// are not bound to what holds for browsers.
+    fn check_switches(&self, claims: &Claims) -> Result<(), Fault> {
+        let settings = self.parts.pools.settings();
+        // A token may come sooner than the settings that it was made under.
+        if claims.settings.is_none_or(|made_under| made_under > settings.revision) {
+            return Ok(());
+        }
+        let off = match (settings.direct_upload, settings.public_uploads || claims.user_id != 0) {
+            (true, true) => return Ok(()),
+            (false, _) => "direct_upload_enabled",
+            (true, false) => "public_uploads",
+        };
+        let hint = format!("{off} was switched off after the page was given this token");
+        Err(Fault::from(TokenError::Invalid).with_hint(hint))
     }
 
     /// Counts the upload, but for one that the app has counted.
@@ -178,12 +199,15 @@ impl Reception {
         opened: Option<Upload>,
     ) -> Result<Received, Fault> {
         let file_name = part.file_name().unwrap_or_default().to_owned();
-        let _turn = match leave {
+        let seat = match leave {
             Some(_) => None,
-            None => Some(self.parts.intake.stranger().await?),
+            None => Some(self.parts.intake.stranger(self.address).await?),
         };
+        if seat.is_some() {
+            self.body.hurry(STRANGER_RATE);
+        }
         let (fault, part) = match self.copy(part, leave, opened).await? {
-            Copied::Whole(upload) => return Ok(Received { upload: *upload, file_name }),
+            Copied::Whole(upload) => return Ok(Received { upload: *upload, file_name, seat }),
             Copied::Refused(fault, part) => (fault, part),
         };
         if leave.is_some() {
@@ -200,6 +224,13 @@ impl Reception {
             self.check(token.unwrap_or_default().trim())?;
         }
         Err(fault)
+    }
+
+    /// The sender of what was received has shown its token.
+    fn no_stranger(&self, mut received: Received) -> Received {
+        self.body.at_ease();
+        drop(received.seat.take());
+        received
     }
 
     /// Writes all of `part` to the token's pool, else to the roomiest one.
@@ -226,6 +257,8 @@ impl Reception {
 struct Received {
     upload: Upload,
     file_name: String,
+    /// Of a sender whose token is still to come.
+    seat: Option<Seat>,
 }
 
 enum Copied {

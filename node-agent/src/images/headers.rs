@@ -171,7 +171,8 @@ fn avif(head: &[u8]) -> Sides {
             return Sides::NeedMore;
         }
         has_data |= kind == *b"mdat";
-        if kind == *b"meta" {
+        // The first one counts. Measuring reads from the file's start, so that each further one would cost all before it.
+        if kind == *b"meta" && sides.is_none() {
             let measured = imagesize::blob_size(&head[..end]);
             match measured.map(|s| (u32::try_from(s.width), u32::try_from(s.height))) {
                 Ok((Ok(width), Ok(height))) => sides = Some(Sides::Are(width, height)),

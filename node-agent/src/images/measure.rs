@@ -13,6 +13,9 @@ use super::{
 
 /// Longest side in pixels that is taken.
 const MAX_SIDE: u32 = 65_535;
+/// A head is measured again once so many bytes have come, or a quarter of what was there, whichever is more: measuring
+/// begins at its first byte, and a sender may send byte by byte.
+const LOOK_AGAIN_BYTES: usize = 4 << 10;
 /// Most pixels that are taken: what a browser can still be expected to show.
 const MAX_PIXELS: u64 = 1 << 30;
 
@@ -68,6 +71,8 @@ pub struct Gauge {
     head: Vec<u8>,
     taken: u64,
     wants: Wants,
+    /// Bytes of the head at which it is measured again.
+    next_look: usize,
 }
 
 /// How much more of the file is of interest.
@@ -120,7 +125,7 @@ impl Gauge {
     /// Before the first byte.
     #[must_use]
     pub const fn new() -> Self {
-        Self { head: Vec::new(), taken: 0, wants: Wants::Head }
+        Self { head: Vec::new(), taken: 0, wants: Wants::Head, next_look: 0 }
     }
 
     /// Takes the next bytes. Once everything is known they cost nothing any more.
@@ -152,7 +157,7 @@ impl Gauge {
             }
             Wants::Dimensions(format) => {
                 let behind = self.keep(data);
-                self.measure(format, behind)
+                if self.head.len() >= self.next_look { self.measure(format, behind) } else { Ok(()) }
             }
             Wants::Head => {
                 let behind = self.keep(data);
@@ -171,6 +176,9 @@ impl Gauge {
     pub fn finish(mut self) -> Result<Picture, Rejected> {
         if self.wants == Wants::Head {
             self.judge_head(&[])?;
+        }
+        if let Wants::Dimensions(format) = self.wants {
+            self.measure(format, &[])?;
         }
         match self.wants {
             Wants::Nothing(picture) => Ok(picture),
@@ -217,7 +225,11 @@ impl Gauge {
     fn measure(&mut self, format: Format, behind: &[u8]) -> Result<(), Rejected> {
         let (width, height) = match sides(format, &self.head) {
             Sides::Are(width, height) => (width, height),
-            Sides::NeedMore if self.head.len() < MAX_HEAD_BYTES => return Ok(()),
+            Sides::NeedMore if self.head.len() < MAX_HEAD_BYTES => {
+                let more = LOOK_AGAIN_BYTES.max(self.head.len() / 4);
+                self.next_look = (self.head.len() + more).min(MAX_HEAD_BYTES);
+                return Ok(());
+            }
             Sides::NeedMore | Sides::Malformed => return Err(Rejected::Header(FormatName(format))),
         };
         let rest = match (format, self.head.get(10)) {

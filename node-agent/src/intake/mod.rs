@@ -6,16 +6,19 @@
 
 mod commit;
 mod name;
+mod seats;
 
-use std::{collections::HashSet, fmt, sync::Arc, time::Duration};
+use std::{collections::HashSet, fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use pixelfox_proto::{Fault, FaultKind, FileMeta, ImageId, VisitorId};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use commit::Recovered;
 pub use name::plain_name;
+pub(crate) use seats::STRANGER_RATE;
+pub use seats::Seat;
 
 use crate::{
     clock,
@@ -27,10 +30,6 @@ use crate::{
     receive::{Landing, LandingError, Origin, Publish, Receiver},
 };
 
-/// Uploads at once whose sender has not shown a token yet.
-const STRANGERS: usize = 4;
-/// How long one more of them waits for its turn.
-const STRANGER_WAIT: Duration = Duration::from_secs(10);
 /// How long tasks that were told to end are waited for.
 const STOP_WAIT: Duration = Duration::from_secs(1);
 /// What a client is told to wait before it tries again.
@@ -47,7 +46,7 @@ struct Shared {
     pools: Arc<Pools>,
     receiver: Arc<Receiver>,
     coordinator: Coordinator,
-    strangers: Arc<Semaphore>,
+    strangers: Arc<seats::Seats>,
     /// Uploads that a task of this process is asking the coordinator about.
     under_way: Mutex<HashSet<ImageId>>,
     recovering: tokio::sync::Mutex<()>,
@@ -153,7 +152,7 @@ impl Intake {
                 pools,
                 receiver,
                 coordinator,
-                strangers: Arc::new(Semaphore::new(STRANGERS)),
+                strangers: Arc::default(),
                 under_way: Mutex::default(),
                 recovering: tokio::sync::Mutex::default(),
                 later: Arc::new(Semaphore::new(1)),
@@ -165,16 +164,13 @@ impl Intake {
         }
     }
 
-    /// A turn for a sender whose token is still to come. Held until it has come.
+    /// A turn for a sender at `address` whose token is still to come. Held until it has come; meanwhile the sender has to
+    /// keep to `STRANGER_RATE`.
     ///
     /// # Errors
     /// [`IntakeError::Crowded`] when none is free for some seconds.
-    pub async fn stranger(&self) -> Result<OwnedSemaphorePermit, IntakeError> {
-        let turn = Arc::clone(&self.shared.strangers).acquire_owned();
-        match tokio::time::timeout(STRANGER_WAIT, turn).await {
-            Ok(Ok(permit)) => Ok(permit),
-            Ok(Err(_)) | Err(_) => Err(IntakeError::Crowded),
-        }
+    pub async fn stranger(&self, address: IpAddr) -> Result<Seat, IntakeError> {
+        self.shared.strangers.wait(address).await.ok_or(IntakeError::Crowded)
     }
 
     /// Begins to take a file of at most `limit` bytes into `pool`. Blocking, on a data worker.

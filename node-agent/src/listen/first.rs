@@ -111,6 +111,11 @@ impl Replay {
         Self { first, stream, write_stall, stalled: None }
     }
 
+    /// Whether this is the beginning of an HTTP/2 connection.
+    pub(super) fn begins_h2(&self) -> bool {
+        self.first.starts_with(PREFACE)
+    }
+
     fn watched<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.stalled = None;

@@ -11,18 +11,24 @@ use http::{Request, StatusCode, request::Parts};
 use hyper::body::Incoming;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{ABORT_WAIT, Limits, Peer, Routes, routes::is_grpc, slow::Watched};
+use super::{ABORT_WAIT, Limits, Peer, Routes, idle::Streams, routes::is_grpc, slow::Watched};
 
 /// Starts the tasks of HTTP/2 streams on the runtime of their connection, and can end all of them.
 #[derive(Clone, Debug)]
 pub(super) struct Owned {
+    streams: Streams,
     tasks: TaskTracker,
     kill: CancellationToken,
 }
 
 impl Owned {
     pub(super) fn new() -> Self {
-        Self { tasks: TaskTracker::new(), kill: CancellationToken::new() }
+        Self { streams: Streams::default(), tasks: TaskTracker::new(), kill: CancellationToken::new() }
+    }
+
+    /// For one connection, which has these streams.
+    pub(super) fn counting(&self, streams: &Streams) -> Self {
+        Self { streams: streams.clone(), ..self.clone() }
     }
 
     /// Ends every task at its next await.
@@ -40,6 +46,11 @@ where
     F: Future<Output: Send> + Send + 'static,
 {
     fn execute(&self, stream: F) {
+        let open = self.streams.open();
+        let stream = async move {
+            let _open = open;
+            stream.await;
+        };
         self.tasks.spawn(self.kill.clone().run_until_cancelled_owned(stream));
     }
 }

@@ -13,12 +13,44 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::transfer::{LeastRate, Patience};
 
+/// A sender's time: used up while nothing comes, earned back by what comes.
+pub(crate) struct Waits {
+    patience: Patience,
+    since: Option<Instant>,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Waits {
+    pub(crate) const fn new(least: LeastRate) -> Self {
+        Self { patience: Patience::new(least), since: None, timer: None }
+    }
+
+    /// Nothing has come. Pending until the sender has used up its time; then an error of kind `TimedOut`.
+    pub(crate) fn poll_nothing(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
+        let since = *self.since.get_or_insert_with(Instant::now);
+        let Some(until) = since.checked_add(self.patience.left()) else { return Poll::Pending };
+        loop {
+            // The end only ever moves away, so a timer that was set earlier is asked first and set again when it rings.
+            let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(until)));
+            ready!(timer.as_mut().poll(context));
+            if Instant::now() >= until {
+                return Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, "the body comes too slowly"));
+            }
+            timer.as_mut().reset(until);
+        }
+    }
+
+    /// Something has come.
+    pub(crate) fn came(&mut self, bytes: usize) {
+        let waited = self.since.take().map_or(std::time::Duration::ZERO, |since| since.elapsed());
+        self.patience.received(waited, bytes);
+    }
+}
+
 /// A body under watch. Its error is of kind `TimedOut`, for whoever reads it to answer as a body cut short.
 pub(super) struct Watched<B> {
     inner: B,
-    patience: Patience,
-    waiting_since: Option<Instant>,
-    timer: Option<Pin<Box<Sleep>>>,
+    waits: Waits,
 }
 
 impl<B> Watched<B>
@@ -26,22 +58,7 @@ where
     B: HttpBody<Data = Bytes, Error: std::error::Error + Send + Sync + 'static> + Send + Unpin + 'static,
 {
     pub(super) fn body(inner: B, least: LeastRate) -> Body {
-        Body::new(Self { inner, patience: Patience::new(least), waiting_since: None, timer: None })
-    }
-
-    /// Pending until the sender has used up its time.
-    fn too_slow(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let since = *self.waiting_since.get_or_insert_with(Instant::now);
-        let Some(until) = since.checked_add(self.patience.left()) else { return Poll::Pending };
-        loop {
-            // The end only ever moves away, so a timer that was set earlier is asked first and set again when it rings.
-            let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(until)));
-            ready!(timer.as_mut().poll(context));
-            if Instant::now() >= until {
-                return Poll::Ready(());
-            }
-            timer.as_mut().reset(until);
-        }
+        Body::new(Self { inner, waits: Waits::new(least) })
     }
 }
 
@@ -58,12 +75,10 @@ where
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         let polled = Pin::new(&mut self.inner).poll_frame(context);
         let Poll::Ready(frame) = polled else {
-            ready!(self.too_slow(context));
-            return Poll::Ready(Some(Err(io::Error::new(io::ErrorKind::TimedOut, "the body comes too slowly"))));
+            return self.waits.poll_nothing(context).map(|late| Some(Err(late)));
         };
-        let waited = self.waiting_since.take().map_or(std::time::Duration::ZERO, |since| since.elapsed());
         if let Some(Ok(frame)) = &frame {
-            self.patience.received(waited, frame.data_ref().map_or(0, Bytes::len));
+            self.waits.came(frame.data_ref().map_or(0, Bytes::len));
         }
         Poll::Ready(frame.map(|frame| frame.map_err(io::Error::other)))
     }

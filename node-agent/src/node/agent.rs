@@ -22,7 +22,7 @@ use crate::{
     coordinator::Transport,
     grpc::add_diagnostics,
     http,
-    listen::{self, Routes},
+    listen::{self, Limits, Routes},
     plane::Plane,
     tls,
 };
@@ -62,7 +62,7 @@ impl Agent {
         info!(node = %config.node_id, "listening on {address}");
         let stopped = stop.clone();
         let life = spawn(node.run(stopped.clone()));
-        let port = spawn(listen::serve(listener, routes, plane, stopped));
+        let port = spawn(listen::serve_with(listener, routes, plane, stopped, Limits::behind(&config.proxies)));
         Ok(Self { address, stop, life, port })
     }
 

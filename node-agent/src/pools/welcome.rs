@@ -81,6 +81,10 @@ pub struct NodeSettings {
     pub move_slots: u32,
     /// Whether the page uploads straight to the nodes.
     pub direct_upload: bool,
+    /// Whether visitors may upload.
+    pub public_uploads: bool,
+    /// Counts changes of the settings.
+    pub revision: u64,
     /// Whether position data is removed from new originals.
     pub strip_location: bool,
     /// Bytes that every file system keeps free; `None`: 1 GiB or 1 %, whichever is less.
@@ -98,6 +102,8 @@ impl Default for NodeSettings {
             move_bandwidth: 0,
             move_slots: 4,
             direct_upload: false,
+            public_uploads: false,
+            revision: 0,
             strip_location: false,
             reserve_bytes: None,
         }

@@ -206,6 +206,8 @@ pub(super) fn welcome(wire: v1::Welcome) -> Result<Welcome, String> {
             direct_upload: settings.direct_upload_enabled,
             strip_location: settings.strip_location,
             reserve_bytes: settings.reserve_bytes,
+            public_uploads: settings.public_uploads,
+            revision: settings.revision,
         },
         lease_floor: Lease(wire.lease_floor),
     })
@@ -229,6 +231,8 @@ pub(super) fn encode_welcome(welcome: &Welcome) -> Vec<u8> {
             direct_upload_enabled: settings.direct_upload,
             strip_location: settings.strip_location,
             reserve_bytes: settings.reserve_bytes,
+            public_uploads: settings.public_uploads,
+            revision: settings.revision,
         }),
         elsewhere: welcome
             .elsewhere

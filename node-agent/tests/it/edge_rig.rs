@@ -219,7 +219,8 @@ impl Node {
     /// A token for one of this node's pools, good for an hour.
     pub(crate) fn token(pool_id: u64, max_bytes: u64) -> String {
         let exp = pixelfox_node::clock::unix_seconds() + 3600;
-        Claims { user_id: 7, pool_id, max_bytes, exp, via: Some(Via::App), visitor: None }.mint(TOKEN_SECRET.as_bytes())
+        Claims { user_id: 7, pool_id, max_bytes, exp, via: Some(Via::App), visitor: None, settings: None }
+            .mint(TOKEN_SECRET.as_bytes())
     }
 
     pub(crate) async fn upload(&self, token: &str, name: &str, bytes: Vec<u8>) -> (u16, Value) {

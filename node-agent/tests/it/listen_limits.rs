@@ -13,14 +13,15 @@ use std::{
 
 use axum::{Extension, Router, body::Body, routing};
 use pixelfox_node::{
-    listen::{self, Limits, Peer, Routes},
+    listen::{self, Limits, Peer, Routes, Shares},
     plane::Plane,
+    proxies::Proxies,
     transfer::LeastRate,
 };
 use pixelfox_proto::v1::{StatRequest, replication_client::ReplicationClient};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::Notify,
     task::JoinSet,
     time::{Instant, timeout},
@@ -105,6 +106,83 @@ async fn a_whole_preface_and_then_silence_is_ended_by_ping() {
     let port = Port::hello(Limits { ping_every: SHORT, ping_answer: SHORT, ..Limits::default() }).await;
     let seen = says(&port, &[PREFACE, &[0, 0, 0, 4, 0, 0, 0, 0, 0]].concat()).await;
     assert!(!seen.is_empty(), "our SETTINGS and PING came");
+}
+
+/// Types of HTTP/2 frames. Source: RFC 9113, 6.
+const DATA: u8 = 0;
+const SETTINGS: u8 = 4;
+const PING: u8 = 6;
+const GOAWAY: u8 = 7;
+
+/// Acknowledges SETTINGS and PINGs until the connection is closed. The types of all frames that came.
+async fn alive(mut stream: TcpStream) -> Vec<u8> {
+    let (mut seen, mut head) = (Vec::new(), [0; 9]);
+    while stream.read_exact(&mut head).await.is_ok() {
+        let [high, middle, low, kind, flags, ..] = head;
+        let mut payload = vec![0; u32::from_be_bytes([0, high, middle, low]) as usize];
+        stream.read_exact(&mut payload).await.unwrap();
+        seen.push(kind);
+        let length = if kind == PING { 8 } else { 0 };
+        if flags & 1 == 0 && matches!(kind, SETTINGS | PING) {
+            let acknowledged = [&[0, 0, length, kind, 1, 0, 0, 0, 0][..], &payload[..usize::from(length)]].concat();
+            drop(stream.write_all(&acknowledged).await);
+        }
+    }
+    seen
+}
+
+#[tokio::test]
+async fn an_http2_connection_without_a_stream_is_ended_whatever_it_answers() {
+    // One has a stream whose answer takes long, another that came later has none; both answer every PING. The second
+    // one is ended first; the other is told to go only after its answer.
+    let (entered, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (enter, go) = (Arc::clone(&entered), Arc::clone(&release));
+    let waits = move || {
+        let (enter, go) = (Arc::clone(&enter), Arc::clone(&go));
+        async move {
+            enter.notify_one();
+            go.notified().await;
+            "hello"
+        }
+    };
+    let limits = Limits { idle: SHORT, ping_every: SHORT / 8, ping_answer: WITHIN, ..Limits::default() };
+    let port = Port::open(Routes::new(Router::new().fallback(waits)), limits).await;
+    let hello = [PREFACE, &[0, 0, 0, SETTINGS, 0, 0, 0, 0, 0]].concat();
+    // HEADERS that end the stream: GET, http, /, and the authority `a`. Source: RFC 7541, A.
+    let get = [0, 0, 6, 1, 5, 0, 0, 0, 1, 0x82, 0x86, 0x84, 0x41, 1, b'a'];
+    let mut busy = port.connect().await;
+    busy.write_all(&[&hello[..], &get].concat()).await.unwrap();
+    timeout(WITHIN, entered.notified()).await.expect("its stream is open");
+    let mut idle = port.connect().await;
+    idle.write_all(&hello).await.unwrap();
+    let mut busy = Box::pin(alive(busy));
+    let seen = tokio::select! {
+        seen = &mut busy => panic!("ended with an open stream: {seen:?}"),
+        seen = timeout(WITHIN, alive(idle)) => seen.expect("ended"),
+    };
+    assert!(seen.contains(&PING) && seen.contains(&GOAWAY), "{seen:?}");
+    release.notify_one();
+    let seen = timeout(WITHIN, busy).await.expect("ended once it had nothing to do");
+    let first = |kind| seen.iter().position(|it| *it == kind).unwrap_or_else(|| panic!("no {kind} in {seen:?}"));
+    assert!(first(DATA) < first(GOAWAY), "{seen:?}");
+}
+
+#[tokio::test]
+async fn an_address_that_has_its_share_is_closed_and_another_is_not() {
+    // An address gets one place; nobody is exempt here, so that two addresses of this machine are two.
+    let shares = Shares { most: 1, sure: 1, for_newcomers: 1, for_exempt: 1 };
+    let limits = Limits { shares, exempt: Proxies::default(), ..Limits::default() };
+    let port = Port::hello(limits).await;
+    let request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let mut first = port.connect().await;
+    first.write_all(request).await.unwrap();
+    timeout(WITHIN, first.read_exact(&mut [0])).await.unwrap().unwrap();
+    assert!(to_the_end(port.connect().await).await.is_empty(), "its second one");
+    let other = TcpSocket::new_v4().unwrap();
+    other.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let mut other = other.connect(port.address).await.unwrap();
+    other.write_all(request).await.unwrap();
+    timeout(WITHIN, other.read_exact(&mut [0])).await.unwrap().expect("another address is answered");
 }
 
 #[tokio::test]

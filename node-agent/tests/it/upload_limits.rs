@@ -1,14 +1,17 @@
-//! How many uploads a node takes: by user, by address, behind a trusted proxy, and by word of the app that has counted.
+//! How many uploads a node takes: by user, by address, behind a trusted proxy, and by word of the app that has counted;
+//! and how many of one address at once whose token is still to come.
 
 use pixelfox_node::{clock, pools::NodeSettings, proxies::Proxies};
 use pixelfox_proto::{Claims, Via};
 use reqwest::multipart::{Form, Part};
+use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
 use crate::edge_rig::{Node, PNG, Spec, TOKEN_SECRET};
 
 fn token(user_id: u64, via: Option<Via>) -> String {
     let exp = clock::unix_seconds() + 60;
-    Claims { user_id, pool_id: 1, max_bytes: 1 << 20, exp, via, visitor: None }.mint(TOKEN_SECRET.as_bytes())
+    Claims { user_id, pool_id: 1, max_bytes: 1 << 20, exp, via, visitor: None, settings: None }
+        .mint(TOKEN_SECRET.as_bytes())
 }
 
 /// An upload with `token`, before or behind the file, said to come from `client`.
@@ -58,4 +61,24 @@ async fn an_address_counts_as_a_trusted_proxy_says_it_and_nobody_else() {
     }
     trusting.stop().await;
     other.stop().await;
+}
+
+#[tokio::test]
+async fn one_address_does_not_keep_others_out_that_have_no_token_yet() {
+    // As many senders as there are turns stall in the middle of their files, all of one address: they have one turn.
+    let node = node("127.0.0.0/8").await;
+    let head = "POST /api/v1/upload HTTP/1.1\r\nhost: x\r\nx-forwarded-for: 203.0.113.1\r\n\
+        content-type: multipart/form-data; boundary=B\r\ncontent-length: 4000000\r\n\r\n\
+        --B\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\n";
+    let mut stalled = Vec::new();
+    for _ in 0..4 {
+        let mut stream = TcpStream::connect(node.address).await.unwrap();
+        stream.write_all(&[head.as_bytes(), PNG].concat()).await.unwrap();
+        stalled.push(stream);
+    }
+    node.settles_at(1, 1).await;
+    assert_eq!(upload(&node, &token(0, None), true, "203.0.113.2").await.0, 200);
+    drop(stalled);
+    node.settles_at(1, 1).await; // the picture
+    node.stop().await;
 }

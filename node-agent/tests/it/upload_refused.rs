@@ -54,7 +54,8 @@ async fn what_is_no_picture_is_refused() {
 async fn a_bad_token_is_refused_wherever_it_stands() {
     let node = Node::start().await;
     let now = clock::unix_seconds();
-    let claims = Claims { user_id: 1, pool_id: 1, max_bytes: 1 << 20, exp: now + 60, via: None, visitor: None };
+    let claims =
+        Claims { user_id: 1, pool_id: 1, max_bytes: 1 << 20, exp: now + 60, via: None, visitor: None, settings: None };
     let mint = |claims: Claims| claims.mint(TOKEN_SECRET.as_bytes());
     let good = mint(claims);
     let forged = good.replacen('.', "x.", 1);

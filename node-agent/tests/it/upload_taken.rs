@@ -89,8 +89,8 @@ async fn an_upload_through_the_app_is_taken_like_any_other() {
     let node = Node::start().await;
     let exp = clock::unix_seconds() + 60;
     let via = Some(pixelfox_proto::Via::App);
-    let token =
-        Claims { user_id: 0, pool_id: 1, max_bytes: 1000, exp, via, visitor: None }.mint(TOKEN_SECRET.as_bytes());
+    let token = Claims { user_id: 0, pool_id: 1, max_bytes: 1000, exp, via, visitor: None, settings: None }
+        .mint(TOKEN_SECRET.as_bytes());
     assert_eq!(node.upload(&token, "a.jpg", PHOTO.to_vec()).await.0, 200);
     assert_eq!(node.coordinator.commits()[0].meta.as_ref().unwrap().user_id, 0);
     node.stop().await;
@@ -130,7 +130,7 @@ async fn without_an_answer_the_file_stays_and_is_asked_about_again() {
     let response = {
         let form = Form::new().part("file", Part::bytes(PHOTO).file_name("a.jpg"));
         let (exp, visitor) = (clock::unix_seconds() + 60, pixelfox_proto::VisitorId::new(u64::MAX));
-        let claims = Claims { user_id: 0, pool_id: 1, max_bytes: 1 << 20, exp, via: None, visitor };
+        let claims = Claims { user_id: 0, pool_id: 1, max_bytes: 1 << 20, exp, via: None, visitor, settings: None };
         let token = claims.mint(TOKEN_SECRET.as_bytes());
         node.client.post(node.url("/api/v1/upload")).bearer_auth(token).multipart(form).send().await.unwrap()
     };

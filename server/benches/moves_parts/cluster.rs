@@ -103,7 +103,8 @@ impl Cluster {
     pub(crate) fn token(&self, pool_id: u64) -> String {
         let exp = pixelfox_node::clock::unix_seconds() + 3600;
         let via = Some(pixelfox_proto::Via::App);
-        Claims { user_id: 0, pool_id, max_bytes: 1 << 31, exp, via, visitor: None }.mint(UPLOADS.as_bytes())
+        Claims { user_id: 0, pool_id, max_bytes: 1 << 31, exp, via, visitor: None, settings: None }
+            .mint(UPLOADS.as_bytes())
     }
 
     /// Peak of the coordinator's resident memory, in KiB.

@@ -143,6 +143,7 @@ impl Cluster {
             exp: clock::unix_seconds() + TOKEN_SECONDS,
             via: None,
             visitor: None,
+            settings: None,
         };
         let token = claims.mint(self.secrets.get("UPLOAD_TOKEN_SECRET").as_bytes());
         let url = format!("http://{}", self.app_address());

@@ -2,7 +2,7 @@
 
 use axum::{
     extract::{Request, State},
-    response::Response,
+    response::{IntoResponse as _, Response},
 };
 use http::{HeaderMap, HeaderValue, header, request::Parts as Head};
 use pixelfox_admin_web::public::{self, Refused, UploadPage};
@@ -34,19 +34,29 @@ pub(super) async fn page(parts: &Parts, head: &Head, refused: Option<Fault>) -> 
         Ok::<_, Fault>((settings, pools, open))
     };
     let Ok((settings, pools, open)) = asked.await else { return public::not_now(head) };
+    let refused = refused.map(|fault| (refusal(&fault), fault.into_response()));
+    let (refused, said) = refused.unzip();
     let page = UploadPage {
         open,
         max_bytes: settings.upload_max_bytes,
         per_minute: settings.upload_rate_limit_per_ip,
         direct: settings.direct_upload_enabled,
         pools: pools.into_iter().map(|pool| pool.public_base_url).collect(),
-        refused: refused.map(|fault| Refused {
-            status: fault.kind().row().1,
-            again_seconds: fault.retry_after_seconds(),
-            message: fault.message().to_owned(),
-        }),
+        refused,
     };
-    page.answer(head)
+    let mut answer = page.answer(head);
+    if let Some(said) = said {
+        pixelfox_admin_web::keep_said(said.headers(), answer.headers_mut());
+    }
+    answer
+}
+
+fn refusal(fault: &Fault) -> Refused {
+    Refused {
+        status: fault.kind().row().1,
+        again_seconds: fault.retry_after_seconds(),
+        message: fault.message().to_owned(),
+    }
 }
 
 /// Whether a person reads the answer, in a browser.

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::Parts;
-use crate::uploads::{Offer, Owner};
+use crate::uploads::{Asker, Offer, Owner};
 
 /// Longest body of a question.
 const QUESTION_BYTES: usize = 16 << 10;
@@ -32,14 +32,14 @@ pub(super) async fn of_the_page(State(parts): State<Parts>, request: Request) ->
         return Err(Fault::new(FaultKind::Forbidden, "direct uploads are switched off")
             .with_hint("send the file to /upload, or switch direct_upload_enabled on"));
     }
-    Ok(shown(&parts.uploads.offer(owner, size?).await?))
+    Ok(shown(&parts.uploads.offer(owner, Asker::Page, size?).await?))
 }
 
 /// `POST /api/v1/upload/sessions`: for programs with an API key, whatever the setting.
 pub(super) async fn by_key(State(parts): State<Parts>, request: Request) -> Result<Response, Fault> {
     let (head, size) = question(request).await;
     let key = parts.uploads.key(&head.headers).await?;
-    Ok(shown(&parts.uploads.offer(Owner::User(key.user_id), size?).await?))
+    Ok(shown(&parts.uploads.offer(Owner::User(key.user_id), Asker::Program, size?).await?))
 }
 
 /// The head, and the size that is asked about. The body is read in any case, so that the answer is seen.

@@ -18,7 +18,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 
-use super::{connect::Dialer, through::AGAIN_SECONDS};
+use super::{TOKEN_SECONDS, connect::Dialer, through::AGAIN_SECONDS};
 
 /// For the connection, and for the node's word that it takes the file.
 const OPEN_WAIT: Duration = Duration::from_secs(5);
@@ -177,7 +177,12 @@ async fn refusal(node: &NodeId, answered: hyper::Result<Response<Incoming>>) -> 
     match (known, word("message")) {
         // The token is this server's own: the visitor can do nothing about it, the operator can.
         (Some(FaultKind::Unauthorized), _) => {
-            tracing::error!(%node, "{node} does not know this server's UPLOAD_TOKEN_SECRET: set the same one on both");
+            tracing::error!(
+                %node,
+                "{node} refuses this server's token: UPLOAD_TOKEN_SECRET is another one there (set the same one on both), \
+                 or its clock is ahead by more than the token's {} minutes (set both clocks by NTP)",
+                TOKEN_SECONDS / 60
+            );
             away(node, &"it refuses this server's token")
         }
         (Some(kind), Some(message)) if is_the_senders(kind) => {

@@ -69,6 +69,15 @@ pub enum Owner {
     Visitor(Option<VisitorId>),
 }
 
+/// Who asks for leave to upload straight to a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asker {
+    /// The upload page: its leave ends where the settings take it back.
+    Page,
+    /// A program with a key.
+    Program,
+}
+
 /// Leave to upload straight to a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offer {
@@ -101,7 +110,15 @@ impl Owner {
 
     /// The claims of a token of this owner, without its pool and its limits.
     const fn claims(self) -> Claims {
-        Claims { user_id: self.user_id(), pool_id: 0, max_bytes: 0, exp: 0, via: None, visitor: self.visitor() }
+        Claims {
+            user_id: self.user_id(),
+            pool_id: 0,
+            max_bytes: 0,
+            exp: 0,
+            via: None,
+            visitor: self.visitor(),
+            settings: None,
+        }
     }
 }
 
@@ -158,7 +175,7 @@ impl Uploads {
     ///
     /// # Errors
     /// 503 where no pool has room, or no token can be made.
-    pub async fn offer(&self, owner: Owner, size: u64) -> Result<Offer, Fault> {
+    pub async fn offer(&self, owner: Owner, asker: Asker, size: u64) -> Result<Offer, Fault> {
         let no_secret = || {
             Fault::unavailable("upload sessions are closed: no UPLOAD_TOKEN_SECRET is set")
                 .with_hint("set the same UPLOAD_TOKEN_SECRET on the server and on every node")
@@ -169,7 +186,9 @@ impl Uploads {
         let places = places::best_first(&self.parts, &settings, size.min(max_bytes)).await.map_err(not_now)?;
         let place = places.first().ok_or_else(|| Fault::unavailable("no pool has room for this file"))?;
         let expires_at = pixelfox_node::clock::unix_seconds().saturating_add(TOKEN_SECONDS);
-        let claims = Claims { pool_id: place.pool.get(), max_bytes, exp: expires_at, ..owner.claims() };
+        let of_page = (asker == Asker::Page).then_some(settings.revision);
+        let claims =
+            Claims { pool_id: place.pool.get(), max_bytes, exp: expires_at, settings: of_page, ..owner.claims() };
         Ok(Offer {
             upload_url: format!("{}/api/v1/upload", place.public_base_url),
             token: claims.mint(secret.reveal().as_bytes()),

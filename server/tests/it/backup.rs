@@ -52,7 +52,8 @@ pub(crate) async fn ready(address: &str) {
 pub(crate) fn token(user_id: u64) -> String {
     let exp = pixelfox_node::clock::unix_seconds() + 600;
     let via = Some(pixelfox_proto::Via::App); // not counted once more
-    let claims = pixelfox_proto::Claims { user_id, pool_id: 1, max_bytes: 1 << 20, exp, via, visitor: None };
+    let claims =
+        pixelfox_proto::Claims { user_id, pool_id: 1, max_bytes: 1 << 20, exp, via, visitor: None, settings: None };
     claims.mint(TOKEN_SECRET.as_bytes())
 }
 

@@ -136,6 +136,7 @@ impl TestCluster {
             exp,
             via: Some(pixelfox_proto::Via::App),
             visitor: None,
+            settings: None,
         };
         claims.mint(self.running().secrets().get("UPLOAD_TOKEN_SECRET").as_bytes())
     }

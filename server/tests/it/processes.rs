@@ -165,7 +165,15 @@ async fn a_server_and_a_storage_node_apart_move_an_image_and_survive_each_other(
     wait_until_healthy(&mut admin, pool.id).await;
 
     let exp = pixelfox_node::clock::unix_seconds() + 600;
-    let claims = pixelfox_proto::Claims { user_id: 7, pool_id: 1, max_bytes: 1 << 20, exp, via: None, visitor: None };
+    let claims = pixelfox_proto::Claims {
+        user_id: 7,
+        pool_id: 1,
+        max_bytes: 1 << 20,
+        exp,
+        via: None,
+        visitor: None,
+        settings: None,
+    };
     let bytes = png(9, 5_000);
     let answer = upload(&app, &claims.mint(TOKEN_SECRET.as_bytes()), bytes.clone()).await;
     let uuid = answer["image_uuid"].as_str().unwrap();

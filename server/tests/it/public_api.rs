@@ -12,6 +12,9 @@ use crate::{
     harness::{TestCluster, http_client, png},
 };
 
+/// For a node to hear of a change of the settings.
+const WITHIN: std::time::Duration = std::time::Duration::from_secs(5);
+
 fn call(cluster: &TestCluster, method: Method, path: &str) -> RequestBuilder {
     http_client().request(method, format!("http://{}{path}", cluster.app())).header("accept", "application/json")
 }
@@ -123,6 +126,47 @@ async fn a_session_gives_leave_for_the_best_pools_node() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_switched_off_ends_the_tokens_of_the_page_and_of_nobody_else() {
+    // A visitor's token and a key's, taken while everything is on; the node hears of each switch by itself.
+    let cluster = TestCluster::start().await;
+    let (_, word, _) = new_key(&cluster, "Blog").await;
+    let switches = |direct, public| Settings {
+        direct_upload_enabled: Some(direct),
+        public_uploads: Some(public),
+        upload_rate_limit_per_ip: Some(0),
+        ..Settings::default()
+    };
+    set(&cluster, switches(true, true)).await;
+    let ask = |path: &str| call(&cluster, Method::POST, path).body("{\"file_size\":10}");
+    let of_page = read(ask("/api/internal/upload/sessions")).await.1;
+    let of_key = read(ask("/api/v1/upload/sessions").header("x-api-key", &word)).await.1;
+    let upload = |offer: &Value| {
+        let request = http_client().post(offer["upload_url"].as_str().unwrap());
+        read(request.bearer_auth(offer["token"].as_str().unwrap()).multipart(file(png(1, 100))))
+    };
+    assert_eq!(upload(&of_page).await.0, 200, "at once, though the node may not have heard of the switch yet");
+    for (direct, public, off) in [(true, false, "public_uploads"), (false, true, "direct_upload_enabled")] {
+        set(&cluster, switches(direct, public)).await;
+        let refused = async {
+            loop {
+                let (status, answer) = upload(&of_page).await;
+                if status != 200 {
+                    return (status, answer);
+                }
+            }
+        };
+        let (status, answer) = tokio::time::timeout(WITHIN, refused).await.expect("the node hears of it");
+        assert_eq!((status, &answer["message"]), (401, &json!("invalid token")), "{answer}");
+        assert!(answer["hint"].as_str().unwrap().starts_with(off), "{answer}");
+        assert_eq!(upload(&of_key).await.0, 200, "a key's token is bound to no page");
+        set(&cluster, switches(true, true)).await;
+        let allowed = async { while upload(&of_page).await.0 != 200 {} };
+        tokio::time::timeout(WITHIN, allowed).await.expect("switched on again, it counts again");
+    }
+    cluster.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_status_says_whether_an_image_is_there() {
     let cluster = TestCluster::start().await;
     let upload = cluster.upload(1, png(1, 100)).await;
@@ -142,6 +186,15 @@ async fn a_status_says_whether_an_image_is_there() {
     }
     let ping = read(call(&cluster, Method::GET, "/api/v1/ping")).await;
     assert_eq!(ping, (200, json!({ "ping": "pong" })));
+    // Whatever it is, and whoever answers: no browser takes it for something else.
+    for path in ["/api/v1/ping", "/healthz", "/api/openapi.json", "/", "/nothing", "/metrics", "/favicon.ico"] {
+        let answer = call(&cluster, Method::GET, path).send().await.unwrap();
+        assert_eq!(
+            answer.headers().get_all("x-content-type-options").iter().collect::<Vec<_>>(),
+            ["nosniff"],
+            "{path}"
+        );
+    }
     cluster.shutdown().await;
 }
 

@@ -135,6 +135,9 @@ async fn a_refused_form_comes_back_with_the_reason() {
     set(&cluster, Settings { upload_rate_limit_per_ip: Some(1), ..Settings::default() }).await;
     let answer = send(file(png(1, 10))).await.unwrap();
     assert_eq!(answer.status().as_u16(), 429);
+    let said = |name: &str| answer.headers()[name].to_str().unwrap();
+    assert_eq!(["x-rate-limit-scope", "x-rate-limit"].map(said), ["ip", "1/min"]);
+    assert!(said("x-rate-count").parse::<u32>().unwrap() > 1 && said("x-rate-ttl") == said("retry-after"));
     assert!(answer.text().await.unwrap().contains("Zu viele Bilder in kurzer Zeit."));
     cluster.shutdown().await;
 }

@@ -112,8 +112,9 @@ impl Story {
     /// Uploads a picture with a token for a pool of that node.
     async fn upload(&mut self, node: usize, pool: u64, user_id: u64) {
         let exp = pixelfox_node::clock::unix_seconds() + 600;
-        let via = Some(pixelfox_proto::Via::App);
-        let claims = pixelfox_proto::Claims { user_id, pool_id: pool, max_bytes: 1 << 20, exp, via, visitor: None };
+        let (via, pool_id, max_bytes) = (Some(pixelfox_proto::Via::App), pool, 1 << 20);
+        let (visitor, settings) = (None, None);
+        let claims = pixelfox_proto::Claims { user_id, pool_id, max_bytes, exp, via, visitor, settings };
         let bytes = png(u32::try_from(self.images.len()).unwrap(), 2_000);
         let answer = upload(&self.address(node), &claims.mint(TOKEN_SECRET.as_bytes()), bytes.clone()).await;
         self.keep(&answer, bytes);

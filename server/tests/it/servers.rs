@@ -95,7 +95,15 @@ impl Shared {
     async fn images(&self, node: &str, count: u32) -> Vec<(String, String, Vec<u8>)> {
         let pool_id = self.pool_of(node).await;
         let exp = pixelfox_node::clock::unix_seconds() + 600;
-        let claims = pixelfox_proto::Claims { user_id: 0, pool_id, max_bytes: 1 << 20, exp, via: None, visitor: None };
+        let claims = pixelfox_proto::Claims {
+            user_id: 0,
+            pool_id,
+            max_bytes: 1 << 20,
+            exp,
+            via: None,
+            visitor: None,
+            settings: None,
+        };
         let token = claims.mint(TOKEN_SECRET.as_bytes());
         let mut images = Vec::new();
         for number in 0..count {

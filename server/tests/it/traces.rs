@@ -44,7 +44,8 @@ async fn a_move_has_one_trace_id_in_the_logs_of_all_three() {
     wait_until_healthy(&mut admin, target).await;
 
     let exp = pixelfox_node::clock::unix_seconds() + 600;
-    let claims = Claims { user_id: 7, pool_id: source, max_bytes: 1 << 20, exp, via: None, visitor: None };
+    let claims =
+        Claims { user_id: 7, pool_id: source, max_bytes: 1 << 20, exp, via: None, visitor: None, settings: None };
     let mut ids = BTreeSet::new();
     for seed in [21, 22] {
         let token = claims.mint(TOKEN_SECRET.as_bytes());

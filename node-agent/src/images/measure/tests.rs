@@ -184,6 +184,37 @@ fn a_large_file_is_not_kept() {
     }
 }
 
+#[test]
+fn a_head_that_comes_byte_by_byte_is_measured_a_few_times() {
+    // Each measuring sets the length at which the next one is due. The descriptions have no end within the limit.
+    let meta = |length: u32| [&length.to_be_bytes()[..], b"meta"].concat();
+    let avif = [&b"\0\0\0\x10ftypavif\0\0\0\0"[..], &meta(1 << 19)].concat();
+    let gif = b"GIF89a\x01\0\x01\0\0\0\0\x21\xfe".to_vec();
+    for (why, start, filler) in [("avif", avif, 0_u8), ("gif", gif, 0x40)] {
+        let (mut gauge, mut looks) = (Gauge::new(), std::collections::BTreeSet::new());
+        gauge.take(&start).unwrap();
+        for _ in start.len()..1 << 19 {
+            gauge.take(&[filler]).unwrap();
+            looks.insert(gauge.next_look);
+        }
+        assert!((2..40).contains(&looks.len()), "{why}: {} times", looks.len());
+    }
+}
+
+#[test]
+fn what_came_last_is_measured_at_the_end() {
+    // The picture begins a byte behind the last look.
+    let (gif, mut gauge) = (FILES[3].2, Gauge::new());
+    let table = 13 + (3 << ((gif[10] & 7) + 1));
+    let comment = [&[0x21, 0xfe][..], &[&[200][..], &[7; 200]].concat().repeat(10), &[0]].concat();
+    let file = [&gif[..table], &comment, &gif[table..]].concat();
+    let frame = table + comment.len();
+    gauge.take(&file[..frame]).unwrap();
+    gauge.take(&file[frame..]).unwrap();
+    assert!(gauge.next_look > file.len() && gauge.wants == Wants::Dimensions(Format::Gif));
+    assert_eq!(gauge.finish().map(|picture| picture.format), Ok(Format::Gif));
+}
+
 proptest! {
     #[test]
     fn any_bytes_are_judged_alike_whole_and_in_pieces(

@@ -8,7 +8,6 @@ use tonic::Status;
 
 use super::{probe, timestamp};
 use crate::catalog::{self, CheckOrder, NodeRecord, Pool, Settings, TrashOrigin, TrashTask};
-use crate::clock;
 use crate::sessions::{
     Command, CommandId, FileResult, Heartbeat, Hello, News, Outcome, Outgoing, PoolHome, PushFile, PushFiles,
     RestoreFile, RestoreFiles, Seat, SessionEnd, TrashFiles, VerifyFiles, Welcome,
@@ -91,7 +90,7 @@ fn heartbeat(beat: v1::Heartbeat) -> Heartbeat {
     Heartbeat {
         pools: beat.pools.into_iter().filter_map(pool).collect::<BTreeMap<_, _>>(),
         running: beat.running,
-        clock_offset_ms: beat.now.map(|theirs| super::millis(theirs).0.saturating_sub(clock::now().0)),
+        clock_offset_ms: beat.now.map(|theirs| super::millis(theirs).0.saturating_sub(crate::clock::now().0)),
     }
 }
 
@@ -209,8 +208,7 @@ fn node_pool(pool: Pool, retired: &[String]) -> v1::NodePool {
     }
 }
 
-fn pool_home(home: PoolHome) -> v1::PoolHome {
-    let PoolHome { pool, node, public_base_url, name } = home;
+fn pool_home(PoolHome { pool, node, public_base_url, name }: PoolHome) -> v1::PoolHome {
     v1::PoolHome { pool_id: pool.get(), node_id: node.into(), public_base_url, name }
 }
 
@@ -225,6 +223,8 @@ fn node_settings(settings: &Settings) -> v1::NodeSettings {
         direct_upload_enabled: settings.direct_upload_enabled,
         strip_location: settings.strip_location,
         reserve_bytes: settings.reserve_bytes,
+        public_uploads: settings.public_uploads,
+        revision: settings.revision,
     }
 }
 

@@ -108,6 +108,7 @@ impl Client {
             exp,
             via: Some(pixelfox_proto::Via::App),
             visitor: None,
+            settings: None,
         };
         let part = reqwest::multipart::Part::bytes(bytes.to_vec()).file_name("picture.png");
         let request = self.http.post(format!("http://{}/api/internal/upload", self.address(to)));
