@@ -208,7 +208,7 @@ impl Gauge {
         }
         if format == Format::Jpeg {
             self.wants = Wants::Frame(Walker::new());
-            return self.from_the_start(behind);
+            return self.since_the_start(behind);
         }
         let Some(chunks) = Chunks::of(format) else {
             self.wants = Wants::Dimensions(format);
@@ -219,7 +219,7 @@ impl Gauge {
         };
         let rest = Rest::Chunks(chunks, least_length(format, &self.head));
         self.wants = Wants::Rest(measured(format, (width, height))?, rest);
-        self.from_the_start(behind)
+        self.since_the_start(behind)
     }
 
     fn measure(&mut self, format: Format, behind: &[u8]) -> Result<(), Rejected> {
@@ -237,11 +237,11 @@ impl Gauge {
             _ => Rest::Length(least_length(format, &self.head)),
         };
         self.wants = Wants::Rest(measured(format, (width, height))?, rest);
-        self.from_the_start(behind)
+        self.since_the_start(behind)
     }
 
     /// The rest is looked at as it comes, from the first byte of the file on.
-    fn from_the_start(&mut self, behind: &[u8]) -> Result<(), Rejected> {
+    fn since_the_start(&mut self, behind: &[u8]) -> Result<(), Rejected> {
         let head = std::mem::take(&mut self.head);
         self.see(&head)?;
         self.see(behind)

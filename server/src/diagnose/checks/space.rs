@@ -10,7 +10,7 @@ use crate::diagnose::seen::pool_subject;
 use crate::sessions::{PoolHealth, Trouble};
 
 /// Less than one of so many parts left is a warning.
-const SCARCE: u64 = 10;
+const SCARCE: u64 = 20;
 
 /// By what its node has just seen; `free_bytes`: of the disk, above what every file system keeps free.
 #[must_use]
@@ -89,8 +89,7 @@ mod tests {
             ("plenty", limited(0, 0), well(), 50 * GIB, Status::Ok, "50.0 GiB of its disk"),
             ("the limit is nearer", limited(10 * GIB, GIB), well(), 50 * GIB, Status::Ok, "9.0 GiB of its max_size"),
             ("little left of the limit", limited(100 * GIB, 96 * GIB), well(), 50 * GIB, Status::Warning, "4.0 GiB"),
-            ("less than a tenth of the disk", limited(0, 0), well(), 9 * GIB, Status::Warning, "9.0 GiB"),
-            ("a ninth of it", limited(0, 0), well(), 11 * GIB, Status::Ok, "11.0 GiB"),
+            ("little left of the disk", limited(0, 0), well(), 4 * GIB, Status::Warning, "4.0 GiB"),
             ("the limit is reached", limited(GIB, GIB), well(), 50 * GIB, Status::Failed, "Raise the pool's max_size"),
             ("only the reserve is left", limited(0, 0), well(), 0, Status::Failed, "reserve_bytes"),
             ("the disk says so", limited(0, 0), ill(Some(Trouble::Full)), 0, Status::Failed, "Make room"),
