@@ -1,7 +1,13 @@
 //! Storing a file: the rules of what is there already, of refusals, resumes and receipts.
 
+use std::{
+    fs,
+    time::{Duration, SystemTime},
+};
+
+use pixelfox_node::disk::{Disk, Site};
 use pixelfox_node::receive::{LandingError, Origin, Publish, Start};
-use pixelfox_proto::{FaultKind, FrameError, ImageId, Sha256};
+use pixelfox_proto::{FaultKind, FrameError, ImageId, Lease, Sha256};
 
 use crate::disk_ground::{Ground, attempt, begin, by_hand, bytes, path, removal, send, tree};
 
@@ -23,6 +29,23 @@ async fn a_file_is_under_its_name_only_whole_marked_and_with_nothing_left_over()
     assert_eq!((mark.size, mark.sha256, mark.generation.0), (300_000, Sha256::of(&data), 2));
     assert_eq!(mark.meta.content_type, "image/png");
     assert!(ground.names(".pixelfox/incoming").is_empty());
+}
+
+#[tokio::test]
+async fn a_read_writes_nothing() {
+    // Not even when it was: that would wait behind every sync of the disk. A file system that never notes it proves
+    // nothing here.
+    let temp = tempfile::tempdir().unwrap();
+    let disk = Disk::start(Site::open(temp.path()).unwrap(), Lease(0)).unwrap();
+    crate::disk_faults::place(&disk, AT, b"bytes", 2).await.unwrap();
+    let file = fs::File::open(temp.path().join(AT)).unwrap();
+    let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+    file.set_times(fs::FileTimes::new().set_accessed(long_ago)).unwrap();
+    let stored = disk.open(&path(AT)).unwrap().unwrap();
+    let mut read = String::new();
+    std::io::Read::read_to_string(&mut stored.file(), &mut read).unwrap();
+    assert_eq!(read, "bytes");
+    assert_eq!(file.metadata().unwrap().accessed().unwrap(), long_ago);
 }
 
 #[tokio::test]
