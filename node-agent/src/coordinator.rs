@@ -73,15 +73,6 @@ pub struct ImagePlace {
     pub url: String,
 }
 
-/// Where a path is served from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FilePlace {
-    /// Absolute.
-    pub url: Arc<str>,
-    /// Why nobody can get it there now, where that is known.
-    pub out_of_reach: Option<Arc<str>>,
-}
-
 /// Why the coordinator gave no answer. What was asked may still have happened: keep the file and ask again.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum CoordinatorError {
@@ -155,7 +146,7 @@ struct Shared {
     transports: Vec<Transport>,
     current: AtomicUsize,
     bearer: Option<MetadataValue<Ascii>>,
-    places: Cache<StoredPath, Option<FilePlace>>,
+    places: Cache<StoredPath, Option<Arc<str>>>,
     /// What was told to be missing, so that who asks for it again and again costs one word.
     missing: Cache<StoredPath, ()>,
 }
@@ -257,12 +248,11 @@ impl Coordinator {
     ///
     /// # Errors
     /// [`CoordinatorError`], not kept.
-    pub async fn locate(&self, path: &StoredPath) -> Result<Option<FilePlace>, CoordinatorError> {
+    pub async fn locate(&self, path: &StoredPath) -> Result<Option<Arc<str>>, CoordinatorError> {
         let question = async {
             let message = v1::LocateRequest { stored_path: path.to_string(), missing_here: false };
             let answer = self.ask_where(message).await?;
-            let out_of_reach = Some(Arc::from(answer.out_of_reach)).filter(|why: &Arc<str>| !why.is_empty());
-            Ok(answer.found.then(|| FilePlace { url: Arc::from(answer.url), out_of_reach }))
+            Ok(answer.found.then(|| Arc::from(answer.url)))
         };
         let answer = self.shared.places.try_get_with_by_ref(path, question).await;
         answer.map_err(|error: Arc<CoordinatorError>| CoordinatorError::clone(&error))
@@ -319,8 +309,8 @@ fn decision(answer: &v1::CommitUploadResponse) -> Result<Committed, CoordinatorE
 
 struct PlaceExpiry;
 
-impl Expiry<StoredPath, Option<FilePlace>> for PlaceExpiry {
-    fn expire_after_create(&self, _: &StoredPath, place: &Option<FilePlace>, _: Instant) -> Option<Duration> {
+impl Expiry<StoredPath, Option<Arc<str>>> for PlaceExpiry {
+    fn expire_after_create(&self, _: &StoredPath, place: &Option<Arc<str>>, _: Instant) -> Option<Duration> {
         Some(if place.is_some() { KNOWN_PLACE } else { NOWHERE })
     }
 }

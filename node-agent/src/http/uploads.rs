@@ -17,7 +17,6 @@ use pixelfox_proto::{Fault, FaultKind, StoredPath};
 use self::content::Lane;
 use super::{Parts, lost};
 use crate::{
-    coordinator::FilePlace,
     disk::Stored,
     images::Format,
     plane::Plane,
@@ -31,8 +30,6 @@ const NO_STORE: &str = "no-store";
 const SANDBOX: &str = "default-src 'none'; sandbox";
 /// A coordinator that restarts is back by then.
 const ASK_AGAIN_SECONDS: u32 = 5;
-/// A node or a disk that is away takes longer.
-const BACK_SECONDS: u32 = 30;
 
 /// The route's handler.
 pub(crate) async fn serve(State(parts): State<Arc<Parts>>, request: Request) -> Response {
@@ -198,19 +195,14 @@ fn content_type(file: &Stored) -> std::io::Result<&'static str> {
 /// Not here: the way to where the coordinator says that it is; `None` where it says here.
 async fn elsewhere(parts: &Parts, path: &StoredPath) -> Result<Option<Response>, Fault> {
     let asked = parts.coordinator.locate(path).await;
-    let place = asked.map_err(|error| {
+    let url = asked.map_err(|error| {
         tracing::debug!("could not ask where {path} is: {error}");
         Fault::unavailable(format!("{path} is not on this node, and the coordinator can't be asked where it is"))
             .retry_after(ASK_AGAIN_SECONDS)
     })?;
-    let Some(FilePlace { url, out_of_reach }) = place else { return Err(no_such_file(path.as_str())) };
+    let Some(url) = url else { return Err(no_such_file(path.as_str())) };
     if is_here(parts, path, &url) {
         return Ok(None);
-    }
-    if let Some(why) = out_of_reach {
-        // The node may be cut off from the coordinator alone: who wants to try has its address.
-        let message = format!("{path} can't be reached now: {why}");
-        return Err(Fault::unavailable(message).with_hint(format!("It is at {url}")).retry_after(BACK_SECONDS));
     }
     let location = HeaderValue::from_str(&url).map_err(|_| no_such_file(path.as_str()))?;
     let mut response = status(StatusCode::TEMPORARY_REDIRECT);

@@ -29,23 +29,6 @@ async fn a_moved_file_is_answered_with_its_place() {
 }
 
 #[tokio::test]
-async fn a_file_on_a_node_that_is_away_is_answered_with_that() {
-    let node = Node::start().await;
-    let there = "http://s09.local/uploads/original/2026/a.jpg";
-    node.coordinator.knows("original/2026/a.jpg", there);
-    node.coordinator.is_out_of_reach("storage node s09 is offline");
-    let away = node.get("/uploads/original/2026/a.jpg").await;
-    assert_eq!((away.headers()["retry-after"].to_str().unwrap(), away.headers().get("location")), ("30", None));
-    let (status, body) = answer(away).await;
-    let said = "original/2026/a.jpg can't be reached now: storage node s09 is offline";
-    assert_eq!(
-        (status, body["message"].as_str(), body["hint"].as_str()),
-        (503, Some(said), Some(&*format!("It is at {there}")))
-    );
-    node.stop().await;
-}
-
-#[tokio::test]
 #[expect(clippy::disallowed_methods, reason = "as a disk that is unmounted and mounted again")]
 async fn a_link_into_a_pool_whose_directory_is_gone_is_not_answered_as_lost() {
     // On record here; that the file is missing says nothing while the disk is. At once, and when the node has noticed.

@@ -75,7 +75,6 @@ impl Coordinator for CoordinatorService {
             self.rooms.settle.look_for_missing(&path, &node).await.map_err(Fault::from)?;
         }
         let located = self.rooms.settle.locate(&path).await.map_err(Fault::from)?;
-        let away = located.as_ref().and_then(|place| self.rooms.sessions.out_of_reach(place));
-        Ok(Response::new(wire::upload::located(located, away)))
+        Ok(Response::new(wire::upload::located(located.map(|place| place.url))))
     }
 }

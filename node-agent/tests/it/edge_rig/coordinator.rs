@@ -35,8 +35,6 @@ struct State {
     commits: Vec<CommitUploadRequest>,
     places: HashMap<String, String>,
     is_away: bool,
-    /// What it says of every place.
-    out_of_reach: String,
     /// What it was told to be missing.
     missing: Vec<String>,
     /// What happens once while a place is asked for.
@@ -67,11 +65,6 @@ impl FakeCoordinator {
 
     pub(crate) fn knows(&self, path: &str, url: &str) {
         self.state.lock().unwrap().places.insert(path.to_owned(), url.to_owned());
-    }
-
-    /// Nobody gets anything from any place now, because of this.
-    pub(crate) fn is_out_of_reach(&self, why: &str) {
-        why.clone_into(&mut self.state.lock().unwrap().out_of_reach);
     }
 
     /// What it was told to be missing.
@@ -134,7 +127,6 @@ impl Coordinator for FakeCoordinator {
             state.missing.push(asked.stored_path.clone());
         }
         let url = state.places.get(&asked.stored_path).cloned();
-        let out_of_reach = state.out_of_reach.clone();
-        Ok(Response::new(LocateResponse { found: url.is_some(), url: url.unwrap_or_default(), out_of_reach }))
+        Ok(Response::new(LocateResponse { found: url.is_some(), url: url.unwrap_or_default() }))
     }
 }

@@ -3,7 +3,7 @@
 use pixelfox_proto::v1::{self, commit_upload_response::Decision};
 use pixelfox_proto::{Fault, FileMeta, ImageId, NodeId, PoolId, Sha256, StoredPath, VisitorId};
 
-use crate::catalog::{Located, NewUpload, UploadDecision, UploadedImage};
+use crate::catalog::{NewUpload, UploadDecision, UploadedImage};
 
 /// What `node` has stored and wants a record for.
 ///
@@ -44,11 +44,6 @@ pub(crate) fn decided(decision: UploadDecision) -> v1::CommitUploadResponse {
 }
 
 /// Where a path is served from now.
-pub(crate) fn located(place: Option<Located>, out_of_reach: Option<String>) -> v1::LocateResponse {
-    let url = place.map(|place| place.url);
-    v1::LocateResponse {
-        found: url.is_some(),
-        url: url.unwrap_or_default(),
-        out_of_reach: out_of_reach.unwrap_or_default(),
-    }
+pub(crate) fn located(url: Option<String>) -> v1::LocateResponse {
+    v1::LocateResponse { found: url.is_some(), url: url.unwrap_or_default() }
 }
