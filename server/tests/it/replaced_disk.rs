@@ -54,7 +54,7 @@ async fn a_pool_whose_disk_died_begins_anew_and_nothing_else_is_lost() {
     let refused = replace(&cluster, "img1").await.unwrap_err();
     assert_eq!(refused.code(), Code::FailedPrecondition, "{refused}");
     assert!(refused.message().contains("pool img1 (2) is healthy"), "{refused}");
-    std::fs::rename(&dir, &old).unwrap();
+    rustix::fs::rename(&dir, &old).unwrap();
     std::fs::create_dir(&dir).unwrap();
     healthy(&cluster, false).await;
     let refused = replace(&cluster, "img2").await.unwrap_err();
@@ -95,14 +95,14 @@ async fn an_old_disk_that_comes_back_is_taken_after_all() {
     let cluster = TestCluster::start().await;
     let uuid = cluster.upload(2, png(1, 10)).await["image_uuid"].as_str().unwrap().to_owned();
     let (dir, old) = (cluster.pool_dir(2), cluster.pool_dir(2).with_file_name("old-disk"));
-    std::fs::rename(&dir, &old).unwrap();
+    rustix::fs::rename(&dir, &old).unwrap();
     std::fs::create_dir(&dir).unwrap();
     healthy(&cluster, false).await;
     replace(&cluster, "img1").await.unwrap();
     healthy(&cluster, true).await;
     is_soon(&cluster, &uuid, "lost").await;
-    std::fs::rename(&dir, dir.with_file_name("mount-point")).unwrap();
-    std::fs::rename(&old, &dir).unwrap();
+    rustix::fs::rename(&dir, dir.with_file_name("mount-point")).unwrap();
+    rustix::fs::rename(&old, &dir).unwrap();
     let is_said = "has the marker of an earlier disk of pool img1 (2)";
     until(is_said, async || pool(&cluster).await.problem.contains(is_said).then_some(())).await;
     replace(&cluster, "img1").await.unwrap();

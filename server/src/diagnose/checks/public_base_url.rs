@@ -113,16 +113,7 @@ fn stands(tried: &Tried<'_>) -> (Status, Text, Text) {
         }
         (FileSeen::Wrong(status), who) => not_served(tried, *status, who, right),
         (FileSeen::NotTried, Who::Node { secret: SecretMatch::Different | SecretMatch::NotSet, .. }) => {
-            let message = text!(
-                de "unter {url} antwortet ein Knoten, der das REPLICATION_SECRET dieses Clusters nicht kennt",
-                en "the node that answers at {url} does not know this cluster's REPLICATION_SECRET"
-            );
-            let advice = text!(
-                de "{right}, wenn das der Knoten eines anderen Clusters ist; sonst auf Knoten {node} dasselbe Secret setzen",
-                en "{right}, if that is another cluster's node; else set the same secret on node {node}",
-                with right
-            );
-            (Status::Warning, message, advice)
+            foreign(tried, &right)
         }
         (FileSeen::NotTried, Who::Node { .. }) => {
             let message = text!(de "{url} führt zu Knoten {node}", en "{url} leads to node {node}");
@@ -147,6 +138,21 @@ fn stands(tried: &Tried<'_>) -> (Status, Text, Text) {
             silent(url, *silence, why)
         }
     }
+}
+
+/// A node that is perhaps another cluster's.
+fn foreign(tried: &Tried<'_>, right: &Text) -> (Status, Text, Text) {
+    let (url, node) = (tried.url, tried.node);
+    let message = text!(
+        de "unter {url} antwortet ein Knoten, der das REPLICATION_SECRET dieses Clusters nicht kennt",
+        en "the node that answers at {url} does not know this cluster's REPLICATION_SECRET"
+    );
+    let advice = text!(
+        de "{right}, wenn das der Knoten eines anderen Clusters ist; sonst auf Knoten {node} dasselbe Secret setzen",
+        en "{right}, if that is another cluster's node; else set the same secret on node {node}",
+        with right
+    );
+    (Status::Warning, message, advice)
 }
 
 /// Something else than the file comes back.

@@ -170,7 +170,8 @@ fn what_is_taken_back_waits_for_no_slot() {
     // Every slot busy, or none there at all: undone moves go out all the same, and nothing else does. With a slot free
     // they are in line with the others.
     type Change = fn(&mut Snapshot);
-    let rows: &[(&str, Change, Vec<(u32, bool)>)] = &[
+    type Row = (&'static str, Change, Vec<(u32, bool)>);
+    let rows: &[Row] = &[
         ("a slot is free", |s| s.nodes[0].running = 3, vec![(32, false)]),
         ("all are busy", |s| s.nodes[0].running = 4, vec![(7, true)]),
         ("it takes no jobs", |s| s.nodes[0].slots = 0, vec![(7, true)]),
@@ -190,8 +191,7 @@ fn what_is_taken_back_waits_for_no_slot() {
 
 #[test]
 fn why_a_job_waits() {
-    type Change = fn(&mut Snapshot, &mut Job, &mut Option<AtTarget>);
-    let rows: &[(Change, &str)] = &[
+    assert_waits(&[
         (|_, _, _| (), ""),
         (|_, j, _| j.state = JobState::Processing, ""),
         (|_, j, _| j.state = JobState::Paused, ""),
@@ -242,6 +242,12 @@ fn why_a_job_waits() {
         ),
         // what comes out of the target's trash takes no room
         (|_, j, found| (j.bytes_total, *found) = (1001, Some(AtTarget::default())), ""),
+    ]);
+}
+
+#[test]
+fn why_a_job_waits_that_has_its_way() {
+    assert_waits(&[
         (|_, j, _| j.not_before = Some(UnixMillis(1_025_000)), "next try in 25 s"),
         (|_, j, _| j.not_before = Some(UnixMillis(1_000_001)), "next try in 1 s"),
         (|_, j, _| j.not_before = Some(UnixMillis(999_999)), ""),
@@ -264,7 +270,12 @@ fn why_a_job_waits() {
             },
             "pool img2 is not healthy",
         ),
-    ];
+    ]);
+}
+
+type Change = fn(&mut Snapshot, &mut Job, &mut Option<AtTarget>);
+
+fn assert_waits(rows: &[(Change, &str)]) {
     for (change, want) in rows {
         let (mut snapshot, mut job, mut found) = (snapshot(), job(), None);
         change(&mut snapshot, &mut job, &mut found);
@@ -279,7 +290,8 @@ fn both_elsewhere(snapshot: &mut Snapshot, _: &mut Job, _: &mut Option<AtTarget>
 #[test]
 fn why_an_image_is_not_deleted_yet() {
     let copy = |number, next_try| CopyLeft { pool: pool_id(number), next_try: UnixMillis(next_try) };
-    let rows: &[(fn(&mut Snapshot), &[CopyLeft], &str)] = &[
+    type Row<'a> = (fn(&mut Snapshot), &'a [CopyLeft], &'static str);
+    let rows: &[Row<'_>] = &[
         (|_| (), &[], ""),
         (|_| (), &[copy(1, 0), copy(2, 0)], ""),
         // nothing that holds moves up holds these up

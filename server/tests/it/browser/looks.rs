@@ -89,7 +89,7 @@ async fn every_page_looks_right_and_is_open_to_all() {
     }
     let batch = cluster.move_images(&moved.iter().take(4).map(String::as_str).collect::<Vec<_>>(), 3).await;
     cluster.wait_for_end(batch.job_id).await;
-    let ask = v1::CreateApiKeyRequest { name: "Blog".into(), ..v1::CreateApiKeyRequest::default() };
+    let ask = v1::CreateApiKeyRequest { name: "Blog".into() };
     let key = cluster.admin().create_api_key(ask).await.unwrap().into_inner();
     let browser = Browser::start("de").await;
     let mut wrong = look_at(&browser, &cluster, "", &paths(&[("login", "/admin/login")])).await;
