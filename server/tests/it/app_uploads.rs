@@ -30,7 +30,7 @@ pub(crate) async fn through_app(cluster: &TestCluster, form: Form) -> (u16, Valu
 
 /// Everything in the pools but what is theirs from the start.
 pub(crate) fn all_files(cluster: &TestCluster) -> Vec<String> {
-    let own = [".pixelfox/pool.json", ".pixelfox/lock"];
+    let own = [".pixelfox/pool.json", ".pixelfox/lock", ".pixelfox/census.json"];
     let of = |pool| files_below(&cluster.pool_dir(pool)).into_iter().map(move |file| format!("{pool}: {file}"));
     (1..=3).flat_map(of).filter(|file| !own.iter().any(|own| file.ends_with(own))).collect()
 }
