@@ -32,9 +32,11 @@ impl AdminService {
         };
         let sentence = |(id, copies): (&PoolId, &u64)| {
             let pool = pools.iter().find(|pool| pool.id == *id)?;
-            let wait =
-                if *copies == 1 { "1 copy waits for it".to_owned() } else { format!("{copies} copies wait for it") };
-            Some(format!("{}: in pool {} {wait}", sick(pool)?, pool.name))
+            let (why, name) = (sick(pool)?, &pool.name);
+            Some(match *copies {
+                1 => format!("{why}: in pool {name} 1 copy waits for it"),
+                copies => format!("{why}: in pool {name} {copies} copies wait for it"),
+            })
         };
         let waiting = asked.iter().filter_map(sentence).collect();
         Ok(v1::VerifyImagesResponse { copies: asked.values().sum(), waiting })
