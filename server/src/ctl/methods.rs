@@ -8,7 +8,7 @@ pub const METHODS: &[(&str, &str)] = &[
     ("CreatePool", "pools create name=img3 node_id=s03 base_path=/app/uploads"),
     ("UpdatePool", "pools set 2 priority=5"),
     ("DeletePool", "pools delete 3 --yes"),
-    ("ReplacePoolDisk", "pools replace-disk img1 --yes"),
+    ("ReplacePoolDisk", "pools replace-disk 2 --name img1 --yes"),
     ("CheckPool", "pools check 2"),
     ("CheckPoolDraft", "pools create name=img3 node_id=s03 --dry-run"),
     ("RecalculateUsage", "pools recount"),

@@ -112,6 +112,9 @@ enum PoolsVerb {
     ReplaceDisk {
         /// Its name or number.
         pool: String,
+        /// Its name, where POOL is its number.
+        #[arg(long)]
+        name: Option<String>,
         #[command(flatten)]
         yes: Yes,
     },
@@ -160,15 +163,15 @@ pub(super) async fn run(ctl: &mut Ctl, args: PoolsArgs) -> Ended {
             let answer = ctl.admin.delete_pool(v1::DeletePoolRequest { id }).await?.into_inner();
             ctl.answer(&answer, |out, _| out.line(&format!("Pool {} is off the books.", show::clean(&pool))))
         }
-        PoolsVerb::ReplaceDisk { pool, yes } => replace_disk(ctl, &pool, yes).await,
+        PoolsVerb::ReplaceDisk { pool, name, yes } => replace_disk(ctl, &pool, name, yes).await,
         PoolsVerb::Check { pool } => check(ctl, &pool).await,
         PoolsVerb::Recount { pool } => recount(ctl, pool.as_deref()).await,
     }
 }
 
-async fn replace_disk(ctl: &mut Ctl, word: &str, yes: Yes) -> Ended {
+async fn replace_disk(ctl: &mut Ctl, word: &str, name: Option<String>, yes: Yes) -> Ended {
     let id = places::pool(ctl, word).await?;
-    let name = ctl.admin.get_pool(v1::GetPoolRequest { id }).await?.into_inner().name;
+    let name = name.unwrap_or_else(|| word.to_owned());
     confirm(yes.consent(), &format!("Let pool {name} begin anew on an empty disk? All that it held counts as lost."))?;
     let request = v1::ReplacePoolDiskRequest { id, name: name.clone() };
     let lost = ctl.admin.replace_pool_disk(request).await?.into_inner();

@@ -134,7 +134,7 @@ async fn a_start_warns_of_what_is_missing_and_of_a_new_database_beside_an_old_po
     variables.insert("DATABASE_URL", format!("sqlite://{}", folder.path().join("typo.db").display()));
     let server = Running::start("server", &[], &variables, folder.path());
     server.says(&["WARN", "typo.db is new and empty", "holds a pool already"]).await;
-    server.says(&["pool 1 is unhealthy", "belongs to another pool"]).await;
+    server.says(&["pool 1 is unhealthy", "has the marker of an earlier disk", "another cluster's pool"]).await;
     server.stop().await;
 }
 
