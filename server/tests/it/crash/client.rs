@@ -21,7 +21,7 @@ use pixelfox_proto::{
         MovePoolRequest, PauseQueueRequest, ResumeQueueRequest, Settings, UpdateSettingsRequest, VerifyImagesRequest,
     },
 };
-use tonic::Status;
+use tonic::{Code, Status};
 
 use super::cluster::Role;
 use crate::{
@@ -161,17 +161,24 @@ impl Client {
         parent
     }
 
-    /// Has whatever has been moved taken back, as soon as there is anything.
+    /// Has whatever has been moved taken back, as soon as there is anything. A call that was cut off may have been carried
+    /// out: it is asked again as it was, and only what was refused is chosen anew.
     pub(super) async fn undo(&self) {
-        self.ask(async || {
-            let ids = self.moves.lock().iter().rev().take(6).copied().collect();
-            let request = ChangeJobsRequest { ids, ..ChangeJobsRequest::default() };
-            match self.admin().undo_moves(request).await?.into_inner().images {
-                0 => Err(Status::unavailable("nothing has been moved yet")),
-                _ => Ok(()),
-            }
-        })
-        .await;
+        let until = Instant::now() + ASK;
+        loop {
+            let ids = self.moves.lock().iter().rev().filter(|parent| **parent > 0).take(6).copied().collect();
+            let request_id = format!("undo {}", self.number());
+            let request = ChangeJobsRequest { ids, request_id, ..ChangeJobsRequest::default() };
+            let refused = self
+                .ask(async || match self.admin().undo_moves(request.clone()).await {
+                    Err(status) if matches!(status.code(), Code::Unavailable | Code::Unknown) => Err(status),
+                    answer => Ok(answer.err()),
+                })
+                .await;
+            let Some(status) = refused else { return };
+            assert!(Instant::now() < until, "nothing can be taken back: {status:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// Holds the queue up and lets it go on.
