@@ -7,7 +7,10 @@ use jiff::{civil::Date, tz::TimeZone};
 use pixelfox_proto::v1;
 use tokio::try_join;
 
-use super::image_shown::{Shower, Thumbnail};
+use super::{
+    image_shown::{Shower, Thumbnail},
+    storage::may_be_thousands,
+};
 use crate::{
     form::{Choice, choices},
     query,
@@ -157,7 +160,7 @@ fn bytes(typed: &str) -> Option<Option<u64>> {
     if typed.is_empty() {
         return Some(None);
     }
-    if typed.split_once([',', '.']).is_some_and(|(_, fraction)| fraction.len() == 3) {
+    if may_be_thousands(typed) {
         return None;
     }
     let megabytes: f64 = typed.replace(',', ".").parse().ok()?;

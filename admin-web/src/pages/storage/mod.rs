@@ -15,7 +15,7 @@ use axum::{
     routing::{get, post},
 };
 
-pub(super) use self::actions::note_ways;
+pub(super) use self::{actions::note_ways, size::may_be_thousands};
 use crate::{
     live,
     trouble::Trouble,

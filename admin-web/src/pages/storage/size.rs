@@ -31,8 +31,7 @@ pub(crate) fn bytes(typed: &str) -> Option<u64> {
     if whole.is_empty() || !whole.chars().all(|c| c.is_ascii_digit()) || !digits(fraction) {
         return None;
     }
-    // `1.500 GB` may be meant as one and a half or as fifteen hundred: it is neither.
-    if fraction.len() == 3 || (scale == 1 && !fraction.is_empty()) {
+    if may_be_thousands(number) || (scale == 1 && !fraction.is_empty()) {
         return None;
     }
     let tens = 10_u128.pow(u32::try_from(fraction.len()).ok()?);
@@ -40,6 +39,11 @@ pub(crate) fn bytes(typed: &str) -> Option<u64> {
     let value =
         whole.parse::<u128>().ok()?.checked_mul(tens)?.checked_add(part)?.checked_mul(u128::from(scale))? / tens;
     u64::try_from(value).ok()
+}
+
+/// `1.500` may be meant as one and a half or as fifteen hundred: it is neither.
+pub(crate) fn may_be_thousands(number: &str) -> bool {
+    number.split_once([',', '.']).is_some_and(|(_, fraction)| fraction.len() == 3)
 }
 
 /// As it is put into the field: exact, in the largest unit that is whole; 0 is empty.
