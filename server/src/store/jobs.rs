@@ -28,24 +28,7 @@ impl Store {
             let query =
                 statement::query_as(LANES).on_postgres(LANES_POSTGRES).bind(now.0).bind(i64::from(Lane::COUNTED));
             let rows: Vec<LaneRow> = query.fetch_all(&mut conn).await?;
-            let mut lanes: Vec<Lane> = rows.into_iter().map(Lane::try_from).collect::<Result<_, _>>()?;
-            let undone: Vec<(String, i64, i64, i64)> = statement::query_as(UNDO_LANES)
-                .on_postgres(UNDO_LANES_POSTGRES)
-                .bind(now.0)
-                .fetch_all(&mut conn)
-                .await?;
-            for (node, source, target, jobs) in undone {
-                let (source, target) = (pool_id(source)?, some_pool(target));
-                let is_its = |lane: &&mut Lane| {
-                    lane.node.as_str() == node
-                        && (lane.source, lane.target) == (source, target)
-                        && lane.kind == JobKind::MoveImage
-                };
-                if let Some(lane) = lanes.iter_mut().find(is_its) {
-                    lane.undo = small(jobs).min(lane.due);
-                }
-            }
-            Ok(lanes)
+            rows.into_iter().map(Lane::try_from).collect()
         })
         .await
     }
@@ -172,6 +155,9 @@ SELECT j.node_id, j.kind, j.source_pool_id, j.target_pool_id,
     (SELECT COUNT(*) FROM (SELECT 1 FROM jobs d WHERE d.state = 'pending' AND d.node_id = j.node_id AND d.kind = j.kind
         AND d.source_pool_id = j.source_pool_id AND d.target_pool_id = j.target_pool_id AND d.not_before <= $1
         LIMIT $2)) AS due,
+    (SELECT COUNT(*) FROM (SELECT 1 FROM jobs u INDEXED BY jobs_undo WHERE u.state = 'pending' AND u.undo = 1
+        AND u.node_id = j.node_id AND u.source_pool_id = j.source_pool_id AND u.target_pool_id = j.target_pool_id
+        AND u.not_before <= $1 LIMIT $2)) AS undo,
     (SELECT MIN(d.not_before) FROM jobs d WHERE d.state = 'pending' AND d.node_id = j.node_id AND d.kind = j.kind
         AND d.source_pool_id = j.source_pool_id AND d.target_pool_id = j.target_pool_id
         AND d.not_before > $1) AS next
@@ -191,23 +177,13 @@ SELECT j.node_id, j.kind, j.source_pool_id, j.target_pool_id,
     (SELECT COUNT(*) FROM (SELECT 1 FROM jobs d WHERE d.state = 'pending' AND d.node_id = j.node_id AND d.kind = j.kind
         AND d.source_pool_id = j.source_pool_id AND d.target_pool_id = j.target_pool_id AND d.not_before <= $1
         LIMIT $2) AS counted) AS due,
+    (SELECT COUNT(*) FROM (SELECT 1 FROM jobs u WHERE u.state = 'pending' AND u.undo = 1
+        AND u.node_id = j.node_id AND u.source_pool_id = j.source_pool_id AND u.target_pool_id = j.target_pool_id
+        AND u.not_before <= $1 LIMIT $2) AS counted) AS undo,
     (SELECT MIN(d.not_before) FROM jobs d WHERE d.state = 'pending' AND d.node_id = j.node_id AND d.kind = j.kind
         AND d.source_pool_id = j.source_pool_id AND d.target_pool_id = j.target_pool_id
         AND d.not_before > $1) AS next
 FROM hop j";
-
-macro_rules! undo_lanes {
-    ($jobs:literal) => {
-        concat!(
-            "SELECT node_id, source_pool_id, target_pool_id, COUNT(*) FROM ",
-            $jobs,
-            " WHERE state = 'pending' AND undo = 1 AND not_before <= $1 GROUP BY node_id, source_pool_id, target_pool_id"
-        )
-    };
-}
-/// Moves that are taken back, by lane. O(those that are pending): their parents make them in slices.
-pub(super) const UNDO_LANES: &str = undo_lanes!("jobs INDEXED BY jobs_undo");
-pub(super) const UNDO_LANES_POSTGRES: &str = undo_lanes!("jobs");
 
 #[derive(FromRow)]
 struct LaneRow {
@@ -216,6 +192,7 @@ struct LaneRow {
     source_pool_id: i64,
     target_pool_id: i64,
     due: i64,
+    undo: i64,
     next: Option<i64>,
 }
 
@@ -229,7 +206,7 @@ impl TryFrom<LaneRow> for Lane {
             source: pool_id(row.source_pool_id)?,
             target: some_pool(row.target_pool_id),
             due: small(row.due),
-            undo: 0,
+            undo: small(row.undo),
             next: row.next.map(UnixMillis),
         })
     }
