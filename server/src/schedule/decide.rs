@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use pixelfox_proto::{NodeId, PoolId};
 
-use super::{NodeView, PoolView, Snapshot};
+use super::{
+    NodeView, PoolView, Snapshot,
+    ways::{QUEUE_PAUSED, away, out_of_order, unhealthy},
+};
 use crate::catalog::{AtTarget, CopyLeft, Job, JobKind, JobState, Lane, LeaseOrder, Reach, UnixMillis};
 
 /// Jobs of one command at most: one slot carries so many.
@@ -127,13 +130,9 @@ fn open_way<'a>(lane: &Lane, snapshot: &'a Snapshot) -> Result<Way<'a>, String> 
 
 /// Why a copy of an image that is being deleted is still there.
 fn not_deleted(snapshot: &Snapshot, left: &[CopyLeft]) -> String {
-    for pool in left.iter().filter_map(|copy| snapshot.pool(copy.pool)) {
-        if snapshot.node(&pool.node).or_else(|| snapshot.node_elsewhere(&pool.node)).is_none() {
-            return away(&pool.node);
-        }
-        if !pool.healthy {
-            return unhealthy(pool);
-        }
+    let pools = left.iter().filter_map(|copy| snapshot.pool(copy.pool));
+    if let Some(why) = pools.filter_map(|pool| out_of_order(pool, snapshot)).next() {
+        return why;
     }
     let next_try = left.iter().map(|copy| copy.next_try).filter(|at| *at > snapshot.now).min();
     next_try.map_or_else(String::new, |at| in_a_while(at, snapshot.now))
@@ -141,14 +140,6 @@ fn not_deleted(snapshot: &Snapshot, left: &[CopyLeft]) -> String {
 
 fn in_a_while(at: UnixMillis, now: UnixMillis) -> String {
     format!("next try in {} s", at.seconds_since(now).max(1))
-}
-
-fn unhealthy(pool: &PoolView) -> String {
-    format!("pool {} is not healthy", pool.name)
-}
-
-fn away(node: &NodeId) -> String {
-    format!("node {node} is not attached")
 }
 
 fn full(pool: &PoolView) -> String {
@@ -183,7 +174,7 @@ pub fn waiting_for(job: &Job, snapshot: &Snapshot, at_target: Option<AtTarget>, 
         return not_deleted(snapshot, left);
     }
     if snapshot.paused {
-        return "queue paused".to_owned();
+        return QUEUE_PAUSED.to_owned();
     }
     let lane = Lane { node, kind: job.kind, source, target: job.target, due: 1, undo: 0, next: None };
     let way = match open_way(&lane, snapshot) {

@@ -1,34 +1,43 @@
-//! What keeps a move that is only planned from beginning at once. Pure.
+//! Why a way between pools is closed, in the words of a job that waits. Pure.
 
-use pixelfox_proto::PoolId;
+use pixelfox_proto::{NodeId, PoolId};
 
-use super::Snapshot;
+use super::{PoolView, Snapshot};
 
-/// Why nothing goes to `target` now, and out of `source` where there is one, in the words of a job that waits; empty where
-/// it may go. `pool img1 is not healthy`.
+pub(super) const QUEUE_PAUSED: &str = "queue paused";
+
+pub(super) fn away(node: &NodeId) -> String {
+    format!("node {node} is not attached")
+}
+
+pub(super) fn unhealthy(pool: &PoolView) -> String {
+    format!("pool {} is not healthy", pool.name)
+}
+
+/// Why nothing can be done in a pool, by any server: `node s09 is not attached`, `pool img1 is not healthy`.
+pub(super) fn out_of_order(pool: &PoolView, snapshot: &Snapshot) -> Option<String> {
+    if snapshot.node(&pool.node).or_else(|| snapshot.node_elsewhere(&pool.node)).is_none() {
+        return Some(away(&pool.node));
+    }
+    (!pool.healthy).then(|| unhealthy(pool))
+}
+
+/// Why nothing goes to `target` now, and out of `source` where there is one; empty where it may go.
 #[must_use]
 pub fn closed_by(source: Option<PoolId>, target: PoolId, snapshot: &Snapshot) -> String {
     if snapshot.paused {
-        return "queue paused".to_owned();
+        return QUEUE_PAUSED.to_owned();
     }
-    let trouble = |id: PoolId| {
-        let pool = snapshot.pool(id)?;
-        let is_away = snapshot.node(&pool.node).is_none() && snapshot.node_elsewhere(&pool.node).is_none();
-        match pool.healthy {
-            _ if is_away => Some(format!("node {} is not attached", pool.node)),
-            false => Some(format!("pool {} is not healthy", pool.name)),
-            true => None,
-        }
-    };
-    source.into_iter().chain([target]).find_map(trouble).unwrap_or_default()
+    let why = |id: PoolId| out_of_order(snapshot.pool(id)?, snapshot);
+    source.into_iter().chain([target]).find_map(why).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
-    use pixelfox_proto::{NodeId, SessionEpoch};
+    use pixelfox_proto::SessionEpoch;
 
     use super::*;
-    use crate::schedule::{NodeView, PoolView};
+    use crate::schedule::NodeView;
 
     fn pool(number: u64, healthy: bool) -> PoolView {
         PoolView {

@@ -50,18 +50,14 @@ async fn decide(rooms: &Rooms, asked: &mut Vec<Asked>) {
         }
         Err(StoreError::Closed) => asked.iter().map(|_| Err(StoreError::Closed)).collect(),
         Err(_) => {
-            let each = asked.iter().map(|one| alone(rooms, one.upload.clone(), readable.clone()));
-            join_all(each).await
+            let now = clock::now();
+            let alone = |one: &Asked| rooms.store.commit_upload_where(one.upload.clone(), readable.clone(), now);
+            join_all(asked.iter().map(alone)).await
         }
     };
     for (one, decision) in asked.drain(..).zip(decided) {
         drop(one.answer.send(decision)); // who left does not want it
     }
-}
-
-async fn alone(rooms: &Rooms, upload: NewUpload, readable: Readable) -> Result<UploadDecision, StoreError> {
-    let mut decided = rooms.store.commit_uploads(vec![upload], readable, clock::now()).await?;
-    Ok(decided.pop().ok_or(StoreError::Closed)??)
 }
 
 impl Settle {

@@ -52,7 +52,7 @@ const JOBS: &str =
 pub(super) const LEFT: &str = "
 SELECT j.id, r.pool_id, MIN(r.not_before)
 FROM json_each($1) AS a
-    CROSS JOIN jobs j ON j.id = CAST(a.value AS BIGINT) AND j.kind = 'delete_image'
+    CROSS JOIN jobs j ON j.id = CAST(a.value AS BIGINT)
     CROSS JOIN files f ON f.image_id = j.image_id
     CROSS JOIN replicas r ON r.file_id = f.id
 GROUP BY j.id, r.pool_id ORDER BY j.id, r.pool_id";
@@ -155,11 +155,14 @@ impl Store {
         .await
     }
 
-    /// What is left of the images of those among these jobs that delete one.
+    /// What is left of the images that these jobs delete.
     ///
     /// # Errors
     /// The database fails.
     pub async fn copies_left(&self, jobs: &[JobId]) -> Result<HashMap<JobId, Vec<CopyLeft>>, StoreError> {
+        if jobs.is_empty() {
+            return Ok(HashMap::new());
+        }
         let ids: Vec<u64> = jobs.iter().map(|job| job.get()).collect();
         self.read("look for what is left", async |mut conn| {
             let rows: Vec<(i64, i64, i64)> = statement::query_as(LEFT).bind(json(&ids)).fetch_all(&mut conn).await?;

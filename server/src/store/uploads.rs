@@ -21,7 +21,20 @@ impl Store {
     /// # Errors
     /// The pool is unknown or another node's, meta that is no meta: the node keeps the file and asks again.
     pub async fn commit_upload(&self, upload: NewUpload, now: UnixMillis) -> Result<UploadDecision, StoreError> {
-        let mut decided = self.commit_uploads(vec![upload], Readable::Every, now).await?;
+        self.commit_upload_where(upload, Readable::Every, now).await
+    }
+
+    /// The same, where these pools can be read.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn commit_upload_where(
+        &self,
+        upload: NewUpload,
+        readable: Readable,
+        now: UnixMillis,
+    ) -> Result<UploadDecision, StoreError> {
+        let mut decided = self.commit_uploads(vec![upload], readable, now).await?;
         let one = decided.pop().ok_or(StoreError::Undone { doing: COMMIT })?;
         Ok(one?)
     }

@@ -4,7 +4,7 @@ use pixelfox_proto::{Fault, JobId, text, v1};
 use tokio::time::Instant;
 
 use super::AdminService;
-use crate::catalog::{Job, JobState};
+use crate::catalog::{Job, JobKind, JobState};
 use crate::dispatch;
 use crate::grpc::wire;
 use crate::progress::Figures;
@@ -40,14 +40,15 @@ impl AdminService {
             |job: &&Job| job.image.is_none() && matches!(job.state, JobState::Pending | JobState::Processing);
         let parents: Vec<JobId> = jobs.iter().filter(is_open_parent).map(|job| job.id).collect();
         let heads = self.rooms.store.waiting_children(&parents).await?;
-        let mut pending: Vec<JobId> = heads.values().map(|head| head.id).collect();
-        pending.extend(jobs.iter().filter(|job| job.state == JobState::Pending).map(|job| job.id));
+        let waiting = || heads.values().chain(jobs.iter().filter(|job| job.state == JobState::Pending));
+        let pending: Vec<JobId> = waiting().map(|job| job.id).collect();
         if pending.is_empty() {
             return Ok(jobs.into_iter().map(|job| self.with_progress(job, String::new())).collect());
         }
         let (_, seen) = dispatch::snapshot(&self.rooms.store, &self.rooms.sessions).await?;
         let at_targets = self.rooms.store.at_targets(&pending).await?;
-        let left = self.rooms.store.copies_left(&pending).await?;
+        let deletes: Vec<JobId> = waiting().filter(|job| job.kind == JobKind::DeleteImage).map(|job| job.id).collect();
+        let left = self.rooms.store.copies_left(&deletes).await?;
         let shown = |job: Job| {
             let waits = heads.get(&job.id).unwrap_or(&job);
             let left = left.get(&waits.id).map_or(&[][..], Vec::as_slice);
