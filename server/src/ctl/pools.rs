@@ -205,8 +205,8 @@ async fn create(ctl: &mut Ctl, words: &[String], save: Save) -> Ended {
     let was_there = metadata.get("x-pixelfox-updated").is_some();
     ctl.answer(&pool, |out, pool| {
         let what = if was_there { "was there and is changed" } else { "is made" };
-        let is_made = |it: &&v1::Finding| it.field == "base_path" && it.message.contains("is not there on node");
-        if let Some(found) = looked.findings.iter().find(is_made).filter(|_| !was_there) {
+        // Whatever is to be known of the directory: that it is made, above all.
+        if let Some(found) = looked.findings.iter().find(|it| it.field == "base_path").filter(|_| !was_there) {
             out.line(&show::clean(&format!("{}.", found.message)))?;
         }
         out.line(&show::clean(&format!("Pool {} ({}) {what}.", pool.name, pool.id)))
