@@ -1,26 +1,12 @@
 //! Copies read on their disks, over a whole cluster.
 
-use std::time::Duration;
-
 use pixelfox_proto::v1::{
     ChangeJobsRequest, GetOverviewRequest, ListImagesRequest, ListPoolsRequest, Settings, UpdateSettingsRequest,
     VerifyImagesRequest, VerifyImagesResponse,
 };
 use tonic::Code;
 
-use crate::harness::{PATIENCE, TestCluster, files_below, png};
-
-async fn until<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> T {
-    let looking = async {
-        loop {
-            if let Some(found) = look().await {
-                return found;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, looking).await.unwrap_or_else(|_| panic!("in vain: {what}"))
-}
+use crate::harness::{TestCluster, files_below, png, until};
 
 async fn verify(cluster: &TestCluster, uuid: &str) -> VerifyImagesResponse {
     let ask = VerifyImagesRequest { uuids: vec![uuid.to_owned()], pool_id: 0 };

@@ -5,6 +5,11 @@ use std::{collections::BTreeSet, fmt::Write as _, fs, path::PathBuf};
 
 use pixelfox_proto::FaultKind;
 
+use crate::{
+    harness::files_below,
+    house::{assert_none, known_variables},
+};
+
 const HOWTO: &str = "docs/HOWTO-multi-node.md";
 const HOWTO_DE: &str = "docs/HOWTO-multi-node.de.md";
 const MARK: &str = "<!-- from here to the end made by the test the_grpc_page_is_what_the_proto_says -->\n";
@@ -30,24 +35,6 @@ fn documents() -> Vec<String> {
     }
     names.sort();
     names
-}
-
-fn rust_files(dir: PathBuf) -> Vec<PathBuf> {
-    let (mut found, mut open) = (Vec::new(), vec![dir]);
-    while let Some(dir) = open.pop() {
-        for path in fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()) {
-            if path.is_dir() {
-                open.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                found.push(path);
-            }
-        }
-    }
-    found
-}
-
-fn assert_none(faults: &[String]) {
-    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
 }
 
 /// What stands between fences of this kind, each without its last line's end.
@@ -163,16 +150,11 @@ fn the_configuration_page_has_every_setting_and_no_other() {
 /// Variables are read by `Env`, by name: each name that the configuration's code asks for is in the tables of `--help`.
 #[test]
 fn every_variable_that_the_code_reads_is_in_the_tables() {
-    let known: BTreeSet<&str> = pixelfox_node::config::VARIABLES
-        .iter()
-        .chain(pixelfox_node::config::AGENT_VARIABLES)
-        .chain(pixelfox_server::config::VARIABLES)
-        .map(|(name, _, _)| *name)
-        .collect();
+    let known = known_variables();
     let mut read = BTreeSet::new();
     for crate_of in ["server/src", "node-agent/src", "admin-web/src", "proto"] {
-        for file in rust_files(path(crate_of)) {
-            let code = fs::read_to_string(file).unwrap();
+        for file in files_below(&path(crate_of)).into_iter().filter(|file| file.ends_with(".rs")) {
+            let code = fs::read_to_string(path(crate_of).join(file)).unwrap();
             let code = code.split("#[cfg(test)]").next().unwrap();
             for (at, _) in code.match_indices("env.").chain(code.match_indices("env, ")) {
                 let Some((call, rest)) = code[at + 4..].split_once('"') else { continue };

@@ -14,7 +14,7 @@ use pixelfox_proto::v1::{
 
 use crate::{
     app_uploads::change_pool,
-    harness::{TestCluster, png},
+    harness::{TestCluster, png, until},
     reader::Reader,
 };
 
@@ -177,7 +177,7 @@ async fn busy(cluster: &mut TestCluster) -> Vec<String> {
     std::fs::remove_file(cluster.pool_dir(image.pool_id).join(&image.files[0].stored_path)).unwrap();
     let verify = VerifyImagesRequest { uuids: vec![uuids[2].clone()], pool_id: 0 };
     admin.verify_images(verify).await.unwrap();
-    until("the image is lost", async || cluster.image(&uuids[2]).await.files[0].state == "lost").await;
+    until("the image is lost", async || (cluster.image(&uuids[2]).await.files[0].state == "lost").then_some(())).await;
     // One move waits for a node that is away, one is cancelled there.
     assert!(cluster.cluster().stop_storage_node("s02").await);
     let here = uuids.iter().filter(|uuid| **uuid != uuids[2]);
@@ -193,18 +193,10 @@ async fn busy(cluster: &mut TestCluster) -> Vec<String> {
     let dir = cluster.pool_dir(2);
     rustix::fs::rename(&dir, dir.with_extension("away")).unwrap();
     let ask = GetPoolRequest { id: 2 };
-    until("img1 is ill", async || !cluster.admin().get_pool(ask).await.unwrap().into_inner().healthy).await;
+    until("img1 is ill", async || (!cluster.admin().get_pool(ask).await.unwrap().into_inner().healthy).then_some(()))
+        .await;
     assert!(admin.delete_pool(DeletePoolRequest { id: 2 }).await.is_err(), "it holds images");
     uuids
-}
-
-async fn until(what: &str, holds: impl AsyncFn() -> bool) {
-    let waiting = async {
-        while !holds().await {
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(crate::harness::PATIENCE, waiting).await.unwrap_or_else(|_| panic!("{what}: never"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -88,7 +88,7 @@ fn is_test(name: &str) -> bool {
     ["/tests/", "/benches/", "/examples/"].iter().any(|folder| name.contains(folder)) || name.ends_with("/tests.rs")
 }
 
-fn assert_none(faults: &[String]) {
+pub(crate) fn assert_none(faults: &[String]) {
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));
 }
 
@@ -248,14 +248,15 @@ fn each_outside_thing_is_touched_in_one_room() {
     assert_none(&faults);
 }
 
+/// Every variable that `--help` has.
+pub(crate) fn known_variables() -> BTreeSet<&'static str> {
+    let nodes = pixelfox_node::config::VARIABLES.iter().chain(pixelfox_node::config::AGENT_VARIABLES);
+    nodes.chain(pixelfox_server::config::VARIABLES).map(|(name, _, _)| *name).collect()
+}
+
 #[test]
 fn every_variable_of_the_environment_is_known_and_explained() {
-    let known: BTreeSet<&str> = pixelfox_node::config::VARIABLES
-        .iter()
-        .chain(pixelfox_node::config::AGENT_VARIABLES)
-        .chain(pixelfox_server::config::VARIABLES)
-        .map(|(name, _, _)| *name)
-        .collect();
+    let known = known_variables();
     let text = |name: &str| fs::read_to_string(root().join(name)).unwrap();
     let (dev, readme) = (text(".env.dev"), text("README.md") + &text("docs/configuration.md"));
     let mut faults = Vec::new();

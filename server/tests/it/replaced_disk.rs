@@ -1,23 +1,9 @@
 //! A pool's disk dies for good: the pool begins anew on an empty one, what was lost is said, what is found counts again.
 
-use std::time::Duration;
-
 use pixelfox_proto::v1;
 use tonic::Code;
 
-use crate::harness::{PATIENCE, TestCluster, png};
-
-async fn until<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> T {
-    let looking = async {
-        loop {
-            if let Some(found) = look().await {
-                return found;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, looking).await.unwrap_or_else(|_| panic!("in vain: {what}"))
-}
+use crate::harness::{TestCluster, png, until};
 
 async fn pool(cluster: &TestCluster) -> v1::Pool {
     cluster.admin().get_pool(v1::GetPoolRequest { id: 2 }).await.unwrap().into_inner()
