@@ -298,8 +298,8 @@ impl Pools {
         };
         let identity::Looked { room: (free, total), would_make } = found;
         let would_make = would_make.map(|path| path.display().to_string()).unwrap_or_default();
-        let (healthy, wanted, file_system, unowned) = (problem.is_empty(), 0, 0, Unowned::default());
-        let (id, trouble) = (place.id, trouble);
+        let (id, healthy, wanted, file_system) = (place.id, problem.is_empty(), 0, 0);
+        let unowned = Unowned::default();
         PoolReport { id, healthy, problem, free, total, wanted, file_system, unowned, impossible, trouble, would_make }
     }
 
