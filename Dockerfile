@@ -1,12 +1,13 @@
 # One image with both programs. `docker build .` builds them here; `--target prebuilt` takes those of `make dist`.
-# Without a registry, scripts/make-base-images makes both bases from Debian's packages under these names.
+# Without a registry, scripts/make-base-images makes both bases under these names: from Debian's packages, and with the
+# Rust of this machine.
 
 FROM debian:bookworm-slim AS base
 RUN groupadd --system --gid 10001 pixelfox \
     && useradd --system --uid 10001 --gid pixelfox --home-dir /app --no-create-home --shell /usr/sbin/nologin pixelfox \
     && install -d -o pixelfox -g pixelfox -m 750 /app/data \
     && mkdir -p /etc/ssl/certs
-COPY ops/docker/entrypoint ops/docker/healthy /usr/local/bin/
+COPY ops/docker/root /
 WORKDIR /app
 # Where a process is alone in its container, these hold for all of them.
 ENV APP_HOST=0.0.0.0 APP_PORT=4000 STORAGE_ROOTS=/app STATE_DIR=/app/data
@@ -19,8 +20,9 @@ ENTRYPOINT ["entrypoint"]
 CMD ["server"]
 
 FROM base AS prebuilt
-COPY target/dist/ca-certificates.crt /etc/ssl/certs/
-COPY target/dist/server target/dist/node-agent /usr/local/bin/
+# An engine without BuildKit comes by here on its way to the other targets too: what is missing then (hence the pattern)
+# is no error beside what is always there.
+COPY ops/docker/root target/dis[t] /
 
 FROM rust:1.95-bookworm AS build
 WORKDIR /src

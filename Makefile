@@ -1,6 +1,6 @@
 # `make test` sets up what the tests need and runs all of them.
 
-.PHONY: test test-crash test-compose crash-programs tools bench dev dist prepare-env-dev start docker-down logs
+.PHONY: test test-crash test-compose test-image crash-programs tools bench dev dist prepare-env-dev start docker-down logs
 
 TOOLS := $(CURDIR)/target/tools
 # Both the command of its own and the plug-in will do.
@@ -54,9 +54,13 @@ DIST ?= release
 dist:
 	cargo build $(if $(filter release,$(DIST)),--release) --workspace --bins --locked
 	rm -rf target/dist
-	install -D -t target/dist target/$(DIST)/server target/$(DIST)/node-agent /etc/ssl/certs/ca-certificates.crt
+	install -D -t target/dist/usr/local/bin target/$(DIST)/server target/$(DIST)/node-agent
+	install -D -m 644 -t target/dist/etc/ssl/certs /etc/ssl/certs/ca-certificates.crt
 
 # The how-to from its first line to its last, in containers of this tree's programs.
 test-compose: dist tools
 	DIST=$(DIST) PATH="$(TOOLS):$$PATH" scripts/with-engine scripts/test-compose
 
+# The whole image, built in a fresh copy of what is committed: what it holds, what it weighs, what it may do. Minutes.
+test-image:
+	scripts/with-engine scripts/test-image

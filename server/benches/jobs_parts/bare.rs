@@ -10,7 +10,8 @@ use sqlx::{
 use tokio::time::Instant;
 
 const TAKE: &str = "UPDATE jobs SET state = 'processing', attempt = attempt + 1 WHERE id IN
-    (SELECT id FROM jobs WHERE state = 'pending' AND node_id = 'a' AND kind = 'move_image' LIMIT 32) RETURNING id, image_id";
+    (SELECT id FROM jobs WHERE state = 'pending' AND node_id = 'a' AND kind = 'move_image' AND source_pool_id = 1
+        AND target_pool_id = 2 AND not_before = 0 ORDER BY not_before, id LIMIT 32) RETURNING id, image_id";
 
 const WRITE: &str = "INSERT INTO replicas (file_id, pool_id, generation, state, since)
     SELECT f.id, 2, 2, 'writing', 0 FROM json_each($1) a CROSS JOIN files f ON f.image_id = a.value";
@@ -25,13 +26,16 @@ const TRASH: &str = "UPDATE replicas SET state = 'trashed' WHERE pool_id = 1 AND
         (SELECT f.id FROM json_each($1) a CROSS JOIN files f ON f.image_id = a.value)";
 const END: &str = "UPDATE jobs SET state = 'completed' WHERE id IN (SELECT value FROM json_each($1))";
 
+/// As the store opens it.
+pub(super) fn options(file: &Path) -> SqliteConnectOptions {
+    let options = SqliteConnectOptions::new().filename(file);
+    let options = options.synchronous(SqliteSynchronous::Full).disable_statement_logging();
+    options.pragma("wal_autocheckpoint", "4000").pragma("cache_size", "-8192")
+}
+
 /// Until nothing is pending, in a file.
 pub(crate) async fn sqlite(copy: &Path) -> Duration {
-    let options = SqliteConnectOptions::new().filename(copy);
-    let options = options.synchronous(SqliteSynchronous::Full).disable_statement_logging();
-    // As the store has it.
-    let options = options.pragma("wal_autocheckpoint", "4000").pragma("cache_size", "-8192");
-    let mut conn = options.connect().await.unwrap();
+    let mut conn = options(copy).connect().await.unwrap();
     let start = Instant::now();
     loop {
         on_sqlite(&mut conn, "BEGIN IMMEDIATE", "").await;
@@ -77,7 +81,8 @@ const PG_TRASH: &str = "UPDATE replicas SET state = 'trashed' WHERE pool_id = 1 
         (SELECT f.id FROM files f WHERE f.image_id = ANY ($1))";
 const PG_END: &str = "UPDATE jobs SET state = 'completed' WHERE id = ANY ($1)";
 /// As the store's writer has it: each statement is planned once, and by indexes.
-const PG_SESSION: &str = "SET jit = off; SET random_page_cost = 1.1; SET plan_cache_mode = force_generic_plan;
+pub(super) const PG_SESSION: &str =
+    "SET jit = off; SET random_page_cost = 1.1; SET plan_cache_mode = force_generic_plan;
     SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off";
 
 /// Until nothing is pending, in a server's database.

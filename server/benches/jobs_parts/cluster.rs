@@ -51,6 +51,14 @@ impl Postgres {
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut conn).await.unwrap();
         conn.close().await.unwrap();
     }
+
+    /// What its own vacuum would do sooner or later, in the middle of a run.
+    pub(crate) async fn tidy(&self, database: &str) {
+        let options: PgConnectOptions = self.url(database).parse().unwrap();
+        let mut conn = options.connect().await.unwrap();
+        sqlx::raw_sql("VACUUM ANALYZE").execute(&mut conn).await.unwrap();
+        conn.close().await.unwrap();
+    }
 }
 
 impl Drop for Postgres {
