@@ -126,6 +126,18 @@ pub async fn serve(listener: TcpListener, routes: Routes, plane: Plane, stop: Ca
 
 /// As [`serve`], with limits of your own.
 pub async fn serve_with(listener: TcpListener, routes: Routes, plane: Plane, stop: CancellationToken, limits: Limits) {
+    serve_until(listener, routes, plane, stop, CancellationToken::new(), limits).await;
+}
+
+/// The same; `end` breaks the requests under way off before their time is over.
+pub async fn serve_until(
+    listener: TcpListener,
+    routes: Routes,
+    plane: Plane,
+    stop: CancellationToken,
+    end: CancellationToken,
+    limits: Limits,
+) {
     let places = Places::of(&limits);
     let grace = limits.grace;
     let shared = Arc::new(Shared { routes, plane, limits, owned: Owned::new(), stop: stop.clone() });
@@ -140,7 +152,8 @@ pub async fn serve_with(listener: TcpListener, routes: Routes, plane: Plane, sto
         });
     }
     drop(listener);
-    if timeout(grace, async { while connections.join_next().await.is_some() {} }).await.is_err() {
+    let all = async { while connections.join_next().await.is_some() {} };
+    if !matches!(timeout(grace, end.run_until_cancelled(all)).await, Ok(Some(()))) {
         warn!(connections = connections.len(), "requests did not end in time and are broken off");
     }
     shared.owned.end().await;

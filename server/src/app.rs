@@ -13,12 +13,16 @@ use pixelfox_node::{
     grpc::add_diagnostics,
     http as node_http,
     listen::{self, Limits, Routes},
-    node::{GRACE, Node, StartError},
+    node::{GRACE, LAST_WORD, Node, StartError},
     plane::Plane,
     secret::SecretPair,
 };
 use pixelfox_proto::{NodeId, PoolId};
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{
+    net::TcpListener,
+    task::JoinHandle,
+    time::{Instant, timeout},
+};
 use tokio_util::sync::CancellationToken;
 use tower::BoxError;
 use tracing::{info, warn};
@@ -79,6 +83,7 @@ pub struct App {
     store: Store,
     stop_node: CancellationToken,
     stop_port: CancellationToken,
+    end_port: CancellationToken,
     node: JoinHandle<()>,
     port: JoinHandle<()>,
 }
@@ -128,7 +133,7 @@ impl App {
             sweep: config.sweep,
         })
         .await?;
-        let (stop_node, stop_port) = (CancellationToken::new(), CancellationToken::new());
+        let [stop_node, stop_port, end_port] = std::array::from_fn(|_| CancellationToken::new());
         let inner_secret = inner_secret()?;
         let inner = Routes::new(Router::new()).grpc(books.coordinator_in_process(inner_secret.clone()));
         let node =
@@ -150,11 +155,12 @@ impl App {
         let routes = if doors == Doors::All { routes.grpc(books.admin()) } else { routes };
         let routes = add_diagnostics(routes).map_err(StartError::reflection)?;
         info!(node = %config.node.node_id, "listening on {address}");
-        let stopped = stop_port.clone();
-        let serving = listen::serve_with(listener, routes, plane, stopped, Limits::behind(&config.node.proxies));
+        let (stopped, ended) = (stop_port.clone(), end_port.clone());
+        let limits = Limits::behind(&config.node.proxies);
+        let serving = listen::serve_until(listener, routes, plane, stopped, ended, limits);
         #[expect(clippy::disallowed_methods, reason = "the app owns both tasks and joins them in `shutdown`")]
         let (node, port) = (tokio::spawn(node.run(stop_node.clone())), tokio::spawn(serving));
-        Ok(Self { address, first_password: None, books, store, stop_node, stop_port, node, port })
+        Ok(Self { address, first_password: None, books, store, stop_node, stop_port, end_port, node, port })
     }
 
     /// Where it listens.
@@ -211,20 +217,26 @@ impl App {
     }
 
     /// Takes no more work, lets what runs end within the grace, says goodbye to the nodes, closes port and books.
-    pub async fn shutdown(self) {
+    pub async fn shutdown(mut self) {
+        let began = Instant::now();
         self.stop_node.cancel();
         join("the embedded node", self.node).await;
         self.books.shut_down(BOOKS_GRACE).await;
         self.stop_port.cancel();
-        join("the port", self.port).await;
+        // Requests under way had all that time too.
+        let left = GRACE.saturating_sub(began.elapsed()).max(LAST_WORD);
+        if timeout(left, &mut self.port).await.is_err() {
+            self.end_port.cancel();
+            join("the port", self.port).await;
+        }
         self.store.close().await;
     }
 }
 
-/// Why the server needs a longer stop than a node: its own transfers, those of others, open requests.
+/// A stop takes so long at most: all that runs has the same time, nodes and open requests a last word after it.
 #[must_use]
 pub const fn longest_shutdown() -> Duration {
-    GRACE.saturating_add(BOOKS_GRACE).saturating_add(GRACE)
+    GRACE.saturating_add(LAST_WORD).saturating_add(BOOKS_GRACE).saturating_add(LAST_WORD)
 }
 
 async fn join(what: &str, task: JoinHandle<()>) {

@@ -6,7 +6,7 @@ mod process;
 use std::{io, sync::Arc, time::Duration};
 
 use axum::Router;
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::{sync::watch, task::JoinHandle, time::Instant};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{info, warn};
 
@@ -41,6 +41,8 @@ const SLOTS: u32 = 16;
 const UPLOAD_SECRET_TAG: &str = "pixelfox upload tokens";
 /// How long running transfers may go on after the stop. Source: docs/deployment.md, "Stopping".
 pub const GRACE: Duration = Duration::from_secs(20);
+/// What has ended by then may still be answered for.
+pub const LAST_WORD: Duration = Duration::from_secs(2);
 
 /// Why a node did not start.
 #[derive(Debug, thiserror::Error)]
@@ -217,9 +219,14 @@ impl Node {
         let _counting =
             AbortOnDropHandle::new(spawn(count_unowned(self.pools, self.plane.behind(), CensusPace::default())));
         let recovering = AbortOnDropHandle::new(spawn(recover_uploads(self.status, self.intake.clone())));
-        session.run(stop).await;
+        let heard = async {
+            stop.cancelled().await;
+            Instant::now()
+        };
+        let ((), heard) = tokio::join!(session.run(stop.clone()), heard);
         drop(recovering);
-        self.intake.stop(GRACE).await;
+        // Uploads had the same time.
+        self.intake.stop(GRACE.saturating_sub(heard.elapsed()).max(LAST_WORD)).await;
     }
 }
 

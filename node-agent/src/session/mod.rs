@@ -284,16 +284,21 @@ impl Link<'_> {
         let work = self.session.work.clone();
         let idle = work.drain();
         tokio::pin!(idle);
-        let mut done = false;
-        while !done {
-            tokio::select! {
-                () = &mut idle => done = true,
-                () = tokio::time::sleep_until(until) => done = true,
-                Some(report) = self.session.reports.recv() => {
-                    if self.say(wire::report(report)).await.is_err() {
-                        return End::Stopped;
-                    }
-                }
+        // Silent, it would be taken for lost, and its transfers given to others before their time is over.
+        let mut heartbeat = every(HEARTBEAT_EVERY);
+        loop {
+            let said = tokio::select! {
+                () = &mut idle => break,
+                () = tokio::time::sleep_until(until) => break,
+                Some(report) = self.session.reports.recv() => self.say(wire::report(report)).await,
+                _ = heartbeat.tick(), if self.welcomed.is_some() => self.beat().await,
+                message = self.incoming.message() => match message {
+                    Ok(Some(message)) => self.heed(message),
+                    _ => return End::Stopped,
+                },
+            };
+            if said.is_err() {
+                return End::Stopped;
             }
         }
         while let Ok(report) = self.session.reports.try_recv() {
@@ -302,6 +307,14 @@ impl Link<'_> {
             }
         }
         End::Stopped
+    }
+
+    /// Of what comes while it leaves: no new order is begun, it goes back with the session.
+    fn heed(&self, message: Message) -> Result<(), End> {
+        if let Incoming::Cancel(id, jobs) = wire::incoming(message) {
+            self.session.work.cancel(id, &jobs);
+        }
+        Ok(())
     }
 
     /// Says that this node leaves, and hears the coordinator out: it sees a node that stopped, not one that was lost.

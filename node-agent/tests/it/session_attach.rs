@@ -1,6 +1,11 @@
 //! A node's session against a coordinator that the test plays, over real ports.
 
-use std::{net::Ipv4Addr, path::Path, pin::Pin, time::Duration};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
+    pin::Pin,
+    time::Duration,
+};
 
 use axum::Router;
 use pixelfox_node::{
@@ -189,6 +194,28 @@ impl Stage {
         (answer.status().as_u16(), answer.text().await.unwrap())
     }
 
+    /// An order to push a file of its pool to whoever listens there.
+    fn push_to(&self, target: SocketAddr) -> v1::PushFiles {
+        let path = "original/2026/11/24/a.png";
+        let on_disk = self.folder.path().join("pool").join(path);
+        std::fs::create_dir_all(on_disk.parent().unwrap()).unwrap();
+        std::fs::write(&on_disk, b"bytes").unwrap();
+        v1::PushFiles {
+            source_pool_id: 2,
+            target_pool_id: 3,
+            target_url: format!("http://{target}"),
+            files: vec![v1::PushFile {
+                stored_path: path.into(),
+                size: 5,
+                sha256: pixelfox_proto::Sha256::of(b"bytes").as_bytes().to_vec(),
+                attempt: Some(v1::MoveAttempt { lease: 1, job_id: 1, attempt: 1, generation: 2 }),
+                meta: None,
+                traceparent: String::new(),
+            }],
+            ..v1::PushFiles::default()
+        }
+    }
+
     async fn close(self) {
         self.agent.shutdown().await;
         self.stop.cancel();
@@ -304,24 +331,7 @@ async fn orders_die_with_their_session() {
     let mut session = stage.session().await;
     session.send(1, stage.welcome(1)).await;
     session.healthy_pool().await;
-    let path = "original/2026/11/24/a.png";
-    let on_disk = stage.folder.path().join("pool").join(path);
-    std::fs::create_dir_all(on_disk.parent().unwrap()).unwrap();
-    std::fs::write(&on_disk, b"bytes").unwrap();
-    let push = v1::PushFiles {
-        source_pool_id: 2,
-        target_pool_id: 3,
-        target_url: format!("http://{}", silent.local_addr().unwrap()),
-        files: vec![v1::PushFile {
-            stored_path: path.into(),
-            size: 5,
-            sha256: pixelfox_proto::Sha256::of(b"bytes").as_bytes().to_vec(),
-            attempt: Some(v1::MoveAttempt { lease: 1, job_id: 1, attempt: 1, generation: 2 }),
-            meta: None,
-            traceparent: String::new(),
-        }],
-        ..v1::PushFiles::default()
-    };
+    let push = stage.push_to(silent.local_addr().unwrap());
     session.send(7, Command::Push(push)).await;
     let _connection = timeout(PATIENCE, silent.accept()).await.expect("the node does not dial the target").unwrap();
     session.end(Status::unavailable("restarting")).await;
@@ -336,6 +346,30 @@ async fn orders_die_with_their_session() {
     });
     assert!(!about_the_old_one.await);
     stage.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_stops_goes_on_beating_while_its_transfers_end_and_hears_who_calls_them_off() {
+    // Without a beat it would be taken for lost after 15 s, its transfers given to others and spoken of as stuck.
+    let mut stage = Stage::open(None).await;
+    let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let mut session = stage.session().await;
+    session.send(1, stage.welcome(1)).await;
+    session.healthy_pool().await;
+    let push = stage.push_to(silent.local_addr().unwrap());
+    session.send(7, Command::Push(push)).await;
+    let _connection = timeout(PATIENCE, silent.accept()).await.expect("the node does not dial the target").unwrap();
+    let coordinator = async move {
+        // One may have been on its way already, one comes at once.
+        for _ in 0..3 {
+            let at_work = |event| matches!(event, Event::Heartbeat(beat) if beat.running > 0).then_some(());
+            session.event(at_work).await;
+        }
+        session.send(8, Command::Cancel(v1::CancelCommand { command_id: 7, ..v1::CancelCommand::default() })).await;
+        session.result(7).await;
+        while let Ok(Some(_)) = session.events.message().await {}
+    };
+    tokio::join!(coordinator, stage.close());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

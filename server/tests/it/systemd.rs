@@ -72,6 +72,16 @@ fn a_stop_has_the_time_that_it_takes() {
         let value = unit.lines().find_map(|line| line.strip_prefix("TimeoutStopSec=")).unwrap();
         assert!(value.parse::<u64>().unwrap() > longest_shutdown().as_secs(), "{name}: {value}");
     }
+    let mut containers = 0;
+    for name in ["docker-compose.yml", "docker-compose.override.yml"] {
+        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join(name)).unwrap();
+        for value in text.lines().filter_map(|line| line.trim().strip_prefix("stop_grace_period: ")) {
+            let seconds = value.split('s').next().unwrap().parse::<u64>().unwrap();
+            assert!(seconds > longest_shutdown().as_secs(), "{name}: {value}");
+            containers += 1;
+        }
+    }
+    assert!(containers >= 3, "{containers}");
 }
 
 #[test]
