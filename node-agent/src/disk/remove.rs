@@ -59,6 +59,8 @@ pub enum Trashed {
         /// Whether it got there by this very order.
         moved: Moved,
     },
+    /// It lay here without a record before, and is without one again: kept in the trash as nobody's, no copy of ours.
+    GivenBack,
     /// There was nothing; a fence is left.
     Missing,
     /// The file there has another generation: nothing was touched.
@@ -131,7 +133,11 @@ impl Committer {
         }
         self.move_to_trash(path, &there, to)?;
         self.shared.fences.lock().set(path, *generation, *lease);
-        Ok(Trashed::Trashed { size: there.size(), moved: Moved::Now })
+        Ok(if to == *generation {
+            Trashed::Trashed { size: there.size(), moved: Moved::Now }
+        } else {
+            Trashed::GivenBack
+        })
     }
 
     fn trashed_before(&mut self, removal: &Removal) -> Result<Trashed, DiskError> {
@@ -163,7 +169,9 @@ impl Committer {
                 self.sync_stored(&there, path.as_str())?;
             }
             let from = self.shared.root.dir(from_dir).map_err(failed)?;
+            crash_point!("half_restored.before_name");
             root::rename_new(from.as_fd(), path.file_name(), to.as_fd(), path.file_name()).map_err(failed)?;
+            crash_point!("half_restored.after_name");
             self.shared.marks.forget(&self.shared.root, &place).map_err(failed)?;
             self.touch(from_dir);
             self.touch(into_dir);
@@ -185,7 +193,9 @@ impl Committer {
                 // Durable first, so that the entry is never the only name and gone.
                 self.touch(path.parent());
                 self.sync_or_fail()?;
+                crash_point!("twin.before_delete");
                 self.unlink_trash(&trash, &place)?;
+                crash_point!("twin.after_delete");
             }
         }
         Ok(())
@@ -246,8 +256,11 @@ impl Committer {
         } else {
             let aside = format!("{}/{:016x}/{}", root::QUARANTINE, fastrand::u64(..), path.parent());
             let quarantine = self.ensure_dir(&aside)?;
+            crash_point!("double.before_aside");
             root::rename_new(into.as_fd(), name, quarantine.as_fd(), path.file_name()).map_err(failed)?;
+            crash_point!("double.after_aside");
             root::rename_new(from.as_fd(), path.file_name(), into.as_fd(), name).map_err(failed)?;
+            crash_point!("double.after_name");
             self.touch(&aside);
         }
         self.touch(path.parent());

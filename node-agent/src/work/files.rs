@@ -150,6 +150,9 @@ fn failed(error: &DiskError) -> End {
 fn trashed(result: Result<Trashed, DiskError>) -> End {
     match result {
         Ok(Trashed::Trashed { size, .. }) => End { size, ..End::new(Outcome::Done, "") },
+        Ok(Trashed::GivenBack) => {
+            End::new(Outcome::Missing, "the file that was there before is nobody's again, and kept")
+        }
         Ok(Trashed::Missing) => End::new(Outcome::Missing, "there is no such file; a late one will be refused"),
         Ok(Trashed::Stale(there)) => End::new(Outcome::Stale, format!("the file there has generation {there}")),
         Err(error) => failed(&error),

@@ -101,7 +101,7 @@ async fn a_file_that_had_no_record_before_goes_back_to_generation_0_and_is_never
     assert!(ground.moved("original/a", b"copied in", attempt(11, 2)).await.unwrap().skipped);
     let given_up = Removal { reason: Reason::GivenUp, ..removal("original/a", 2) };
     let trashed = ground.pool().trash(given_up).await.unwrap();
-    assert_eq!(trashed, Trashed::Trashed { size: 9, moved: Moved::Now });
+    assert_eq!(trashed, Trashed::GivenBack);
     assert_eq!(ground.pool().purge(removal("original/a", 2)).await.unwrap(), Purged::Missing);
     assert_eq!(ground.read(".pixelfox/trash/0/original/a").unwrap(), b"copied in");
     // It is nobody's from here on: neither the order, repeated, nor one about another attempt takes it for its own.

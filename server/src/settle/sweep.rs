@@ -90,7 +90,9 @@ impl Settle {
             cause: format!("no progress for {} s at node {}", age(job), job.node),
             sources: Vec::new(),
         };
+        crash_point!("recover.before_commit");
         let settled = self.rooms.store.set_back(stuck.iter().map(setback).collect(), now).await?;
+        crash_point!("recover.after_commit");
         for job in stuck {
             let (id, kind, node, age) = (job.job, job.kind.as_str(), &job.node, age(job));
             let message = format!("[JobQueue] Recovering stuck job {id} (kind={kind}, node={node}, age={age}s)");

@@ -213,6 +213,27 @@ impl Client {
         self.ask(async || self.admin().cancel_jobs(request.clone()).await).await;
     }
 
+    /// Calls off the moves of these images.
+    pub(super) async fn call_off(&self, uuids: &[String]) {
+        let parents: Vec<u64> = self.moves.lock().iter().rev().copied().filter(|parent| *parent > 0).take(6).collect();
+        for id in parents {
+            if !self.jobs(id).await.iter().any(|job| uuids.contains(&job.image_uuid)) {
+                continue;
+            }
+            let request = ChangeJobsRequest { ids: vec![id], ..ChangeJobsRequest::default() };
+            self.ask(async || match self.admin().cancel_jobs(request.clone()).await {
+                Err(status) if status.code() == Code::FailedPrecondition => Ok(()), // it has ended
+                answer => answer.map(drop),
+            })
+            .await;
+        }
+    }
+
+    /// Sets how many bytes per second nodes send; 0: as many as they can.
+    pub(super) async fn limit_moves(&self, bytes: u64) {
+        self.set(Settings { move_bandwidth_per_node: Some(bytes), ..Settings::default() }).await;
+    }
+
     /// Sets for how many hours old copies are kept.
     pub(super) async fn keep_trash(&self, hours: u32) {
         self.set(Settings { trash_hours: Some(hours), ..Settings::default() }).await;

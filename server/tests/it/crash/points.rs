@@ -38,6 +38,14 @@ struct Run {
     instead: Option<Role>,
 }
 
+impl Run {
+    /// What the process is told of its point.
+    fn armed(&self) -> String {
+        let Self { point, time, instead, .. } = self;
+        format!("{point}:{time}{}", if instead.is_some() { ":stop" } else { "" })
+    }
+}
+
 /// Every point with the file that has it.
 fn points() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
@@ -53,8 +61,24 @@ fn points() -> Vec<(String, String)> {
     found
 }
 
-fn roles(file: &str) -> &'static [Role] {
-    if file.starts_with("server/") { &[Role::Server] } else { &[Role::S01, Role::S02, Role::Server] }
+/// Who comes by a point of this file.
+fn roles(point: &str, file: &str) -> &'static [Role] {
+    match (file.starts_with("server/"), first(point)) {
+        (true, _) => &[Role::Server],
+        // The coordinator has to answer while the node is away.
+        (false, Some(_)) => &[Role::S01, Role::S02],
+        (false, None) => &[Role::S01, Role::S02, Role::Server],
+    }
+}
+
+/// The point where a process ends first, so that it comes by this one when it starts again: on its disk is a restore that
+/// was cut short, and its move is called off while it is away.
+fn first(point: &str) -> Option<&'static str> {
+    match point.split_once('.') {
+        Some(("half_restored", _)) => Some("restore.after_mark_sync"),
+        Some(("twin", _)) => Some("restore.after_name"),
+        _ => None,
+    }
 }
 
 #[test]
@@ -85,7 +109,7 @@ fn each_crash_point_has_a_name_of_its_own_and_ordinary_programs_have_none() {
 async fn a_process_that_ends_at_any_crash_point_costs_nothing() {
     // Each point once: what is the coordinator's in the server, what is a node's in s01 and s02 in turn.
     let turn = |(n, (point, file)): (usize, (String, String))| {
-        let role = *roles(&file).get(n % 2).unwrap_or(&Role::Server);
+        let role = *roles(&point, &file).get(n % 2).unwrap_or(&Role::Server);
         Run { point, role, time: 1, must: true, instead: None }
     };
     survive(points().into_iter().enumerate().map(turn).collect()).await;
@@ -97,7 +121,7 @@ async fn a_process_that_ends_at_any_crash_point_in_any_role_costs_nothing() {
     // As above, in the embedded node too, and not only the first time that a process comes by.
     let mut runs = Vec::new();
     for (point, file) in points() {
-        for role in roles(&file) {
+        for role in roles(&point, &file) {
             for (time, must) in [(1, true), (2, false), (5, false)] {
                 runs.push(Run { point: point.clone(), role: *role, time, must, instead: None });
             }
@@ -113,7 +137,7 @@ async fn a_process_that_ends_while_another_is_at_a_crash_point_costs_nothing() {
     // had been.
     let mut runs = Vec::new();
     for (point, file) in points() {
-        for role in roles(&file) {
+        for role in roles(&point, &file) {
             for instead in Role::ALL.into_iter().filter(|other| other != role) {
                 runs.push(Run { point: point.clone(), role: *role, time: 1, must: true, instead: Some(instead) });
             }
@@ -167,6 +191,19 @@ async fn begin() -> (Cluster, Story) {
     (cluster, story)
 }
 
+/// What has to be there before a round begins, so that its point is passed.
+fn set_the_stage(cluster: &mut Cluster, story: &mut Story, run: &Run) {
+    let (mut after, mut every) = ("10m", "1m");
+    match run.point.split_once('.') {
+        Some(("give_up", _)) => story.spoil_old_copies(&cluster.client),
+        Some(("double", _)) => story.take_places_in_trash(&cluster.client, run.role),
+        Some(("recover", _)) => (after, every) = ("1s", "1s"),
+        _ => {}
+    }
+    cluster.change(Role::Server, "JOB_STUCK_AFTER", after);
+    cluster.change(Role::Server, "JOB_SWEEP_INTERVAL", every);
+}
+
 /// What the story alone does not come by.
 async fn provoke(cluster: &mut Cluster, point: &str, to_read: &[String]) {
     match point.split_once('.') {
@@ -177,6 +214,8 @@ async fn provoke(cluster: &mut Cluster, point: &str, to_read: &[String]) {
             cluster.run(Role::S02, None);
         }
         Some(("purging", _)) => cluster.client.keep_trash(0).await,
+        // Moves that hardly get on.
+        Some(("recover", _)) => cluster.client.limit_moves(1).await,
         Some(("check_word", _)) => cluster.client.verify(to_read).await,
         _ => {}
     }
@@ -192,9 +231,14 @@ async fn ask(client: &Client, point: &str) {
 }
 
 /// Waits for a process to come by, and for it or another one to have ended and begun anew.
-async fn crash(cluster: &mut Cluster, run: &Run) -> Result<(), String> {
-    let Run { point, role, time: _, must, instead } = run;
+async fn crash(cluster: &mut Cluster, run: &Run, coming_back: &[String]) -> Result<(), String> {
+    let Run { point, role, must, instead, .. } = run;
     let patience = if *must { ON_THE_WAY } else { ON_THE_WAY / 5 };
+    if let Some(first) = first(point) {
+        cluster.crashed(*role, first, patience).await?;
+        cluster.client.call_off(coming_back).await;
+        cluster.run(*role, Some(&run.armed()));
+    }
     let Some(instead) = *instead else {
         let crashed = cluster.crashed(*role, point, patience).await;
         // One that did not come by so often must not end later, when nothing is expected to happen.
@@ -222,20 +266,17 @@ async fn crash(cluster: &mut Cluster, run: &Run) -> Result<(), String> {
 
 /// One crash: the story begins, the process ends, starts again, and everything comes to its end.
 async fn round(cluster: &mut Cluster, mut story: Story, run: &Run) -> Result<Story, String> {
-    let Run { point, role, time, must, instead } = run;
-    if point.starts_with("give_up.") {
-        story.spoil_old_copies(&cluster.client);
-    }
+    let Run { point, role, must, instead, .. } = run;
+    set_the_stage(cluster, &mut story, run);
     let began = tokio::time::Instant::now();
-    let stop = if instead.is_some() { ":stop" } else { "" };
-    cluster.run(*role, Some(&format!("{point}:{time}{stop}")));
+    cluster.run(*role, Some(&first(point).map_or_else(|| run.armed(), |first| format!("{first}:1"))));
     for other in Role::ALL.into_iter().filter(|other| other != role) {
         cluster.run(other, None);
     }
-    let (client, to_read) = (cluster.client.clone(), story.uuids());
+    let (client, to_read, coming_back) = (cluster.client.clone(), story.uuids(), story.coming_back());
     let crash = async {
         provoke(cluster, point, &to_read).await;
-        crash(cluster, run).await
+        crash(cluster, run, &coming_back).await
     };
     let (crashed, (), ()) = tokio::join!(crash, story.run(&client), ask(&client, point));
     let crashed_in = began.elapsed();
@@ -243,6 +284,7 @@ async fn round(cluster: &mut Cluster, mut story: Story, run: &Run) -> Result<Sto
         crashed?;
     }
     client.keep_trash(TRASH_HOURS).await;
+    client.limit_moves(0).await;
     for role in Role::ALL {
         cluster.ready(role).await;
     }

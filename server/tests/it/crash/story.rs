@@ -69,19 +69,39 @@ impl Story {
 
     /// Somebody writes over an old copy of each node's trash that the next round brings back.
     pub(super) fn spoil_old_copies(&mut self, client: &Client) {
-        self.spoiled = true;
         for batch in self.batches.iter().filter(|batch| batch.way == Way::Back) {
             let trash = client.pool_dir(batch.to).join(".pixelfox/trash");
             let is_theirs = |name: &String| batch.uuids.iter().any(|uuid| name.contains(uuid.as_str()));
-            let name = files_below(&trash).into_iter().find(is_theirs).expect("an old copy");
+            // What was called off in the round before has none.
+            let Some(name) = files_below(&trash).into_iter().find(is_theirs) else { continue };
+            self.spoiled = true;
             let size = std::fs::metadata(trash.join(&name)).unwrap().len();
             std::fs::write(trash.join(&name), vec![b'x'; usize::try_from(size).unwrap()]).unwrap();
+        }
+        assert!(self.spoiled, "no old copy is left");
+    }
+
+    /// Somebody has put files of his own where old copies of a node's images will go.
+    pub(super) fn take_places_in_trash(&self, client: &Client, at: Role) {
+        let batch = self.batches.iter().find(|batch| batch.from == at && batch.way == Way::There).unwrap();
+        // The first ones move whatever else happens.
+        for uuid in &batch.uuids[..2] {
+            let pool = client.pool_dir(at);
+            let is_its = |name: &String| name.contains(uuid.as_str()) && !name.starts_with('.');
+            let path = files_below(&pool).into_iter().find(is_its).expect("an upload");
+            place_by_hand(&pool.join(".pixelfox/trash/1").join(path), b"somebody's own");
         }
     }
 
     /// Every image that the next round moves.
     pub(super) fn uuids(&self) -> Vec<String> {
         self.batches.iter().flat_map(|batch| batch.uuids.clone()).collect()
+    }
+
+    /// Every image that comes back to where it has been.
+    pub(super) fn coming_back(&self) -> Vec<String> {
+        let back = self.batches.iter().filter(|batch| batch.way == Way::Back);
+        back.flat_map(|batch| batch.uuids.clone()).collect()
     }
 
     /// Moves all of it, and some of a pool's oldest images, while others upload and delete.
