@@ -93,6 +93,14 @@ impl Events {
         self.behind.load(Ordering::Relaxed)
     }
 
+    /// For how long the slowest watcher has not taken what happened; zero where all are up to date.
+    #[must_use]
+    pub fn lag(&self, now: Instant) -> Duration {
+        let since = |watcher: &Weak<Unread>| watcher.upgrade()?.kept.lock().since;
+        let oldest = self.watchers.lock().iter().filter_map(since).min();
+        oldest.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
+    }
+
     /// A watcher of everything that is published from now on. It ends when it is dropped.
     #[must_use]
     pub fn watch(&self) -> Watcher {
@@ -183,6 +191,16 @@ struct Kept {
     places: HashMap<Subject, u64>,
     next: u64,
     overflowed: bool,
+    /// Since when a change waits for whoever watches.
+    since: Option<Instant>,
+}
+
+impl Kept {
+    /// Something was taken: of what is left nothing waits for longer than that.
+    fn taken(&mut self) {
+        let is_left = self.events.values().any(|(_, weight)| *weight == Weight::Change);
+        self.since = is_left.then(Instant::now);
+    }
 }
 
 impl Unread {
@@ -200,6 +218,9 @@ impl Unread {
             kept.places.clear();
             kept.overflowed = true;
         }
+        if weight == Weight::Change {
+            kept.since.get_or_insert_with(Instant::now);
+        }
         let place = kept.next;
         kept.next += 1;
         kept.places.insert(event.subject.clone(), place);
@@ -213,10 +234,12 @@ impl Unread {
     fn take(&self) -> Option<Heard> {
         let mut kept = self.kept.lock();
         if std::mem::take(&mut kept.overflowed) {
+            kept.taken();
             return Some(Heard::ReadAnew);
         }
         let (_, (event, _)) = kept.events.pop_first()?;
         kept.places.remove(&event.subject);
+        kept.taken();
         Some(Heard::Event(event))
     }
 
@@ -239,6 +262,7 @@ impl Unread {
             }
         }
         kept.events = rest;
+        kept.taken();
         (batch, later)
     }
 }
@@ -277,6 +301,22 @@ mod tests {
         assert_eq!(watcher.next().await, Heard::ReadAnew);
         assert_eq!(watcher.next().await, Heard::Event(job(last, "leased")));
         assert_eq!(events.fell_behind(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_watcher_that_does_not_read_is_seen_by_how_long_it_has_not() {
+        // Of one subject that changes again and again, the first change counts; who has read all is up to date.
+        let events = Events::default();
+        let mut watcher = events.watch();
+        let _quick = events.watch_only(|_| false);
+        for _change in 0..3 {
+            events.publish(&job(1, "leased"));
+            tokio::time::advance(Duration::from_secs(2)).await;
+        }
+        assert_eq!(events.lag(Instant::now()), Duration::from_secs(6));
+        watcher.batch().await;
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert_eq!(events.lag(Instant::now()), Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]

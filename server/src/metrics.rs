@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use pixelfox_node::metrics::{
-    DB_CONNECTIONS, DB_SECONDS, DB_WAITING, JOB_LEASED, JOB_WAITING, JOBS, Meters, Metric, NODE_ATTACHED,
+    DB_CONNECTIONS, DB_SECONDS, DB_WAITING, EVENT_LAG, JOB_LEASED, JOB_WAITING, JOBS, Meters, Metric, NODE_ATTACHED,
     NODE_ATTACHES, POOL_FILES, POOL_IMAGES, POOL_LIMIT, POOL_RESERVED, POOL_TRASH, POOL_USED, QUEUE_PAUSED, WATCHERS,
     WATCHERS_BEHIND, shown,
 };
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::{
@@ -58,6 +59,7 @@ impl Rooms {
         to.gauge(&DB_WAITING, &[]).set(shown(load.waiting));
         to.gauge(&WATCHERS, &[]).set(shown(self.events.watchers()));
         to.counter(&WATCHERS_BEHIND, &[]).absolute(self.events.fell_behind());
+        to.gauge(&EVENT_LAG, &[]).set(self.events.lag(Instant::now()).as_secs_f64());
     }
 
     async fn on_record(&self, to: &Meters) -> Result<(), StoreError> {

@@ -135,6 +135,8 @@ metrics! {
         "Who watches what happens: open pages, `ctl watch`, rooms of this server.";
     WATCHERS_BEHIND: Counter on Server, "pixelfox_event_watchers_behind_total", "times", [],
         "How often a watcher fell so far behind that it had to read everything anew.";
+    EVENT_LAG: Gauge on Server, "pixelfox_event_lag_seconds", "seconds", [],
+        "For how long what happened has waited for the slowest watcher; 0 where all are up to date.";
 }
 
 /// Upper ends of the histograms' buckets, in seconds.
