@@ -164,8 +164,11 @@ impl Worker {
         std::thread::Builder::new().name(name).spawn(move || {
             if behind {
                 // Of this thread alone (nice(2)).
-                if let Err(error) = rustix::process::nice(BEHIND) {
-                    tracing::debug!(%error, "moves run beside the readers, not behind them");
+                match rustix::process::nice(BEHIND) {
+                    Err(error) if index == 0 => tracing::warn!(
+                        "moves don't give way to readers here: setpriority is refused ({error}); allow it where the service is closed"
+                    ),
+                    _ => {}
                 }
             }
             ON_WORKER.set(true);

@@ -42,14 +42,16 @@ pub(super) async fn print<T: Name, R: Fn(&T) -> Vec<String>>(
 ) -> Ended {
     let mut left = limit.limit.unwrap_or(u64::MAX);
     let (mut table, mut token, mut printed, mut total) = (Table::new(columns.heads), String::new(), 0u64, None);
-    if ctl.form == Form::Json {
-        ctl.out.line(&format!("{{\n  \"{name}\": ["))?;
-    }
+    let mut head = (ctl.form == Form::Json).then(|| format!("{{\n  \"{name}\": ["));
     loop {
         let size = u32::try_from(left.min(PAGE.into())).unwrap_or(PAGE);
         let mut page = ask(ctl, size, std::mem::take(&mut token)).await?;
         page.items.truncate(usize::try_from(left).unwrap_or(usize::MAX));
         total = total.or(page.total);
+        // A refusal leaves no half document.
+        if let Some(head) = head.take() {
+            ctl.out.line(&head)?;
+        }
         match ctl.form {
             Form::Json => {
                 for item in &page.items {
