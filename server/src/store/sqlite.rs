@@ -37,11 +37,18 @@ pub(super) async fn open(url: &str) -> Result<(Database, Readers), StoreError> {
         fs::create_dir_all(directory).map_err(|cause| place("make the directory", directory, cause))?;
     }
     let lock = lock(&path).await?;
+    make_private(&path).map_err(|cause| place("make", &path, cause))?;
     let options = options(&path);
-    let mut conn = options.clone().create_if_missing(true).connect().await.map_err(failed("be opened"))?;
+    let mut conn = options.clone().connect().await.map_err(failed("be opened"))?;
     MIGRATIONS.run_direct(None, &mut conn, false).await.map_err(|error| migration_error(url, &MIGRATIONS, error))?;
     let readers = readers(options, READERS).await?;
     Ok((Database::Sqlite { conn: Link::Sqlite(conn).into(), lock: Some(lock) }, readers))
+}
+
+/// A new file is for its owner alone, like each copy of it; SQLite's own files beside it follow it in that.
+fn make_private(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path).map(drop)
 }
 
 /// Opens the file as it is, beside the server that has it open. Its transactions and those of the server wait for each
@@ -129,7 +136,21 @@ pub(super) async fn lock(database: &Path) -> Result<File, StoreError> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
+
+    #[tokio::test]
+    async fn books_are_for_their_owner_alone() {
+        // Names, addresses and what passwords and keys are checked against stand in them.
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().join("books.db");
+        let _open = open(&format!("sqlite://{}", path.display())).await.expect("books");
+        for name in ["books.db", "books.db-wal", "books.db-shm"] {
+            let mode = fs::metadata(dir.path().join(name)).expect(name).permissions().mode();
+            assert_eq!(mode & 0o077, 0, "{name}: {mode:o}");
+        }
+    }
 
     #[test]
     fn which_database_urls_are_ours() {

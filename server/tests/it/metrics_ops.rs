@@ -122,10 +122,15 @@ fn the_containers_read_the_files_of_ops() {
         assert!(root().join(file).is_dir(), "{file} is not there");
     }
     assert!(text("ops/grafana/provisioning/dashboards/pixelfox.yml").contains("path: /etc/grafana/dashboards\n"));
-    // Each program of the compose files is read, by the name and port that it has there.
+    // Each program of the compose files is read, by the name and port that it has there: the app always, a node where its
+    // name leads to one, so that an app alone raises no alarm.
     let scraped = text("ops/prometheus/prometheus.yml");
-    for service in ["app", "app_s01", "app_s02"] {
-        assert!(scraped.contains(&format!("\"{service}:4000\"")), "{service} is not read");
+    for (service, how) in [
+        ("app", "\n      - targets: [\"app:4000\"]\n"),
+        ("app_s01", "\n      - names: [app_s01, app_s02]\n        type: A\n        port: 4000\n"),
+        ("app_s02", "\n      - names: [app_s01, app_s02]\n"),
+    ] {
+        assert!(scraped.contains(how), "{service} is not read");
         let both = compose.clone() + &text("docker-compose.override.yml");
         assert!(both.contains(&format!("\n  {service}:\n")), "{service} is no service");
     }
