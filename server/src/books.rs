@@ -77,6 +77,7 @@ impl Books {
         let sessions = Sessions::new(store.clone(), auto_pools);
         let settle = Settle::start(store.clone(), Arc::clone(&sessions), events.clone(), Arc::clone(&wake));
         settle.nobody_is_attached(&node).await?;
+        settle.remember_last_hour().await?;
         let dispatch = Dispatch::start(store.clone(), Arc::clone(&sessions), settle.clone(), Arc::clone(&wake));
         let upkeep = Upkeep::start(store.clone(), Arc::clone(&sessions), events.clone(), settle.clone(), sweep);
         let accounts = Accounts::new(store.clone());

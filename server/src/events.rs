@@ -25,8 +25,10 @@ pub enum Subject {
     Pool(PoolId),
     /// An image: new, moved, lost.
     Image(ImageId),
-    /// The settings of the cluster.
+    /// The settings of the cluster, its keys.
     Settings,
+    /// A row of the audit that no other subject tells of: who signed in or out.
+    Audit,
 }
 
 /// One thing that happened, after it was committed.

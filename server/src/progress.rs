@@ -105,6 +105,11 @@ impl Progress {
         minute.bytes_uploaded += bytes;
     }
 
+    /// What the hour before the start brought, by the books: each minute with how long ago it was.
+    pub fn remember(&self, past: &[(Duration, Minute)], now: Instant) {
+        self.inner.lock().minutes.remember(past, now);
+    }
+
     /// The minutes of the last hour as far as this process has seen them, oldest first, each with its age at its begin.
     #[must_use]
     pub fn last_hour(&self, now: Instant) -> Vec<(Duration, Minute)> {

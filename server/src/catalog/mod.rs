@@ -4,6 +4,7 @@
 mod account;
 mod actor;
 mod api_key;
+mod brought;
 mod checks;
 mod control;
 mod deletes;
@@ -30,6 +31,7 @@ pub use account::{Account, AccountRule, AuditEntry, AuditFilter, NewSession, Pas
 pub use actor::{AccountName, Actor};
 pub use api_key::ApiKey;
 pub(crate) use api_key::MAX_KEYS;
+pub use brought::Brought;
 pub use checks::{CheckAsk, CheckOrder, CheckOutcome, CheckResult, CheckView, Checked, Found};
 pub use control::{ChangeAsk, ChangeProgress, Changed, HeldJob, JobChange, WhichJobs};
 pub use deletes::{DeleteAsk, Deleting};

@@ -9,7 +9,7 @@ use super::{
 
 #[derive(Debug, clap::Args)]
 pub(super) struct WatchArgs {
-    /// Only of these: job, node, pool, image, settings.
+    /// Only of these: job, node, pool, image, settings, audit.
     #[arg(value_name = "TOPIC")]
     topics: Vec<String>,
 }

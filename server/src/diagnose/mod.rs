@@ -15,7 +15,8 @@ use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt as _, stream};
 use pixelfox_node::whois::Whois;
-use pixelfox_proto::{Fault, NodeId, PoolId, text};
+use pixelfox_proto::{Fault, FaultKind, NodeId, PoolId, text};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 pub use self::draft::Extent;
@@ -28,6 +29,9 @@ use crate::clock;
 use crate::sessions::{Seat, Sessions};
 use crate::store::Store;
 
+/// Diagnoses under way at once: each asks every node about everything.
+const RUNS: usize = 4;
+
 /// Who looks. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Diagnose {
@@ -36,6 +40,7 @@ pub struct Diagnose {
     whois: Whois,
     /// This server's NODE_ID.
     name: NodeId,
+    runs: Arc<Semaphore>,
 }
 
 /// What a node is asked, or what is asked about it.
@@ -51,15 +56,16 @@ impl Diagnose {
     /// Looks into the books, asks attached nodes, and with `whois` what browsers would ask.
     #[must_use]
     pub fn new(store: Store, sessions: Arc<Sessions>, whois: Whois, name: NodeId) -> Self {
-        Self { store, sessions, whois, name }
+        Self { store, sessions, whois, name, runs: Arc::new(Semaphore::new(RUNS)) }
     }
 
     /// All checks, or those that concern one pool: first what nobody has to be asked for, then each line as soon as it is
     /// known, in no order, so that a node or disk that hangs holds up only its own. Dropped, it asks no further.
     ///
     /// # Errors
-    /// The books can't be read, or there is no such pool.
+    /// The books can't be read, there is no such pool, or as many diagnoses as there may be are under way.
     pub async fn run(&self, only: Option<PoolId>) -> Result<impl Stream<Item = Finding> + Send + use<>, Fault> {
+        let seat = Arc::clone(&self.runs).try_acquire_owned().map_err(|_| too_many())?;
         let settings = self.store.settings().await?;
         let mut cluster = self.look().await?;
         if let Some(id) = only {
@@ -72,7 +78,11 @@ impl Diagnose {
         let of_nodes = of_nodes(&cluster, concerned.as_ref());
         let (this, now) = (self.clone(), cluster.now);
         let of_nodes = of_nodes.into_iter().map(move |line| this.signed(line, now));
-        Ok(stream::iter(of_nodes).chain(self.clone().ask_all(cluster, settings)))
+        let all = stream::iter(of_nodes).chain(self.clone().ask_all(cluster, settings));
+        Ok(all.map(move |line| {
+            let _held = &seat;
+            line
+        }))
     }
 
     /// What concerns one pool itself: its directory, its room, its URLs.
@@ -171,6 +181,15 @@ fn too_late(question: &Question) -> Finding {
         Question::Pool(pool) => checks::base_path::not_tried(pool, &why),
         Question::Way(from, pool) => checks::upload_api_url::not_tried(from, &pool.node, &why).of_pool(pool.id),
     }
+}
+
+fn too_many() -> Fault {
+    let seconds = ALL_WITHIN.as_secs();
+    let message = text!(
+        de "es laufen schon {RUNS} Diagnosen; spätestens in {seconds} s ist eine davon zu Ende, dann noch einmal starten",
+        en "{RUNS} diagnoses run already; one of them ends in {seconds} s at the latest, then start it again"
+    );
+    Fault::new(FaultKind::TooManyRequests, message)
 }
 
 /// What nobody has to be asked for. `concerned`: these nodes only.

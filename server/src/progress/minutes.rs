@@ -19,6 +19,14 @@ pub struct Minute {
     pub bytes_moved: u64,
 }
 
+impl Minute {
+    fn add(&mut self, other: Self) {
+        self.bytes_uploaded += other.bytes_uploaded;
+        self.images_uploaded += other.images_uploaded;
+        self.bytes_moved += other.bytes_moved;
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Minutes {
     since: Option<Instant>,
@@ -36,6 +44,19 @@ impl Default for Minutes {
 impl Minutes {
     pub(super) fn since(now: Instant) -> Self {
         Self { since: Some(now), ..Self::default() }
+    }
+
+    /// The hour before as the books have it, each minute with how long ago it was; what came since the start stays.
+    pub(super) fn remember(&mut self, past: &[(Duration, Minute)], now: Instant) {
+        let own = std::mem::take(self.at(now));
+        let Some(since) = now.checked_sub(Duration::from_secs((SHOWN as u64 - 1) * MINUTE_SECONDS)) else {
+            return *self.at(now) = own; // a clock that has not run for an hour
+        };
+        *self = Self { since: Some(since), latest: SHOWN as u64 - 1, ..Self::default() };
+        for (ago, minute) in past.iter().copied().chain([(Duration::ZERO, own)]) {
+            let Some(before) = now.saturating_duration_since(since).checked_sub(ago) else { continue };
+            self.ring[slot(before.as_secs() / MINUTE_SECONDS)].add(minute);
+        }
     }
 
     /// The minute of `now`, to be added to.
@@ -72,6 +93,27 @@ fn slot(minute: u64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_hour_before_the_start_is_there_and_what_came_since_is_kept() {
+        // Seven bytes before the books were asked; they know of five half an hour ago and of two an hour and a half ago.
+        let start = Instant::now();
+        let minute = |bytes_moved| Minute { bytes_moved, ..Minute::default() };
+        let mut minutes = Minutes::since(start);
+        minutes.at(start).bytes_moved += 7;
+        let ago = |minutes: u64| Duration::from_secs(minutes * 60);
+        minutes.remember(&[(ago(30), minute(5)), (ago(90), minute(2))], start);
+        let last: Vec<(u64, u64)> = minutes
+            .last(start)
+            .iter()
+            .filter(|(_, minute)| minute.bytes_moved > 0)
+            .map(|(ago, minute)| (ago.as_secs() / 60, minute.bytes_moved))
+            .collect();
+        assert_eq!(last, [(30, 5), (0, 7)]);
+        assert_eq!(minutes.last(start).len(), SHOWN);
+        let later = start + ago(31);
+        assert_eq!(minutes.last(later).iter().map(|(_, minute)| minute.bytes_moved).sum::<u64>(), 7);
+    }
 
     #[test]
     fn an_hour_is_kept_and_older_minutes_are_written_over() {

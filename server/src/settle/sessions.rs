@@ -2,13 +2,16 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use pixelfox_proto::{Lease, NodeId, PoolId, Trace};
+use tokio::time::Instant;
 
 use super::{Settle, trash};
-use crate::catalog::{Attached, LostSession, ReturnedJob};
+use crate::catalog::{Attached, Brought, LostSession, ReturnedJob, UnixMillis};
 use crate::clock;
 use crate::events::{Event, Subject};
+use crate::progress::Minute;
 use crate::sessions::{Heartbeat, Session, SessionEnd};
 
 /// How a session came to its end.
@@ -23,7 +26,7 @@ pub(crate) enum Loss {
 /// Tries to return the jobs of a lost session before the sweeper has to.
 const TRIES: u32 = 30;
 /// Between them.
-const BOOKS_RETRY: std::time::Duration = std::time::Duration::from_secs(1);
+const BOOKS_RETRY: Duration = Duration::from_secs(1);
 
 impl Settle {
     /// A node is attached: its returned jobs may run again, its old copies are due.
@@ -131,6 +134,25 @@ impl Settle {
     pub async fn nobody_is_attached(&self, server: &NodeId) -> Result<(), crate::store::StoreError> {
         let jobs = self.rooms.store.enter(server.clone(), clock::now()).await?;
         self.returned(jobs, Loss::Real);
+        Ok(())
+    }
+
+    /// What the hour before this start brought, so that a restart empties no picture of it.
+    ///
+    /// # Errors
+    /// The books can't be read.
+    pub async fn remember_last_hour(&self) -> Result<(), crate::store::StoreError> {
+        const HOUR_MILLIS: i64 = 3_600_000;
+        let now = clock::now();
+        let past = self.rooms.store.brought_since(UnixMillis(now.0 - HOUR_MILLIS)).await?;
+        let minute = |brought: &Brought| Minute {
+            bytes_uploaded: brought.bytes_uploaded,
+            images_uploaded: brought.images_uploaded,
+            bytes_moved: brought.bytes_moved,
+        };
+        let ago = |brought: &Brought| Duration::from_secs(now.seconds_since(brought.begin));
+        let past: Vec<(Duration, Minute)> = past.iter().map(|brought| (ago(brought), minute(brought))).collect();
+        self.rooms.progress.remember(&past, Instant::now());
         Ok(())
     }
 

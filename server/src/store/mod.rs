@@ -19,6 +19,7 @@ mod fit;
 mod gather;
 mod held;
 mod holdings;
+mod hour;
 mod image_list;
 mod image_walk;
 mod images;

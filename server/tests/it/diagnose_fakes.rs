@@ -161,3 +161,29 @@ async fn pools_by_http_under_pages_by_https_are_told() {
     says(&after, "pool img1", "public_base_url", &["is http, but the pages are https", "TLS in front of node s01"]);
     office.close().await;
 }
+
+#[tokio::test]
+async fn as_many_diagnoses_as_there_may_be_hold_up_no_other_and_one_that_is_left_makes_room() {
+    // The node answers nothing, so that none ends. The one too many is told so at once and asks nobody; a reader who leaves
+    // makes room for the next.
+    const RUNS: usize = 4;
+    let office = Office::open().await;
+    let _silent = FakeNode::attach_with(&office, hello("s01"), |_| None).await;
+    let mut admin = office.admin().await;
+    let mut running = Vec::new();
+    for _ in 0..RUNS {
+        let mut stream = admin.diagnose(admins(v1::DiagnoseRequest::default())).await.unwrap().into_inner();
+        within("a line", stream.message()).await.unwrap().expect("what nobody has to be asked for");
+        running.push(stream);
+    }
+    let refused = admin.diagnose(admins(v1::DiagnoseRequest::default())).await.unwrap_err();
+    assert_eq!(refused.code(), tonic::Code::ResourceExhausted);
+    assert!(refused.message().contains("4 diagnoses run already"), "{refused:?}");
+    drop(running.pop());
+    let again = async || {
+        let mut admin = office.admin().await;
+        admin.diagnose(admins(v1::DiagnoseRequest::default())).await.ok()
+    };
+    crate::harness::until("a place that was left", again).await;
+    office.close().await;
+}

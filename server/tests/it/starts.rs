@@ -2,10 +2,11 @@
 
 use std::{collections::HashMap, path::Path};
 
+use pixelfox_proto::v1::{GetOverviewRequest, Minute};
 use tempfile::TempDir;
 
 use crate::{
-    harness::png,
+    harness::{TestCluster, png},
     processes::{addresses, run, secrets, stderr, upload},
     programs::{Running, environment, free_ports},
 };
@@ -180,4 +181,24 @@ async fn the_set_of_env_dev_runs_a_server_and_a_node_on_one_machine() {
     node.says(&["pool 2 is healthy"]).await;
     let printed = node.stop().await + &server.stop().await;
     assert!(!printed.contains("ERROR"), "{printed}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_last_hour_brought_is_known_after_a_restart() {
+    // Two uploads, and a move of one: the figures of the dashboard's hour are those of before.
+    let mut cluster = TestCluster::start().await;
+    let first = cluster.upload(1, png(1, 1000)).await["image_uuid"].as_str().unwrap().to_owned();
+    cluster.upload(2, png(2, 500)).await;
+    let batch = cluster.move_images(&[&first], 2).await;
+    assert_eq!(cluster.wait_for_end(batch.job_id).await.state, "completed");
+    let brought = async |cluster: &TestCluster| {
+        let hour = cluster.admin().get_overview(GetOverviewRequest {}).await.unwrap().into_inner().last_hour;
+        let sum = |of: fn(&Minute) -> u64| hour.iter().map(of).sum::<u64>();
+        (sum(|it| it.images_uploaded), sum(|it| it.bytes_uploaded), sum(|it| it.bytes_moved))
+    };
+    let before = brought(&cluster).await;
+    assert!(before.0 == 2 && before.1 > before.2 && before.2 > 0, "{before:?}");
+    cluster.restart().await;
+    assert_eq!(brought(&cluster).await, before);
+    cluster.shutdown().await;
 }

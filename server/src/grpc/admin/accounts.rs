@@ -4,12 +4,15 @@ use pixelfox_proto::{Fault, text, v1};
 
 use super::AdminService;
 use crate::accounts::SessionSecret;
+use crate::events::{Event, Subject};
 use crate::grpc::wire;
 
 impl AdminService {
     pub(super) async fn let_in(&self, request: v1::SignInRequest) -> Result<v1::SignInResponse, Fault> {
         let from = wire::account::address(&request.client_address)?;
-        let (secret, session) = self.rooms.accounts.sign_in(&request.name, request.password, from).await?;
+        let entered = self.rooms.accounts.sign_in(&request.name, request.password, from).await;
+        self.say_of_door(if entered.is_ok() { "Somebody signed in" } else { "Somebody could not sign in" });
+        let (secret, session) = entered?;
         let session = Some(wire::account::session(&session));
         Ok(v1::SignInResponse { secret: secret.reveal().to_owned(), session })
     }
@@ -31,7 +34,13 @@ impl AdminService {
     pub(super) async fn let_out(&self, request: &v1::SignOutRequest) -> Result<v1::SignOutResponse, Fault> {
         if let Some(secret) = SessionSecret::parse(&request.secret) {
             self.rooms.accounts.sign_out(&secret).await?;
+            self.say_of_door("Somebody signed out");
         }
         Ok(v1::SignOutResponse {})
+    }
+
+    /// Who it was is in the audit.
+    fn say_of_door(&self, what: &str) {
+        self.rooms.events.publish(&Event { subject: Subject::Audit, message: format!("[Admin] {what}") });
     }
 }

@@ -4,7 +4,9 @@ use pixelfox_proto::{Fault, v1};
 
 use super::AdminService;
 use crate::access::KeyWord;
+use crate::catalog::ApiKey;
 use crate::clock;
+use crate::events::{Event, Subject};
 use crate::grpc::wire;
 
 impl AdminService {
@@ -18,13 +20,19 @@ impl AdminService {
         getrandom::fill(&mut random).map_err(|error| Fault::internal("could not make a key", &error))?;
         let word = KeyWord::new(random);
         let key = self.rooms.store.create_api_key(&request.name, word.digest(), clock::now()).await?;
-        tracing::info!(key = key.id, "[Admin] API key {} ({}) made", key.id, key.name);
+        self.say_of_key(&key, "made");
         Ok(v1::ApiKey { key: word.reveal().to_owned(), ..wire::key::key(key) })
     }
 
     pub(super) async fn revoke_key(&self, request: v1::RevokeApiKeyRequest) -> Result<v1::RevokeApiKeyResponse, Fault> {
         let key = self.rooms.store.revoke_api_key(request.id, clock::now()).await?;
-        tracing::info!(key = key.id, "[Admin] API key {} ({}) revoked", key.id, key.name);
+        self.say_of_key(&key, "revoked");
         Ok(v1::RevokeApiKeyResponse {})
+    }
+
+    fn say_of_key(&self, key: &ApiKey, what: &str) {
+        let message = format!("[Admin] API key {} ({}) {what}", key.id, key.name);
+        tracing::info!(key = key.id, "{message}");
+        self.rooms.events.publish(&Event { subject: Subject::Settings, message });
     }
 }

@@ -150,6 +150,7 @@ impl Objects {
                 Subject::Node(_) => nodes = true,
                 Subject::Pool(_) => pools = true,
                 Subject::Settings => settings = true,
+                Subject::Audit => {} // its rows are asked for
             }
         }
         if !jobs.is_empty() {
@@ -181,6 +182,7 @@ impl Objects {
             Subject::Node(id) => self.nodes.iter().find(|node| node.node_id == id.as_str()).cloned().map(What::Node),
             Subject::Pool(id) => self.pools.iter().find(|pool| pool.id == id.get()).cloned().map(What::Pool),
             Subject::Settings => self.settings.map(What::Settings),
+            Subject::Audit => None,
         }
     }
 }

@@ -6,17 +6,18 @@ use super::timestamp;
 use crate::catalog::UnixMillis;
 use crate::events::{Event, Subject};
 
-const TOPICS: [&str; 5] = ["job", "node", "pool", "image", "settings"];
+const TOPICS: [&str; 6] = ["job", "node", "pool", "image", "settings", "audit"];
 
 /// What a watcher wants to hear of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "a set of five")]
+#[expect(clippy::struct_excessive_bools, reason = "a set of six")]
 pub(crate) struct Topics {
     pub(crate) job: bool,
     pub(crate) node: bool,
     pub(crate) pool: bool,
     pub(crate) image: bool,
     pub(crate) settings: bool,
+    pub(crate) audit: bool,
 }
 
 /// From a request; none named: all.
@@ -25,7 +26,7 @@ pub(crate) struct Topics {
 /// A topic that there is not.
 pub(crate) fn topics(names: &[String]) -> Result<Topics, Fault> {
     if names.is_empty() {
-        return Ok(Topics { job: true, node: true, pool: true, image: true, settings: true });
+        return Ok(Topics { job: true, node: true, pool: true, image: true, settings: true, audit: true });
     }
     let mut topics = Topics::default();
     for name in names {
@@ -35,6 +36,7 @@ pub(crate) fn topics(names: &[String]) -> Result<Topics, Fault> {
             "pool" => topics.pool = true,
             "image" => topics.image = true,
             "settings" => topics.settings = true,
+            "audit" => topics.audit = true,
             other => {
                 let known = TOPICS.join(", ");
                 return Err(Fault::bad_request(text!(
@@ -57,6 +59,7 @@ impl Topics {
             Subject::Pool(_) => self.pool,
             Subject::Image(_) => self.image,
             Subject::Settings => self.settings,
+            Subject::Audit => self.audit,
         }
     }
 }
@@ -82,6 +85,7 @@ pub(crate) fn event(what: Option<v1::event::What>, event: Event, at: UnixMillis)
         Subject::Pool(_) => "pool",
         Subject::Image(_) => "image",
         Subject::Settings => "settings",
+        Subject::Audit => "audit",
     };
     v1::Event { at: Some(timestamp(at)), topic: topic.to_owned(), message: event.message, what }
 }
@@ -96,6 +100,6 @@ mod tests {
         assert!(asked(&[]).unwrap().image);
         assert_eq!(asked(&["job", "pool"]).unwrap(), Topics { job: true, pool: true, ..Topics::default() });
         let refused = asked(&["job", "jobs"]).unwrap_err();
-        assert_eq!(refused.message(), "topics: `jobs` is none of job, node, pool, image, settings");
+        assert_eq!(refused.message(), "topics: `jobs` is none of job, node, pool, image, settings, audit");
     }
 }
