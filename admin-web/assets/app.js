@@ -48,6 +48,8 @@ function patch(regions) {
       if (!document.activeElement?.matches("input, select, textarea")) return location.reload();
       continue;
     }
+    // The marks around it are not in what comes: beside them nothing would be taken for what it was.
+    for (const node of [...region.childNodes]) if (node.nodeType === Node.COMMENT_NODE) node.remove();
     const fresh = region.cloneNode(false);
     fresh.innerHTML = html;
     morphChildren(region, fresh);
@@ -56,23 +58,59 @@ function patch(regions) {
   }
 }
 
+// Browsers open six connections to a server over HTTP/1.1, all windows together: so many streams leave some for pages
+// and pictures.
+const STREAMS = 4, REST = 5000;
+
+/** The line of windows that hold a stream: when as many have come in after this one, it makes room. The one that is
+ *  being used goes back to the end of the line instead. */
+function line(makeRoom) {
+  const one = /^h[23]/.test(performance.getEntriesByType("navigation")[0]?.nextHopProtocol ?? "");
+  if (one || !("BroadcastChannel" in window)) return { enter() {}, leave() {} };
+  const channel = new BroadcastChannel("pixelfox-streams"), me = Math.random().toString(36).slice(2), after = new Set();
+  let since = 0;
+  const enter = () => { since = performance.now(); after.clear(); channel.postMessage({ me, within: true }); };
+  const leave = () => { if (since) channel.postMessage({ me, within: false }); since = 0; };
+  channel.onmessage = ({ data }) => {
+    if (!data.within) { after.delete(data.me); return; }
+    after.add(data.me);
+    if (!since || after.size < STREAMS) return;
+    // Not in turns with another one that takes itself for the one in use.
+    if (document.hasFocus() && performance.now() - since > 1000) enter(); else makeRoom();
+  };
+  return { enter, leave };
+}
+
 function goLive() {
-  const pulse = document.getElementById("pulse"), lost = document.getElementById("lost");
-  if (!document.querySelector("[data-live]")) return;
+  const pulse = document.getElementById("pulse"), lost = document.getElementById("lost"), rests = document.getElementById("rests");
+  const live = document.querySelector("[data-live]");
+  if (!live) return;
+  // What comes to an end by itself is not begun anew.
+  const once = live.dataset.live === "once";
   const lang = document.documentElement.lang;
   let over = false, version = null, seen = new Date(), retry = 0, source = null, timer = 0;
+  const later = (what, milliseconds) => { clearTimeout(timer); timer = setTimeout(what, milliseconds); };
+  const close = () => { source?.close(); source = null; turn.leave(); };
+  const turn = line(() => {
+    if (once) return;
+    close();
+    pulse.hidden = true;
+    rests.hidden = false;
+    later(open, REST);
+  });
   const isLost = () => {
     pulse.hidden = true;
     lost.textContent = lost.dataset.text.replace("{time}", seen.toLocaleTimeString(lang));
     lost.hidden = false;
   };
-  const isLive = () => { seen = new Date(); retry = 0; pulse.hidden = false; lost.hidden = true; };
+  const isLive = () => { seen = new Date(); retry = 0; pulse.hidden = false; lost.hidden = rests.hidden = true; };
   const open = () => {
     clearTimeout(timer);
-    // Browsers open six connections to a server at most: streams of pages that nobody looks at would leave none.
+    // A page in the background needs no stream; it catches up when it is looked at again.
     if (over || document.hidden) return;
     source?.close();
     source = new EventSource(location.pathname + location.search);
+    turn.enter();
     source.addEventListener("hello", event => {
       isLive();
       document.getElementById("slow").hidden = true;
@@ -84,20 +122,19 @@ function goLive() {
     // The page can't be rendered any more: its own answer says why.
     source.addEventListener("trouble", event => { if (event.data === "404" || event.data === "401") location.reload(); else isLost(); });
     // All has come: nothing changes any more.
-    source.addEventListener("done", () => { over = true; pulse.hidden = true; source.close(); });
+    source.addEventListener("done", () => { over = true; pulse.hidden = true; close(); });
     source.onerror = () => {
       isLost();
-      source.close();
-      timer = setTimeout(open, Math.min(500 * 2 ** retry++, 8000));
+      close();
+      later(open, Math.min(500 * 2 ** retry++, 8000));
     };
   };
-  // A page in the background needs no stream; it catches up when it is looked at again.
   document.addEventListener("visibilitychange", () => {
-    if (document.hidden) timer = setTimeout(() => { source?.close(); source = null; }, 2000);
-    else if (!source || source.readyState === EventSource.CLOSED) open();
-    else clearTimeout(timer);
+    if (!document.hidden) { if (source) clearTimeout(timer); else open(); }
+    else if (!once) later(close, 2000);
   });
-  addEventListener("pagehide", () => source?.close());
+  addEventListener("focus", () => { if (!rests.hidden) open(); });
+  addEventListener("pagehide", close);
   addEventListener("pageshow", event => { if (event.persisted) open(); });
   open();
 }

@@ -13,7 +13,7 @@ use tower_http::compression::CompressionLayer;
 
 use crate::{
     trouble::Trouble,
-    view::{LANGUAGE_COOKIE, View, cookie, own_path},
+    view::{View, cookie, language_cookie, own_path},
     visit::{Note, Site, secure},
 };
 
@@ -134,7 +134,7 @@ pub(crate) fn switched(parts: &Parts) -> Option<Response> {
     let rest: Vec<&str> = query.split('&').filter(|pair| !pair.starts_with("lang=") && !pair.is_empty()).collect();
     let path = own_path(uri);
     let location = if rest.is_empty() { path.to_owned() } else { format!("{path}?{}", rest.join("&")) };
-    let cookie = format!("{LANGUAGE_COOKIE}={}; Path=/; Max-Age=31536000; SameSite=Lax{secure}", language.tag());
+    let cookie = language_cookie(language, secure);
     let (location, cookie) = (HeaderValue::from_str(&location).ok()?, HeaderValue::from_str(&cookie).ok()?);
     let headers = [(header::LOCATION, location), (header::SET_COOKIE, cookie)];
     Some((StatusCode::SEE_OTHER, headers).into_response())

@@ -1,5 +1,7 @@
 //! What every template knows: words, how to show values, where the reader is and who that is.
 
+use std::sync::Arc;
+
 use askama::filters::Safe;
 use http::{HeaderMap, Uri, header, request::Parts};
 use jiff::Timestamp;
@@ -8,7 +10,7 @@ use pixelfox_proto::Language;
 use crate::{
     assets,
     show::Show,
-    visit::Note,
+    visit::{Fields, Note},
     words::{self, Words, fill},
 };
 
@@ -36,6 +38,8 @@ pub struct View {
     pub uri: Uri,
     /// `None` on pages for everyone.
     pub person: Option<Person>,
+    /// What was sent to this page, where it is the answer to a form: the language switch keeps it.
+    pub(crate) posted: Option<Arc<Fields>>,
     pub(crate) note: Option<Note>,
 }
 
@@ -48,6 +52,7 @@ impl View {
         let language = chosen.or_else(accepted).unwrap_or_default();
         let note = cookie(&parts.headers, Note::COOKIE).and_then(Note::read);
         let person = parts.extensions.get::<Person>().cloned();
+        let posted = parts.extensions.get::<Arc<Fields>>().cloned();
         let uri = parts.extensions.get::<axum::extract::OriginalUri>().map_or(&parts.uri, |original| &original.0);
         Self {
             language,
@@ -55,8 +60,14 @@ impl View {
             show: Show::new(language, Timestamp::now()),
             uri: uri.clone(),
             person,
+            posted,
             note,
         }
+    }
+
+    /// The same in this language.
+    pub(crate) fn spoken(self, language: Language) -> Self {
+        Self { language, w: words::of(language), show: Show::new(language, Timestamp::now()), ..self }
     }
 
     /// The same at the present moment, for a page that is rendered again. What was to be said once is not said again.
@@ -118,6 +129,13 @@ impl View {
         self.language.tag() == tag
     }
 
+    /// Path and query of this page.
+    #[must_use]
+    pub fn here(&self) -> String {
+        let query = self.uri.query().map(|query| format!("?{query}"));
+        own_path(&self.uri) + &query.unwrap_or_default()
+    }
+
     /// This page in another language.
     #[must_use]
     pub fn in_language(&self, tag: &str) -> String {
@@ -133,6 +151,11 @@ impl View {
     pub fn note_at(&self, id: &str) -> Option<&Note> {
         self.note.as_ref().filter(|note| note.at == id)
     }
+}
+
+/// Keeps the choice of a language for a year.
+pub(crate) fn language_cookie(language: Language, secure: &str) -> String {
+    format!("{LANGUAGE_COOKIE}={}; Path=/; Max-Age=31536000; SameSite=Lax{secure}", language.tag())
 }
 
 /// The path of a page as a link to it has it. What begins with two slashes would be another server's address, and a

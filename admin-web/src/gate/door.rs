@@ -48,6 +48,7 @@ struct Login<'a> {
 #[template(path = "again.html")]
 struct Again<'a> {
     v: &'a View,
+    why: &'a str,
     action: &'a str,
     shown: &'a [(String, String)],
     more: Option<String>,
@@ -138,7 +139,8 @@ async fn entered(site: &Site, parts: &Parts, answer: v1::SignInResponse, said: S
         Some(fields) => {
             let name = answer.session.map(|session| session.account).unwrap_or_default();
             let person = Some(Person { name, csrf_token: tokens::mint(&answer.secret) });
-            again(&View { person, ..View::of(parts) }, said.next, &fields)
+            let view = View { person, ..View::of(parts) };
+            again(&view, view.w.gate.again, said.next, &fields)
         }
     };
     let over_tls = is_over_tls(parts);
@@ -192,12 +194,12 @@ pub(super) async fn closed(site: &Site, parts: &Parts, body: Body) -> Response {
 }
 
 /// A form that is not taken as it is, to be looked at and sent again.
-pub(super) fn again(view: &View, action: &str, fields: &Fields) -> Response {
+pub(super) fn again(view: &View, why: &str, action: &str, fields: &Fields) -> Response {
     let shown = &fields.0[..fields.0.len().min(SHOWN)];
     let more = fields.0.len() - shown.len();
     let more =
         (more > 0).then(|| fill(view.w.gate.again_more, &[("count", &view.show.count(more as u64).to_string())]));
-    let page = Again { v: view, action: below_admin(action), shown, more, fields: &fields.0 };
+    let page = Again { v: view, why, action: below_admin(action), shown, more, fields: &fields.0 };
     match page.render() {
         Ok(html) => (StatusCode::CONFLICT, Html(html)).into_response(),
         Err(error) => Trouble::from(error).into_response(),

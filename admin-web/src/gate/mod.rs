@@ -19,7 +19,7 @@ mod sources;
 mod stream;
 mod tokens;
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use axum::{
     Router,
@@ -29,7 +29,7 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::{any, get, post},
 };
-use http::{HeaderValue, Method, header, request::Parts};
+use http::{HeaderValue, Method, StatusCode, header, request::Parts};
 use pixelfox_proto::{Language, v1};
 use tonic::Code;
 
@@ -55,9 +55,12 @@ use self::{
 use crate::{
     frame::content_security_policy,
     trouble::Trouble,
-    view::{Person, View},
-    visit::Site,
+    view::{Person, View, language_cookie},
+    visit::{Fields, Site},
 };
+
+/// The field of a language switch that carries a form.
+pub(crate) const SWITCH: &str = "switch_language";
 
 /// The browser, as the server that mounts the pages knows it: in the extensions of each request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,9 +109,21 @@ async fn inside(site: &Site, key: String, mut parts: Parts, body: Body, next: Ne
         body
     } else {
         match form::take(&parts, body, Some(&key), Sender::Known).await {
-            Ok(fields) => parts.extensions.insert(fields),
+            Ok(fields) => {
+                if let Some(response) = switched(&parts, &fields) {
+                    return response;
+                }
+                if let Some(posted) = small(&fields) {
+                    parts.extensions.insert(posted);
+                }
+                parts.extensions.insert(fields)
+            }
             Err(Refused::Trouble(trouble)) => return trouble.into_response(),
-            Err(Refused::Stale(fields)) => return door::again(&View::of(&parts), own_path(&parts), &fields),
+            Err(Refused::Stale(mut fields)) => {
+                fields.0.retain(|(name, _)| name != SWITCH);
+                let view = with_posted(View::of(&parts), &fields);
+                return door::again(&view, view.w.gate.again, own_path(&parts), &fields);
+            }
         };
         Body::empty()
     };
@@ -116,6 +131,34 @@ async fn inside(site: &Site, key: String, mut parts: Parts, body: Body, next: Ne
     let response = next.run(Request::from_parts(parts, body)).await;
     let response = with_policy(site, response).await;
     if is_get { stream::until_over(site.clone(), key, response) } else { response }
+}
+
+/// What was sent, where the language switch of its answer can carry it.
+fn small(fields: &Fields) -> Option<Arc<Fields>> {
+    const MOST: usize = 200;
+    const BYTES: usize = 32 << 10;
+    let bytes = fields.0.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+    (fields.0.len() <= MOST && bytes <= BYTES).then(|| Arc::new(fields.clone()))
+}
+
+fn with_posted(view: View, fields: &Fields) -> View {
+    View { posted: small(fields), ..view }
+}
+
+/// The language switch of a page that was the answer to a form: what was sent is shown in the other language, to be sent
+/// again. Nothing is done for it: what was refused before may go through now.
+fn switched(parts: &Parts, fields: &Fields) -> Option<Response> {
+    let language = Language::of_tag(fields.text(SWITCH))?;
+    let mut kept = fields.clone();
+    kept.0.retain(|(name, _)| name != SWITCH);
+    let view = with_posted(View::of(parts).spoken(language), &kept);
+    let mut response = door::again(&view, view.w.gate.switched, own_path(parts), &kept);
+    *response.status_mut() = StatusCode::OK;
+    let secure = if is_over_tls(parts) { "; Secure" } else { "" };
+    if let Ok(cookie) = HeaderValue::from_str(&language_cookie(language, secure)) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    Some(response)
 }
 
 /// Whose session it is; `None`: nobody's any more.

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use askama::Template;
-use axum::response::{Html, IntoResponse as _, Response};
 use pixelfox_proto::v1;
 use serde_json::{Map, Value};
 
@@ -45,6 +44,7 @@ struct Choice {
 
 /// A row.
 struct Entry {
+    id: u64,
     at: Option<Exact>,
     actor: String,
     action: String,
@@ -63,7 +63,7 @@ struct Change {
     became: Option<String>,
 }
 
-pub(crate) async fn page(visit: Visit) -> Result<Response, Trouble> {
+pub(crate) async fn page(visit: Visit) -> Result<String, Trouble> {
     let fields = query::fields(&visit.view.uri);
     let asked = |name| fields.all(name).next().unwrap_or_default().to_owned();
     let asked =
@@ -80,6 +80,7 @@ pub(crate) async fn page(visit: Visit) -> Result<Response, Trouble> {
     };
     let list = visit.admin().list_audit(request).await?.into_inner();
     let entry = |entry: v1::AuditEntry| Entry {
+        id: entry.id,
         at: v.show.at(entry.at.as_ref()),
         changes: changes(v, &entry.was, &entry.became),
         place: place(&entry.action, &entry.subject),
@@ -113,7 +114,7 @@ pub(crate) async fn page(visit: Visit) -> Result<Response, Trouble> {
         newest: address(&asked, ""),
         older: Some(list.next_page_token).filter(|token| !token.is_empty()).map(|token| address(&asked, &token)),
     };
-    Ok(Html(page.render()?).into_response())
+    Ok(page.render()?)
 }
 
 /// Who is no account. Source: admin.proto, ListAuditRequest.

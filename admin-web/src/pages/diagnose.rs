@@ -11,10 +11,17 @@ use axum::response::{
 use futures_util::{StreamExt as _, stream};
 use pixelfox_proto::v1::{self, finding::Status};
 use tokio::time::{Instant, timeout_at};
-use tonic::Streaming;
+use tonic::{Code, Streaming};
 
 use super::storage;
-use crate::{assets, live, query, show::Exact, trouble::Trouble, view::View, visit::Visit, words::fill};
+use crate::{
+    assets, live, query,
+    show::Exact,
+    trouble::{Trouble, sentence},
+    view::View,
+    visit::Visit,
+    words::fill,
+};
 
 const OF_NODES: [&str; 6] = ["attached", "node_id", "secret", "clock", "version", "environment"];
 const OF_POOLS: [&str; 6] = ["node_id", "base_path", "same_directory", "write", "space", "public_base_url"];
@@ -134,17 +141,25 @@ pub(crate) async fn page(visit: Visit) -> Result<Response, Trouble> {
 
 /// The lines as they come, for the script of the page; what a reader without one has waits for all of them.
 async fn live(visit: Visit, asked: Asked) -> Result<Response, Trouble> {
-    let lines = visit.admin().diagnose(v1::DiagnoseRequest { pool_id: asked.pool }).await?.into_inner();
+    let (run, lines) = match visit.admin().diagnose(v1::DiagnoseRequest { pool_id: asked.pool }).await {
+        Ok(lines) => (Run::new(), Some(lines.into_inner())),
+        // Said on the page that is open: a stream that is refused would be taken for a lost connection.
+        Err(status) if status.code() == Code::ResourceExhausted => (Run::refused(&status), None),
+        Err(status) => return Err(status.into()),
+    };
     let hello = Event::default().event("hello").data(assets::VERSION.as_str());
     let visit = Arc::new(visit);
-    let patches = stream::unfold(Some((Run::new(), lines)), move |state| {
+    let patches = stream::unfold(Some((run, lines)), move |state| {
         let (visit, asked) = (Arc::clone(&visit), asked.clone());
         async move {
             let (mut run, mut lines) = state?;
-            if run.is_over {
+            if run.is_told {
                 return Some((Ok(Event::default().event("done").data("")), None));
             }
-            run.gather(&mut lines, run.rest(), &visit).await;
+            if let Some(lines) = &mut lines {
+                run.gather(lines, run.rest(), &visit).await;
+            }
+            run.is_told = run.is_over;
             let event = match run.page(&visit.view.again(), &asked) {
                 Ok(html) => live::patch(&html),
                 Err(trouble) => Event::default().event("trouble").data(trouble.status.as_str()),
@@ -160,13 +175,21 @@ async fn live(visit: Visit, asked: Asked) -> Result<Response, Trouble> {
 struct Run {
     begin: Instant,
     findings: Vec<v1::Finding>,
+    /// Why it has not all lines.
     broken: Option<String>,
     is_over: bool,
+    /// The reader has all of it.
+    is_told: bool,
 }
 
 impl Run {
     fn new() -> Self {
-        Self { begin: Instant::now(), findings: Vec::new(), broken: None, is_over: false }
+        Self { begin: Instant::now(), findings: Vec::new(), broken: None, is_over: false, is_told: false }
+    }
+
+    /// One that did not begin.
+    fn refused(status: &tonic::Status) -> Self {
+        Self { broken: Some(sentence(status)), is_over: true, ..Self::new() }
     }
 
     /// Between two pictures of it: many lines are drawn less often.
@@ -184,8 +207,8 @@ impl Run {
                     self.is_over = true;
                     return storage::note_ways(visit, &self.findings).await;
                 }
-                Ok(Err(status)) => self.broken = Some(status.message().to_owned()),
-                Err(_) if Instant::now() >= end => self.broken = Some(visit.view.w.diagnose.too_long.to_owned()),
+                Ok(Err(status)) => self.broken = Some(cut_off(visit, status.message())),
+                Err(_) if Instant::now() >= end => self.broken = Some(cut_off(visit, visit.view.w.diagnose.too_long)),
                 Err(_) => return,
             }
             if self.broken.is_some() {
@@ -211,7 +234,7 @@ impl Run {
             pool: asked.pool,
             running: !self.is_over,
             took: fill(took, &[("time", &view.show.duration(self.begin.elapsed().as_secs_f64()))]),
-            cut_off: self.broken.as_ref().map(|why| fill(w.cut_off, &[("why", why)])),
+            cut_off: self.broken.clone(),
             failed: count(Status::Failed),
             warnings: count(Status::Warning),
             to_do: to_do.into_iter().map(|(_, line)| line.clone()).collect(),
@@ -221,6 +244,10 @@ impl Run {
         };
         Ok(page.render()?)
     }
+}
+
+fn cut_off(visit: &Visit, why: &str) -> String {
+    fill(visit.view.w.diagnose.cut_off, &[("why", why)])
 }
 
 fn line(view: &View, at: usize, finding: &v1::Finding) -> Line {

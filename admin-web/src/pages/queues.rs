@@ -276,6 +276,9 @@ pub(crate) async fn change(visit: Visit, fields: Fields) -> Result<Response, Tro
     if id == 0 && !fields.has("sure") && matches!(what, "cancel" | "retry") {
         let list = v1::ListJobsRequest { page_size: 1, page_token: String::new(), ..filter.request() };
         let list = visit.admin().list_jobs(list).await?.into_inner();
+        if list.total == 0 {
+            return Ok(visit.back(back, &Note::new("queue", Outcome::Look, v.w.queues.none_found)));
+        }
         let text = if what == "cancel" { v.w.queues.sure_cancel } else { v.w.queues.sure_retry };
         let text = v.fill(text, total(v, list.total, list.total_is_at_least));
         return Ok(Html(Sure { v, text, is_cancel: what == "cancel", filter, back }.render()?).into_response());

@@ -37,7 +37,6 @@ words! {
         moved: "Verschoben", "Moved";
         peak: "Spitze {rate}", "peak {rate}";
         still: "In der letzten Stunde kam nichts.", "Nothing came in the last hour.";
-        young: "Der Server läuft erst seit {time}", "The server has been running for {time} only";
         an_hour_ago: "vor 1 Std.", "1 h ago";
         just_now: "jetzt", "now";
         newest: "Neueste Bilder", "Newest images";

@@ -15,6 +15,9 @@ words! {
         skip: "Zum Inhalt", "Skip to content";
         language: "Sprache", "Language";
         live: "Live", "Live";
+        rests: "Gleich wieder live", "Live in a moment";
+        rests_why: "Mehr als vier Fenster sind offen. Sie wechseln sich ab, und dieses ist höchstens ein paar Sekunden alt; das benutzte bleibt live.",
+            "More than four windows are open. They take turns, and this one is a few seconds old at most; the one in use stays live.";
         lost: "Verbindung verloren. Die Seite zeigt den Stand von {time} und holt selbst auf, sobald der Server wieder antwortet.",
             "Connection lost. This page shows the state of {time} and catches up by itself as soon as the server answers.";
         slow: "Zu viele Seiten sind offen: Diese erneuert sich nur alle 10 Sekunden, bis ein Platz frei wird.",

@@ -20,6 +20,8 @@ words! {
         again_title: "Noch einmal senden?", "Send again?";
         again: "Das Formular stammt aus einer früheren Sitzung, darum wurde nichts geändert. Das hier war ausgefüllt:",
             "The form was of an earlier session, so nothing was changed. This had been filled in:";
+        switched: "Die Sprache ist umgestellt. Das hier war ausgefüllt und wird erst mit dem Knopf gesendet:",
+            "The language is switched. This had been filled in, and is sent by the button only:";
         again_send: "Noch einmal senden", "Send again";
         again_more: "und {count} weitere Felder", "and {count} more fields";
         again_not: "Nicht senden", "Do not send";

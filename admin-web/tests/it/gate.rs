@@ -235,6 +235,29 @@ async fn what_was_typed_outlives_an_old_token_and_an_old_session() {
     assert!(cookies(&again)[0].starts_with(&format!("pixelfox_session={NEW_KEY};")));
 }
 
+#[tokio::test]
+async fn the_language_switch_of_an_answer_keeps_what_was_sent_and_sends_nothing() {
+    // A refused form has it as a form; pressed, the fields are shown in that language, and the action is not done again.
+    let fake = with_account();
+    let pages = pages(&fake);
+    let refused = post(&pages, "/admin/storage?x=1", "name=&description=a%26b").await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+    let switch = refused.html.split("<form class=\"languages\"").nth(1).unwrap().split("</form>").next().unwrap();
+    for want in
+        ["action=\"/admin/storage?x=1\" method=\"post\"", "name=\"description\" value=\"a&#38;b\"", "value=\"en\" lang"]
+    {
+        assert!(switch.contains(want), "{want}\n{switch}");
+    }
+    fake.on("pause_queue", |_: v1::PauseQueueRequest| -> Result<v1::QueueState, Status> { panic!("nobody asked") });
+    let switched = post(&pages, "/admin/queues/pause", "a=1&switch_language=en").await;
+    assert_eq!(switched.status, StatusCode::OK);
+    assert!(cookies(&switched).iter().any(|cookie| cookie.starts_with("pixelfox_lang=en;")));
+    for want in ["Send again?", "action=\"/admin/queues/pause\"", "name=\"a\" value=\"1\""] {
+        assert!(switched.html.contains(want), "{want}\n{}", switched.html);
+    }
+    assert!(!switched.html.contains("<input type=\"hidden\" name=\"switch_language\""), "{}", switched.html);
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_open_page_ends_with_its_session() {
     // Signed out elsewhere, or another password: the stream says so within seconds and ends. Who comes without a session

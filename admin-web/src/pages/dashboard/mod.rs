@@ -61,7 +61,6 @@ struct Chart {
     uploaded: u64,
     moved: u64,
     peak: String,
-    young: Option<String>,
 }
 
 /// A minute: from the bottom what was uploaded, above it what was moved.
@@ -136,11 +135,6 @@ fn chart(v: &View, minutes: &[v1::Minute]) -> Chart {
         }
     };
     let quiet = |bar: &Bar| bar.uploaded.1 == 0 && bar.moved.1 == 0;
-    let young = (minutes.len() < MINUTES).then(|| {
-        #[expect(clippy::cast_precision_loss, reason = "at most sixty")]
-        let time = v.show.duration(minutes.len().max(1) as f64 * 60.0);
-        fill(w.young, &[("time", &time)])
-    });
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
     let peak = fill(w.peak, &[("rate", &v.show.rate(peak as f64 / 60.0))]);
     Chart {
@@ -148,7 +142,6 @@ fn chart(v: &View, minutes: &[v1::Minute]) -> Chart {
         uploaded: minutes.iter().map(|minute| minute.bytes_uploaded).sum(),
         moved: minutes.iter().map(|minute| minute.bytes_moved).sum(),
         peak,
-        young,
     }
 }
 

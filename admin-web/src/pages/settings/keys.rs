@@ -72,7 +72,7 @@ pub(super) async fn back() -> Redirect {
 }
 
 /// The answer itself shows the key: it must not lie in a cookie or an address.
-pub(super) async fn make(visit: Visit, fields: Fields) -> Result<Response, Trouble> {
+pub(super) async fn make(mut visit: Visit, fields: Fields) -> Result<Response, Trouble> {
     let w = &visit.view.w.settings;
     let name = fields.text("name").to_owned();
     let mut desk = Desk { fault: name_fault(w, &name), ..Desk::default() };
@@ -81,6 +81,7 @@ pub(super) async fn make(visit: Visit, fields: Fields) -> Result<Response, Troub
         match visit.admin().create_api_key(v1::CreateApiKeyRequest { name: name.clone() }).await {
             Ok(answer) => {
                 let key = answer.into_inner();
+                visit.view.posted = None; // sent again it would be another key
                 desk.made = Some((key.key, fill(w.made, &[("name", &key.name)])));
                 status = StatusCode::OK;
             }

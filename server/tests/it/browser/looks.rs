@@ -13,40 +13,68 @@ use crate::harness::TestCluster;
 
 /// Where it is looked from: width and colours.
 const EYES: [(u32, &str); 4] = [(1440, "light"), (1440, "dark"), (360, "light"), (360, "dark")];
+/// A window of middle width.
+const MIDDLE: u32 = 1200;
+pub(super) const LANGUAGES: [&str; 2] = ["de", "en"];
+/// Between a page's name and the status that it shows instead of itself.
+const TROUBLE: &str = ": trouble: ";
 
 /// Looks at pages, `name` and path of each, in both languages; what is wrong with them as lines for people.
 async fn look_at(browser: &Browser, cluster: &TestCluster, of: &str, pages: &[(&str, String)]) -> String {
     let mut wrong = String::new();
-    for language in ["de", "en"] {
+    for language in LANGUAGES {
         for (name, path) in pages {
             let (width, scheme) = EYES[0];
             browser.view(View { width, scheme, language }).await;
             browser.open(&page(cluster, path)).await;
-            let trouble = browser.run("return document.querySelector('.trouble .code')?.innerText").await;
-            if !trouble.is_null() && !["nowhere", "share-gone"].contains(name) {
-                writeln!(wrong, "{of}{name}: {trouble}").unwrap();
-            }
-            for hidden in unseen_pictures(browser).await {
-                writeln!(wrong, "{of}{name}: no picture: {hidden}").unwrap();
-            }
-            for (width, scheme) in EYES {
-                browser.view(View { width, scheme, language }).await;
-                let shot = format!("{of}{name}-{language}-{width}-{scheme}");
-                browser.screenshot(&shot).await;
-                let widths = browser.run("return [document.documentElement.scrollWidth, innerWidth]").await;
-                if widths[0].as_u64() > widths[1].as_u64() {
-                    writeln!(wrong, "{shot}: is {} wide", widths[0]).unwrap();
-                }
-                // the words of the other language change no colour and no structure, nor do light and dark both on a phone
-                if language == "de" && (width, scheme) != EYES[2] {
-                    for fault in browser.serious_faults().await {
-                        writeln!(wrong, "{shot}: {fault}").unwrap();
-                    }
-                }
-            }
+            let found = look(browser, &format!("{of}{name}"), language).await;
+            let is_trouble = |line: &str| ["nowhere", "share-gone"].contains(name) && line.contains(TROUBLE);
+            wrong.extend(found.split_inclusive('\n').filter(|line| !is_trouble(line)));
         }
     }
     wrong
+}
+
+/// Looks at the page that is shown, which is in this language, with every pair of eyes.
+pub(super) async fn look(browser: &Browser, name: &str, language: &'static str) -> String {
+    let mut wrong = String::new();
+    let trouble = browser.run("return document.querySelector('.trouble .code')?.innerText").await;
+    if !trouble.is_null() {
+        writeln!(wrong, "{name}{TROUBLE}{trouble}").unwrap();
+    }
+    for hidden in unseen_pictures(browser).await {
+        writeln!(wrong, "{name}: no picture: {hidden}").unwrap();
+    }
+    for (width, scheme) in EYES {
+        browser.view(View { width, scheme, language }).await;
+        let shot = format!("{name}-{language}-{width}-{scheme}");
+        browser.screenshot(&shot).await;
+        let widths = browser.run("return [document.documentElement.scrollWidth, innerWidth]").await;
+        if widths[0].as_u64() > widths[1].as_u64() {
+            writeln!(wrong, "{shot}: is {} wide", widths[0]).unwrap();
+        }
+        // the words of the other language change no colour and no structure, nor do light and dark both on a phone
+        if language == "de" && (width, scheme) != EYES[2] {
+            for fault in browser.serious_faults().await {
+                writeln!(wrong, "{shot}: {fault}").unwrap();
+            }
+        }
+    }
+    if language == "de" {
+        wrong += &beside_the_menu(browser, name).await;
+    }
+    wrong
+}
+
+/// In a window of middle width, where the menu leaves the least room: no table is cut, but for the matrix of many nodes.
+async fn beside_the_menu(browser: &Browser, name: &str) -> String {
+    browser.view(View { width: MIDDLE, scheme: "light", language: "de" }).await;
+    browser.screenshot(&format!("{name}-de-{MIDDLE}-light")).await;
+    let cut = "return [...document.querySelectorAll('.scroll')].filter(box => box.scrollWidth > box.clientWidth) \
+        .map(box => box.innerText.slice(0, 60))";
+    let cut = browser.run(cut).await;
+    let cut = cut.as_array().unwrap().iter().filter(|_| !name.ends_with("diagnose"));
+    cut.map(|table| format!("{name}: cut at {MIDDLE}: {table}\n")).collect()
 }
 
 /// Waits for the pictures of the page, also for those further down; the addresses of those that did not come.

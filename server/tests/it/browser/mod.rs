@@ -1,8 +1,10 @@
 //! What people do with the pages, in a real browser over a whole cluster. Fields and buttons are found by the words that
 //! people see.
 
+mod answers;
 mod driver;
 mod keyboard;
+mod live;
 mod looks;
 mod lost;
 mod operator;
@@ -11,6 +13,7 @@ mod plain;
 mod pools;
 mod stories;
 mod uploads;
+mod windows;
 
 use driver::{Browser, View};
 
