@@ -6,6 +6,7 @@ pub mod crash;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod console;
 pub mod coordinator;
 pub mod disk;
 pub mod grpc;

@@ -1,4 +1,5 @@
 //! `node-agent`: a storage node, configured by its environment.
+#![deny(clippy::print_stdout, clippy::print_stderr, reason = "a closed or full stream would be a panic: see `console`")]
 
 use std::process::ExitCode;
 
@@ -6,7 +7,7 @@ use clap::Parser as _;
 use pixelfox_node::{
     cli::{Cli, Command},
     config::{AGENT_VARIABLES, Env, NodeConfig, VARIABLES, coordinator_urls},
-    node, sys, telemetry,
+    console, node, sys, telemetry,
 };
 
 fn main() -> ExitCode {
@@ -33,7 +34,7 @@ fn main() -> ExitCode {
             node::run_agent(process, config, &coordinators)
         }
         Err(problems) => {
-            eprintln!("{problems}");
+            console::say(problems);
             ExitCode::FAILURE
         }
     }

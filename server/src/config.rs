@@ -127,12 +127,17 @@ impl ServerConfig {
     /// # Errors
     /// A [`Problem`] that names it.
     pub fn check_database_dir(&self) -> Result<(), Problem> {
-        let missing = self.database_directory().filter(|dir| !dir.is_dir());
-        let missing = missing.filter(|_| self.database_url != DEFAULT_DATABASE);
-        missing.map_or(Ok(()), |dir| {
-            let message = format!("the directory {} does not exist: correct the path, or make it first", dir.display());
-            Err(Problem { variable: "DATABASE_URL".into(), message })
-        })
+        let Some(dir) = self.database_directory().filter(|_| self.database_url != DEFAULT_DATABASE) else {
+            return Ok(());
+        };
+        let message = match dir.metadata() {
+            Ok(there) if there.is_dir() => return Ok(()),
+            Err(cause) if cause.kind() == std::io::ErrorKind::PermissionDenied => {
+                format!("the directory {} can't be looked at: {}", dir.display(), config::denied(dir, cause))
+            }
+            _ => format!("the directory {} does not exist: correct the path, or make it first", dir.display()),
+        };
+        Err(Problem { variable: "DATABASE_URL".into(), message })
     }
 
     /// The directory of the books, where they are a file in one.

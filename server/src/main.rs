@@ -1,4 +1,5 @@
 //! `server`: the coordinator with its embedded node, from the environment or as a whole dev cluster.
+#![deny(clippy::print_stdout, clippy::print_stderr, reason = "a closed or full stream would be a panic: see `console`")]
 
 use std::{
     io::{BufRead as _, IsTerminal as _, Read as _, Write as _},
@@ -10,6 +11,7 @@ use clap_complete::Shell;
 use pixelfox_node::{
     clock,
     config::{Env, NodeConfig, Problems},
+    console,
     node::{Process, bind, check},
     sys, telemetry,
 };
@@ -64,7 +66,7 @@ fn completions(shell: Shell) -> ExitCode {
     clap_complete::generate(shell, &mut Cli::command(), "server", &mut script);
     match std::io::stdout().write_all(&script) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            eprintln!("could not print: {error}");
+            console::say(format_args!("could not print: {error}"));
             ExitCode::FAILURE
         }
         _ => ExitCode::SUCCESS,
@@ -83,7 +85,7 @@ fn read_environment() -> Result<ServerConfig, Problems> {
 }
 
 fn refuse(problems: &Problems) -> ExitCode {
-    eprintln!("{problems}");
+    console::say(problems);
     ExitCode::FAILURE
 }
 
@@ -95,8 +97,13 @@ fn serve(process: Process, config: ServerConfig) -> ExitCode {
         let name = config.first_account.name.clone();
         let mut app = App::start(config, listener, plane).await?;
         if let Some(password) = app.take_first_password() {
-            println!("First account of the pages: {name}, password {password}");
-            println!("This is shown once. `server admin-password` sets another one.");
+            let shown = format!("First account of the pages: {name}, password {password}\n");
+            if let Err(error) = console::print(shown + "This is shown once. `server admin-password` sets another one.") {
+                console::say(format_args!(
+                    "The password of the first account, {name}, could not be printed ({error}), and is shown to nobody: \
+                     set one by `server admin-password`."
+                ));
+            }
         }
         tokio::select! {
             () = signals.heard() => app.shutdown().await,
@@ -126,10 +133,7 @@ fn upload_token(args: &UploadTokenArgs) -> ExitCode {
         PoolWord::Name(name) => at_the_console(pool_named(&url, name)),
     };
     match pool {
-        Ok(pool) => {
-            println!("{}", args.claims(pool, clock::unix_seconds()).mint(secret.as_bytes()));
-            ExitCode::SUCCESS
-        }
+        Ok(pool) => console::answer(args.claims(pool, clock::unix_seconds()).mint(secret.as_bytes()), ""),
         Err(error) => failed(&*error),
     }
 }
@@ -161,7 +165,7 @@ fn admin_password(args: AdminPasswordArgs) -> ExitCode {
         Err(problems) => return refuse(&problems),
     };
     let (name, rule) = (args.user.unwrap_or(user), if args.new { AccountRule::New } else { AccountRule::Existing });
-    let set = || -> Result<(), Trouble> {
+    let set = || -> Result<ExitCode, Trouble> {
         let password = if args.stdin { first_line()? } else { accounts::generated_password()? };
         at_the_console(async {
             let store = Store::open_beside(&url).await?.by(Actor::Console);
@@ -169,16 +173,12 @@ fn admin_password(args: AdminPasswordArgs) -> ExitCode {
             store.close().await;
             set
         })?;
-        if !args.stdin {
-            println!("{password}");
-        }
-        eprintln!("The password of {name} is set; whoever was signed in with it is not any more.");
-        Ok(())
+        let lost = "The password is set and shown to nobody: run this again.";
+        let code = if args.stdin { ExitCode::SUCCESS } else { console::answer(password, lost) };
+        console::say(format_args!("The password of {name} is set; whoever was signed in with it is not any more."));
+        Ok(code)
     };
-    match set() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failed(&*error),
-    }
+    set().unwrap_or_else(|error| failed(&*error))
 }
 
 /// The copy's path alone goes to stdout, so that a script can take it.
@@ -190,9 +190,10 @@ fn save(args: &BackupArgs) -> ExitCode {
     match at_the_console(backup::save(&url, &args.to, server_clock::now())) {
         Ok(saved) => {
             let Contents { images, pools, .. } = saved.contents;
-            println!("{}", saved.path.display());
-            eprintln!("Saved: the books of {images} images in {pools} pools, {} bytes.", saved.bytes);
-            ExitCode::SUCCESS
+            let path = saved.path.display();
+            let code = console::answer(&path, &format!("The copy is made all the same: {path}."));
+            console::say(format_args!("Saved: the books of {images} images in {pools} pools, {} bytes.", saved.bytes));
+            code
         }
         Err(error) => failed(&*error),
     }
@@ -207,14 +208,13 @@ fn restore(args: &RestoreArgs) -> ExitCode {
     match at_the_console(backup::restore(&url, &args.from, server_clock::now())) {
         Ok(restored) => {
             let Contents { images, pools, .. } = restored.contents;
-            println!("Restored: the books of {images} images in {pools} pools, from {}.", args.from.display());
+            let from = args.from.display();
+            let mut said = format!("Restored: the books of {images} images in {pools} pools, from {from}.\n");
             if let Some(aside) = restored.aside {
-                println!("The database that was there is now {}.", aside.display());
+                said += &format!("The database that was there is now {}.\n", aside.display());
             }
-            println!(
-                "Next: start the server. What was uploaded, moved or deleted after the copy was made is not in it."
-            );
-            ExitCode::SUCCESS
+            said += "Next: start the server. What was uploaded, moved or deleted after the copy was made is not in it.";
+            console::answer(said, "The copy is the database now.")
         }
         Err(error) => failed(&*error),
     }
@@ -232,7 +232,10 @@ fn rebuild(process: Process, config: ServerConfig, args: RebuildArgs) -> ExitCod
             report = rebuild::run(config, ask, listener, plane) => report?,
             () = signals.heard() => return Err(RebuildError::Refused("stopped: run it again, it goes on".into())),
         };
-        println!("{report}");
+        let lost = |error: std::io::Error| {
+            RebuildError::Refused(format!("could not print what became of it: {error}. Run it again"))
+        };
+        console::print(&report).map_err(lost)?;
         if report.is_whole() {
             Ok(())
         } else {
@@ -258,7 +261,7 @@ fn at_the_console<T, E: Into<Trouble>>(work: impl Future<Output = Result<T, E>>)
 /// One line with everything behind it.
 fn failed(error: &(dyn std::error::Error + 'static)) -> ExitCode {
     let causes = std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string);
-    eprintln!("{}", causes.collect::<Vec<_>>().join(": "));
+    console::say(causes.collect::<Vec<_>>().join(": "));
     ExitCode::FAILURE
 }
 
@@ -272,7 +275,7 @@ fn dev(process: Process, args: DevArgs) -> ExitCode {
     let ports = match args.three_ports() {
         Ok(ports) => ports,
         Err(why) => {
-            eprintln!("{why}");
+            console::say(why);
             return ExitCode::from(2);
         }
     };
@@ -293,7 +296,10 @@ fn dev(process: Process, args: DevArgs) -> ExitCode {
     process.run(async move |plane, mut signals| {
         let mut env = Env::process();
         let cluster = Cluster::start(&spec, &mut env, plane).await?;
-        print!("{}", dev::table(&cluster, std::io::stdout().is_terminal()));
+        let table = dev::table(&cluster, std::io::stdout().is_terminal());
+        if let Err(error) = console::print(table.trim_end_matches('\n')) {
+            console::say(format_args!("could not print the table: {error}"));
+        }
         signals.heard().await;
         cluster.shutdown().await;
         Ok::<_, DevError>(())

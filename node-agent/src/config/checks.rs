@@ -1,11 +1,39 @@
 //! What can only be seen by looking: directories and files. And words for durations and sizes.
 
 use std::{
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use super::Problem;
+
+/// A refusal of the file system, with whose process this is and whose what it was refused.
+#[must_use]
+pub fn denied(path: &Path, cause: std::io::Error) -> std::io::Error {
+    if cause.kind() != std::io::ErrorKind::PermissionDenied {
+        return cause;
+    }
+    let cure = cure_of(path);
+    if cure.is_empty() { cause } else { std::io::Error::new(cause.kind(), format!("{cause}. {cure}")) }
+}
+
+/// As whom to run a command that may not use `path`; empty where it runs as the owner.
+fn cure_of(path: &Path) -> String {
+    let own = rustix::process::geteuid().as_raw();
+    let there = path.ancestors().find_map(|part| {
+        let part = if part.as_os_str().is_empty() { Path::new(".") } else { part };
+        part.metadata().ok().map(|about| (part, about.uid()))
+    });
+    match there {
+        Some((part, owner)) if owner != own => format!(
+            "This command runs as user {own}, {} is user {owner}'s: run it as that one (sudo -u '#{owner}' …, in a \
+             container docker exec -u {owner} …)",
+            part.display()
+        ),
+        _ => String::new(),
+    }
+}
 
 /// Makes `dir` with its parents and proves that a file can be written there.
 ///
@@ -37,7 +65,7 @@ pub fn could_write(variable: &str, dir: &Path) -> Result<(), Problem> {
         return Err(problem("is no directory"));
     }
     rustix::fs::access(there, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK)
-        .map_err(|error| problem(&format!("can't be written: {}", std::io::Error::from(error))))
+        .map_err(|error| problem(&format!("can't be written: {}", denied(there, error.into()))))
 }
 
 /// `path` without links; what is not there yet is added to its deepest parent that is.

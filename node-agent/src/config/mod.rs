@@ -13,7 +13,9 @@ use std::{
 use pixelfox_proto::NodeId;
 
 pub use self::{
-    checks::{could_write, parse_duration, parse_size, read_certificates, require_writable, show_size, without_links},
+    checks::{
+        could_write, denied, parse_duration, parse_size, read_certificates, require_writable, show_size, without_links,
+    },
     env::{Env, Problem, Problems, check_base_url},
     rules::weak_secret,
 };

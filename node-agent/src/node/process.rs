@@ -16,6 +16,7 @@ use tracing::info;
 use super::{Agent, GRACE, StartError};
 use crate::{
     config::{Env, NodeConfig, Problem, Problems},
+    console,
     plane::Plane,
 };
 
@@ -50,13 +51,12 @@ pub fn run_agent(process: Process, config: NodeConfig, coordinators: &[String]) 
 pub fn check(env: Env<'_>, warnings: &[Problem]) -> ExitCode {
     let (problems, more) = env.into_findings();
     for warning in warnings.iter().chain(&more) {
-        eprintln!("warning: {warning}");
+        console::say(format_args!("warning: {warning}"));
     }
     if problems.0.is_empty() {
-        println!("the environment is fine");
-        return ExitCode::SUCCESS;
+        return console::answer("the environment is fine", "");
     }
-    eprintln!("{problems}");
+    console::say(problems);
     ExitCode::FAILURE
 }
 
@@ -111,7 +111,7 @@ impl Process {
                     std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source())
                         .map(ToString::to_string)
                         .collect();
-                eprintln!("{}", causes.join(": "));
+                console::say(causes.join(": "));
                 ExitCode::FAILURE
             }
         }
@@ -119,7 +119,7 @@ impl Process {
 }
 
 fn could_not_start(error: &io::Error) -> ExitCode {
-    eprintln!("could not start the threads: {error}");
+    console::say(format_args!("could not start the threads: {error}"));
     ExitCode::FAILURE
 }
 
@@ -131,7 +131,7 @@ impl Signals {
             _ = self.interrupt.recv() => {}
         }
         if io::stderr().is_terminal() {
-            eprintln!();
+            console::say("");
         }
         info!("stopping: running transfers have {} s to end", GRACE.as_secs());
     }

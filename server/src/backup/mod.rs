@@ -64,8 +64,8 @@ pub struct Saved {
 /// [`BackupError`]; nothing is under the copy's name then.
 pub async fn save(url: &str, to: &Path, now: UnixMillis) -> Result<Saved, BackupError> {
     let is_server = url.starts_with("postgres");
-    let path = place::target(to, if is_server { POSTGRES_ENDING } else { SQLITE_ENDING }, now)?;
-    let part = place::Part::beside(&path)?;
+    let target = place::Target::of(to, if is_server { POSTGRES_ENDING } else { SQLITE_ENDING }, now)?;
+    let part = place::Part::beside(&target.first())?;
     let contents = if is_server {
         let contents = Store::examine_server(url).await?;
         postgres::dump(url, part.path())?;
@@ -74,6 +74,6 @@ pub async fn save(url: &str, to: &Path, now: UnixMillis) -> Result<Saved, Backup
         Store::copy_into(url, part.path()).await?;
         Store::examine(part.path()).await?
     };
-    let bytes = part.become_durable(&path)?;
+    let (path, bytes) = part.become_durable(&target)?;
     Ok(Saved { path, bytes, contents })
 }

@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use pixelfox_node::{config, console};
+
 use super::BackupError;
 use crate::catalog::UnixMillis;
 
@@ -17,21 +19,62 @@ const PART: &str = ".pixelfox-part";
 /// What a process that was killed left is removed by a later one after this time.
 const PART_LIFE: Duration = Duration::from_secs(24 * 3600);
 
-/// The file that `to` means: itself, or a new one in that folder, named after the time.
-pub(super) fn target(to: &Path, ending: &str, now: UnixMillis) -> Result<PathBuf, BackupError> {
-    let path = match fs::metadata(to) {
-        Ok(there) if there.is_dir() => to.join(format!("pixelfox-{}.{ending}", stamp(now))),
-        Ok(_) => return Err(taken(to)),
-        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(disk("look at", to, e)),
-        Err(_) if to.as_os_str().as_encoded_bytes().ends_with(b"/") => return Err(no_folder(to)),
-        Err(_) => to.to_owned(),
-    };
-    if !folder(&path).is_dir() {
-        return Err(no_folder(folder(&path)));
+/// Copies of one second that a folder takes.
+const MOST_OF_A_SECOND: u32 = 1000;
+
+/// Where the finished copy goes.
+#[derive(Debug)]
+pub(super) enum Target {
+    /// There, and nowhere else.
+    File(PathBuf),
+    /// Into that folder, with a name after the time, and a number where another one has it.
+    Folder {
+        /// It.
+        dir: PathBuf,
+        /// The start of the name.
+        stem: String,
+        /// Its ending.
+        ending: &'static str,
+    },
+}
+
+impl Target {
+    /// What `to` means.
+    pub(super) fn of(to: &Path, ending: &'static str, now: UnixMillis) -> Result<Self, BackupError> {
+        let target = match fs::metadata(to) {
+            Ok(there) if there.is_dir() => {
+                Self::Folder { dir: to.to_owned(), stem: format!("pixelfox-{}", stamp(now)), ending }
+            }
+            Ok(_) => return Err(taken(to)),
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(disk("look at", to, e)),
+            Err(_) if to.as_os_str().as_encoded_bytes().ends_with(b"/") => return Err(no_folder(to)),
+            Err(_) => Self::File(to.to_owned()),
+        };
+        let first = target.first();
+        match fs::metadata(folder(&first)) {
+            Ok(there) if there.is_dir() => {}
+            Err(e) if e.kind() == io::ErrorKind::PermissionDenied => return Err(disk("look at", folder(&first), e)),
+            _ => return Err(no_folder(folder(&first))),
+        }
+        let is_taken = matches!(target, Self::File(_)) && fs::symlink_metadata(&first).is_ok();
+        if is_taken { Err(taken(&first)) } else { Ok(target) }
     }
-    match fs::symlink_metadata(&path) {
-        Ok(_) => Err(taken(&path)),
-        Err(_) => Ok(path),
+
+    /// The name that it gets where that is free.
+    pub(super) fn first(&self) -> PathBuf {
+        match self {
+            Self::File(path) => path.clone(),
+            Self::Folder { dir, stem, ending } => dir.join(format!("{stem}.{ending}")),
+        }
+    }
+
+    /// All names that it may get, in their order.
+    fn names(&self) -> impl Iterator<Item = PathBuf> {
+        let more = (2..=MOST_OF_A_SECOND).map_while(move |number| match self {
+            Self::File(_) => None,
+            Self::Folder { dir, stem, ending } => Some(dir.join(format!("{stem}-{number}.{ending}"))),
+        });
+        std::iter::once(self.first()).chain(more)
     }
 }
 
@@ -58,7 +101,7 @@ fn taken(path: &Path) -> BackupError {
 }
 
 pub(super) fn disk(doing: &'static str, path: &Path, cause: io::Error) -> BackupError {
-    BackupError::Disk { doing, path: path.to_owned(), cause }
+    BackupError::Disk { doing, path: path.to_owned(), cause: config::denied(path, cause) }
 }
 
 /// A file that is still being written. Removed where it does not get its name.
@@ -80,14 +123,18 @@ impl Part {
         &self.0
     }
 
-    /// Syncs the file, gives it its name if that is free, syncs the folder. Its size.
-    pub(super) fn become_durable(self, path: &Path) -> Result<u64, BackupError> {
+    /// Syncs the file, gives it a name that is free, syncs the folder. The name, and its size.
+    pub(super) fn become_durable(self, target: &Target) -> Result<(PathBuf, u64), BackupError> {
         let file = fs::File::open(&self.0).map_err(|cause| disk("open", &self.0, cause))?;
         file.sync_all().map_err(|cause| disk("write", &self.0, cause))?;
         let bytes = file.metadata().map_err(|cause| disk("look at", &self.0, cause))?.len();
-        name_without_replacing(&self.0, path)?;
-        sync_folder(folder(path))?;
-        Ok(bytes)
+        for path in target.names() {
+            if name_without_replacing(&self.0, &path)? {
+                sync_folder(folder(&path))?;
+                return Ok((path, bytes));
+            }
+        }
+        Err(taken(&target.first()))
     }
 
     /// As [`Part::become_durable`], in the place of a file that has another name by now.
@@ -97,20 +144,19 @@ impl Part {
         rename(&self.0, path)?;
         sync_folder(folder(path))
     }
+}
 
-    /// Gives it to the owner of the file at `path`, or of its folder: a server that is an ordinary user's reads what
-    /// root has put there.
-    pub(super) fn belong_like(&self, path: &Path) -> Result<(), BackupError> {
-        let folder = folder(path);
-        let like =
-            fs::metadata(path).or_else(|_| fs::metadata(folder)).map_err(|cause| disk("look at", folder, cause))?;
-        let own = fs::metadata(&self.0).map_err(|cause| disk("look at", &self.0, cause))?;
-        if (own.uid(), own.gid()) == (like.uid(), like.gid()) {
-            return Ok(());
-        }
-        let given = std::os::unix::fs::chown(&self.0, Some(like.uid()), Some(like.gid()));
-        given.map_err(|cause| disk("give to the owner of the database", &self.0, cause))
+/// Gives `file` to the owner of the file at `path`, or of its folder: a server that is an ordinary user's uses what root
+/// has put there.
+pub(super) fn belong_like(file: &Path, path: &Path) -> Result<(), BackupError> {
+    let folder = folder(path);
+    let like = fs::metadata(path).or_else(|_| fs::metadata(folder)).map_err(|cause| disk("look at", folder, cause))?;
+    let own = fs::metadata(file).map_err(|cause| disk("look at", file, cause))?;
+    if (own.uid(), own.gid()) == (like.uid(), like.gid()) {
+        return Ok(());
     }
+    let given = std::os::unix::fs::chown(file, Some(like.uid()), Some(like.gid()));
+    given.map_err(|cause| disk("give to the owner of the database", file, cause))
 }
 
 /// Replaces what is at `to`.
@@ -124,15 +170,18 @@ impl Drop for Part {
         for ending in ["", "-wal", "-shm", "-journal"] {
             let file = format!("{}{ending}", self.0.display());
             match fs::remove_file(&file) {
-                Err(e) if e.kind() != io::ErrorKind::NotFound => eprintln!("could not remove {file}: {e}"),
+                Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                    console::say(format_args!("could not remove {file}: {e}"));
+                }
                 _ => {}
             }
         }
     }
 }
 
-/// A second name by a link, and where the file system has no links, a rename that replaces nothing.
-fn name_without_replacing(part: &Path, path: &Path) -> Result<(), BackupError> {
+/// A second name by a link, and where the file system has no links, a rename that replaces nothing. False where the name
+/// is another file's.
+fn name_without_replacing(part: &Path, path: &Path) -> Result<bool, BackupError> {
     let named = fs::hard_link(part, path).or_else(|e| match e.kind() {
         io::ErrorKind::AlreadyExists | io::ErrorKind::StorageFull => Err(e),
         _ => Ok(rustix::fs::renameat_with(
@@ -143,10 +192,11 @@ fn name_without_replacing(part: &Path, path: &Path) -> Result<(), BackupError> {
             rustix::fs::RenameFlags::NOREPLACE,
         )?),
     });
-    named.map_err(|cause| match cause.kind() {
-        io::ErrorKind::AlreadyExists => taken(path),
-        _ => disk("give the finished copy its name", path, cause),
-    })
+    match named {
+        Ok(()) => Ok(true),
+        Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(cause) => Err(disk("give the finished copy its name", path, cause)),
+    }
 }
 
 /// What is in a folder is durable afterwards.
@@ -177,7 +227,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (at, now) = (dir.path(), UnixMillis(1_796_043_600_000));
         fs::write(at.join("old.db"), "x").unwrap();
-        let named = |to: &str| target(&at.join(to), "db", now).map_err(|refused| refused.to_string());
+        let named =
+            |to: &str| Target::of(&at.join(to), "db", now).map(|to| to.first()).map_err(|refused| refused.to_string());
         assert_eq!(named("new.db"), Ok(at.join("new.db")));
         assert_eq!(named(""), Ok(at.join("pixelfox-20261130T130000Z.db")));
         for (to, want) in [
@@ -200,11 +251,20 @@ mod tests {
         assert!(names().is_empty());
         let part = Part::beside(&path).unwrap();
         fs::write(part.path(), "first").unwrap();
-        assert_eq!(part.become_durable(&path).unwrap(), 5);
+        assert_eq!(part.become_durable(&Target::File(path.clone())).unwrap(), (path.clone(), 5));
         let part = Part::beside(&path).unwrap();
-        let refused = part.become_durable(&path).unwrap_err().to_string();
+        let refused = part.become_durable(&Target::File(path.clone())).unwrap_err().to_string();
         assert!(refused.contains("not replaced"), "{refused}");
         assert_eq!((names(), fs::read_to_string(&path).unwrap().as_str()), (vec!["new.db".into()], "first"));
+        // In a folder the copies of one second have names of their own.
+        let folder = dir.path().join("folder");
+        fs::create_dir(&folder).unwrap();
+        for name in ["pixelfox-19700101T000001Z.db", "pixelfox-19700101T000001Z-2.db", "pixelfox-19700101T000001Z-3.db"]
+        {
+            let target = Target::of(&folder, "db", UnixMillis(1_500)).unwrap();
+            let (named, _) = Part::beside(&target.first()).unwrap().become_durable(&target).unwrap();
+            assert_eq!(named, folder.join(name));
+        }
         // What a killed process left goes after a day, and not before.
         let (old, new) = (dir.path().join(".a.1.pixelfox-part"), dir.path().join(".b.1.pixelfox-part"));
         for left in [&old, &new] {

@@ -23,6 +23,9 @@ const DUMP_MAGIC: &[u8] = b"PGDMP";
 /// What lies beside a SQLite file that was not closed in order.
 const BESIDE: [&str; 2] = ["-wal", "-shm"];
 
+/// What lies beside it as long as it is in use, and stays.
+const LOCK: &str = ".lock";
+
 /// What was brought back.
 #[derive(Debug)]
 pub struct Restored {
@@ -76,6 +79,7 @@ async fn restore_file(url: &str, from: &Path, now: UnixMillis) -> Result<Restore
         other => other.into(),
     })?;
     let path = hold.path().to_owned();
+    place::belong_like(&beside(&path, LOCK), &path)?; // also where nothing is restored after all
     if fs::canonicalize(from).ok().is_some_and(|from| fs::canonicalize(&path).is_ok_and(|path| path == from)) {
         return Err(BackupError::Refused(format!("{} is the database itself: name a copy of it", from.display())));
     }
@@ -94,7 +98,7 @@ async fn restore_file(url: &str, from: &Path, now: UnixMillis) -> Result<Restore
     copied.map_err(|cause| disk("copy", from, cause))?;
     Store::examine(part.path()).await.map_err(|refused| named(&refused, part.path(), from))?;
     let contents = Store::make_current(part.path(), now).await?;
-    part.belong_like(&path)?;
+    place::belong_like(part.path(), &path)?;
     let aside = set_aside(&hold, now).await?;
     part.replace(&path)?;
     Ok(Restored { contents, aside })

@@ -117,12 +117,25 @@ pub struct OnRecord {
     pub generation: Generation,
     /// That copy is not known to be good.
     pub is_suspect: bool,
-    /// Whether the books have a copy in the pool where it was found.
-    pub is_here: bool,
+    /// What the books have of it in the pool where it was found.
+    pub here: Here,
     /// The pool that the image is in.
     pub pool: PoolId,
     /// A job of the image is open, or the image is being deleted: nobody else changes it.
     pub is_busy: bool,
+}
+
+/// What the books have of a file in the pool where it was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Here {
+    /// Nothing.
+    Nothing,
+    /// A copy that is there, or comes in; or any, where the image itself is in this pool.
+    Copy,
+    /// One that its node is to put into the trash, but may not have yet.
+    Leaving,
+    /// One that is not under its name any more: in the trash, or lost.
+    Gone,
 }
 
 /// What is on record about a found image, besides its file.
@@ -172,7 +185,9 @@ impl FoundImage {
         let left = |why: &str| Fate::Left(format!("{path}: {why}"));
         match record {
             Some(record) if record.image != self.id => left(&format!("is the file of image {} too", record.image)),
-            Some(record) if record.is_here => Fate::Known,
+            Some(record) if record.here == Here::Copy => Fate::Known,
+            Some(record) if record.here != Here::Nothing && rule == RebuildRule::Anew => Fate::Known,
+            Some(record) if record.here == Here::Leaving && record.is_busy => Fate::Known,
             Some(record) if record.sha256 != self.sha256 => left("lies in two pools with different bytes"),
             Some(record) if rule != RebuildRule::Anew && record.is_busy => {
                 left("a job of its image is open: run this again when that has ended")
@@ -193,6 +208,28 @@ impl FoundImage {
     }
 }
 
+/// A file whose image is in another pool by the books: to be looked for there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// That pool.
+    pub pool: PoolId,
+    /// The file that was found.
+    pub file: FoundFile,
+    /// The books have it on its way to the trash.
+    pub is_leaving: bool,
+}
+
+/// What became of a pool that was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Adopted {
+    /// It came into the books.
+    New(PoolId),
+    /// They had it.
+    Known(PoolId),
+    /// It was deleted, and stays away.
+    Deleted,
+}
+
 /// What a batch brought.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TakenIn {
@@ -208,8 +245,8 @@ pub struct TakenIn {
     pub old_copies: u64,
     /// Images that are in another pool than the books said.
     pub moved: u64,
-    /// Files whose image is in that pool by the books: to be looked for there.
-    pub elsewhere: Vec<(PoolId, FoundFile)>,
+    /// Files to be looked for elsewhere.
+    pub elsewhere: Vec<Elsewhere>,
     /// Files without a record.
     pub unowned: u64,
     /// What was left as it is, and why: the first of them.
@@ -305,7 +342,7 @@ mod tests {
             image: found.id,
             generation: Generation(2),
             is_suspect: false,
-            is_here: false,
+            here: Here::Nothing,
             pool: PoolId::try_from(7).unwrap(),
             is_busy: false,
         };
@@ -314,10 +351,18 @@ mod tests {
         let (none, anew, add) = (Namesakes::default(), RebuildRule::Anew, RebuildRule::Add);
         let older = OnRecord { generation: Generation(9), ..record.clone() };
         let busy = OnRecord { is_busy: true, ..record.clone() };
+        let leaving = OnRecord { here: Here::Leaving, ..busy.clone() };
+        let at = |here| Some(OnRecord { here, ..record.clone() });
         for (why, record, namesakes, rule, want) in [
             ("nobody has it", None, none, anew, Fate::New),
             ("nobody has it", None, none, add, Fate::New),
-            ("again", Some(OnRecord { is_here: true, ..record.clone() }), none, anew, Fate::Known),
+            ("again", at(Here::Copy), none, anew, Fate::Known),
+            ("again", at(Here::Copy), none, add, Fate::Known),
+            ("an old copy, again", at(Here::Leaving), none, anew, Fate::Known),
+            ("one that came back after it had gone", at(Here::Gone), none, add, Fate::Elsewhere(record.pool)),
+            ("and is nowhere else", at(Here::Gone), none, RebuildRule::Instead, Fate::Newer),
+            ("one that may still go", at(Here::Leaving), none, add, Fate::Elsewhere(record.pool)),
+            ("one that a job lets go", Some(leaving), none, add, Fate::Known),
             ("a later stay", Some(record.clone()), none, anew, Fate::Newer),
             ("an earlier one", Some(OnRecord { generation: Generation(4), ..record.clone() }), none, anew, Fate::Older),
             ("by the books it is elsewhere", Some(record.clone()), none, add, Fate::Elsewhere(record.pool)),

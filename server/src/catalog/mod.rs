@@ -35,7 +35,10 @@ pub use brought::Brought;
 pub use checks::{CheckAsk, CheckOrder, CheckOutcome, CheckResult, CheckView, Checked, Found};
 pub use control::{ChangeAsk, ChangeProgress, Changed, HeldJob, JobChange, WhichJobs};
 pub use deletes::{DeleteAsk, Deleting};
-pub use found::{Fate, FoundFile, FoundImage, FoundMark, FoundPool, Namesakes, OnRecord, RebuildRule, Sorted, TakenIn};
+pub use found::{
+    Adopted, Elsewhere, Fate, FoundFile, FoundImage, FoundMark, FoundPool, Here, Namesakes, OnRecord, RebuildRule,
+    Sorted, TakenIn,
+};
 pub use holdings::PoolHoldings;
 pub use image::{File, Image, ImageFilter, ImageTotals, Span, TroubledFiles};
 pub use job::{AtTarget, CopyLeft, Job, JobFilter, JobKind, JobState, JobTotals, Level};

@@ -18,7 +18,7 @@ use pixelfox_node::{
 use pixelfox_proto::{Claims, NodeId};
 use tokio::{net::TcpListener, time::timeout};
 
-use super::DevSecrets;
+use super::{DevSecrets, ports};
 use crate::{
     app::{App, AppError},
     config::{LaterStarts, ServerConfig},
@@ -78,6 +78,7 @@ pub struct Cluster {
     app: App,
     agents: Vec<(&'static str, Agent)>,
     secrets: DevSecrets,
+    database_url: String,
     plane: Plane,
 }
 
@@ -93,6 +94,9 @@ impl Cluster {
             listeners.push(listen(port).await?);
         }
         let secrets = DevSecrets::open(env, &data_dir)?;
+        let names = std::iter::once("local").chain(STORAGE_NODES.map(|(name, _)| name));
+        let addresses: Vec<_> = names.zip(listeners.iter().map(|(_, address)| *address)).collect();
+        ports::follow(&data_dir, &database_url(&data_dir), &addresses).await.map_err(AppError::from)?;
         let mut listeners = listeners.into_iter();
         let mut next = || listeners.next().expect("as many listeners as nodes");
 
@@ -100,7 +104,7 @@ impl Cluster {
         let config = server_config(&data_dir, app_address, &secrets)?;
         telemetry::warn_of(&config.node.warnings);
         let app = App::start(config, app_listener, plane.clone()).await?;
-        let mut cluster = Self { app, agents: Vec::new(), secrets, plane };
+        let mut cluster = Self { app, agents: Vec::new(), secrets, database_url: database_url(&data_dir), plane };
         // Not before: until here another cluster may be running by what the file says.
         if let Err(cause) = cluster.keep_secrets() {
             let file = cluster.secrets.file().display().to_string();
@@ -134,7 +138,8 @@ impl Cluster {
         timeout(READY_WITHIN, ready).await.map_err(|_| DevError::NotReady(name))
     }
 
-    /// The secrets, a token for the default pool for the curl command of the table, and where `server ctl` finds the app.
+    /// The secrets, a token for the default pool for the curl command of the table, and where `server ctl` finds the app
+    /// and the other commands the books.
     fn keep_secrets(&self) -> io::Result<()> {
         let claims = Claims {
             user_id: 0,
@@ -147,7 +152,8 @@ impl Cluster {
         };
         let token = claims.mint(self.secrets.get("UPLOAD_TOKEN_SECRET").as_bytes());
         let url = format!("http://{}", self.app_address());
-        self.secrets.keep(&[("UPLOAD_TOKEN", &token), ("ADMIN_URL", &url)])
+        let database = shell_word(&self.database_url);
+        self.secrets.keep(&[("UPLOAD_TOKEN", &token), ("ADMIN_URL", &url), ("DATABASE_URL", &database)])
     }
 
     /// Where the app listens.
@@ -214,6 +220,16 @@ async fn listen(port: u16) -> Result<(TcpListener, SocketAddr), DevError> {
     bound.await.map_err(|cause| DevError::Port { port, cause })
 }
 
+fn database_url(data_dir: &Path) -> String {
+    format!("sqlite://{}", data_dir.join("pixelfox.db").display())
+}
+
+/// As one word of a shell.
+fn shell_word(word: &str) -> String {
+    let is_plain = word.chars().all(|c| c.is_ascii_alphanumeric() || "/:._-".contains(c));
+    if is_plain { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+}
+
 /// The environment that compose would give one node, with everything below `data_dir`.
 fn variables(name: &str, data_dir: &Path, address: SocketAddr, secrets: &DevSecrets) -> Vec<(&'static str, OsString)> {
     let url = format!("http://{address}");
@@ -231,7 +247,7 @@ fn variables(name: &str, data_dir: &Path, address: SocketAddr, secrets: &DevSecr
         ("UPLOAD_TOKEN_SECRET", secrets.get("UPLOAD_TOKEN_SECRET").into()),
         ("ADMIN_TOKEN", secrets.get("ADMIN_TOKEN").into()),
         ("ADMIN_PASSWORD", secrets.get("ADMIN_PASSWORD").into()),
-        ("DATABASE_URL", OsString::from(format!("sqlite://{}", data_dir.join("pixelfox.db").display()))),
+        ("DATABASE_URL", database_url(data_dir).into()),
         ("PUBLIC_UPLOADS", "1".into()),
         ("AUTO_POOLS", "1".into()),
     ]

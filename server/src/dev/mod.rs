@@ -2,6 +2,7 @@
 //! over loopback. The whole-cluster tests start the same code.
 
 mod cluster;
+mod ports;
 mod secrets;
 mod table;
 

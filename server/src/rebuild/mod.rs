@@ -25,7 +25,7 @@ use walk::Asked;
 
 use crate::{
     app::{App, AppError},
-    catalog::{FoundPool, Hello, Pool, PoolDraft, RebuildRule},
+    catalog::{Adopted, FoundPool, Hello, Pool, PoolDraft, RebuildRule},
     clock,
     config::ServerConfig,
     grpc::{About, Disks},
@@ -89,14 +89,14 @@ pub async fn run(
         }
     };
     if ask.rule == RebuildRule::Add && beside::is_running(&config.database_url).await? {
-        return beside::add(&config, &secret).await;
+        return beside::add(&config, &secret, &ask).await;
     }
     let store = Store::open(&config.database_url).await?;
     store.begin_rebuild(ask.rule, clock::now()).await?;
     let (own, tls_ca_file) = (config.node.node_id.clone(), config.node.tls_ca_file.clone());
     let app = App::for_nodes(config, listener().await?, plane, store.clone()).await?;
-    let mut search =
-        Search { app: &app, store, secret, tls_ca_file, own, ask, report: Report::default(), others: BTreeMap::new() };
+    let (report, others) = (Report::of(&ask), BTreeMap::new());
+    let mut search = Search { app: &app, store, secret, tls_ca_file, own, ask, report, others };
     let ended = search.all().await;
     let report = search.report;
     app.shutdown().await;
@@ -121,14 +121,19 @@ impl Search<'_> {
         let came = self.gather().await?;
         let (mut asked, pools) = (Asked::new(), self.store.list_pools().await?);
         for (identity, pool) in &self.others {
-            if pools.iter().all(|known| known.identity != *identity) {
+            if pools.iter().all(|known| known.identity != *identity) && !self.store.is_retired(identity).await? {
                 let PoolDraft { name, node_id, base_path, .. } = &pool.draft;
-                self.report.failed(format!("pool {name} in {base_path}: its node {node_id} did not come"));
+                let what = format!("pool {name} in {base_path}: its node {node_id} did not come");
+                self.report.missing_of(&node_id.parse().unwrap_or_else(|_| self.own.clone()), what);
             }
         }
+        let mut ids = Vec::new();
         for pool in pools {
             let Some(url) = came.get(&pool.node) else {
                 self.report.missing(&pool, "its node did not come");
+                if let Ok(disks) = self.disks(&pool.target_url()) {
+                    asked.insert(pool.id, (pool, disks)); // whether an image is still there
+                }
                 continue;
             };
             if let Err(why) = self.healthy(&pool).await {
@@ -136,11 +141,14 @@ impl Search<'_> {
                 continue;
             }
             match self.disks(url) {
-                Ok(disks) => drop(asked.insert(pool.id, (pool, disks))),
+                Ok(disks) => {
+                    ids.push(pool.id);
+                    asked.insert(pool.id, (pool, disks));
+                }
                 Err(why) => self.report.missing(&pool, &why),
             }
         }
-        walk::every_pool(&self.store, &mut asked, self.ask.rule, &mut self.report).await?;
+        walk::pools(&self.store, &mut asked, ids, self.ask.rule, &mut self.report).await?;
         Ok(self.store.end_rebuild().await?)
     }
 
@@ -182,7 +190,8 @@ impl Search<'_> {
         let found = match found {
             Ok(found) => found,
             Err(why) => {
-                self.report.failed(format!("node {} at {url} can't be asked for its pools: {why}", about.node));
+                let what = format!("node {} at {url} can't be asked for its pools: {why}", about.node);
+                self.report.missing_of(&about.node, what);
                 return Ok(());
             }
         };
@@ -191,7 +200,7 @@ impl Search<'_> {
             match pool {
                 Ok(pool) if pool.draft.node_id == about.node.as_str() => self.adopt(about, pool).await?,
                 Ok(pool) => drop(self.others.insert(pool.identity.clone(), pool)),
-                Err(why) => self.report.failed(format!("node {}: {why}", about.node)),
+                Err(why) => self.report.missing_of(&about.node, format!("node {}: {why}", about.node)),
             }
         }
         self.app.books_changed();
@@ -201,9 +210,10 @@ impl Search<'_> {
     async fn adopt(&mut self, about: &About, pool: FoundPool) -> Result<(), RebuildError> {
         let name = format!("pool {} in {} of node {}", pool.draft.name, pool.draft.base_path, about.node);
         match self.store.adopt_pool(pool, clock::now()).await {
-            Ok((_, true)) => self.report.new_pools += 1,
-            Ok((_, false)) => {}
-            Err(StoreError::Refused(why)) => self.report.failed(format!("{name}: {why}")),
+            Ok(Adopted::New(_)) => self.report.new_pools += 1,
+            Ok(Adopted::Known(_)) => {}
+            Ok(Adopted::Deleted) => self.report.note(format!("{name} was deleted and stays away")),
+            Err(StoreError::Refused(why)) => self.report.missing_of(&about.node, format!("{name}: {why}")),
             Err(other) => return Err(other.into()),
         }
         Ok(())

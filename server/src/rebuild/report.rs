@@ -4,7 +4,8 @@ use std::{collections::BTreeSet, fmt};
 
 use pixelfox_proto::NodeId;
 
-use crate::catalog::{Pool, TakenIn};
+use super::Ask;
+use crate::catalog::{Pool, RebuildRule, TakenIn};
 
 /// What was found.
 #[derive(Clone, Debug, Default)]
@@ -21,17 +22,34 @@ pub struct Report {
     pools: Vec<String>,
     /// Pools and nodes of which something is missing, and why.
     missing: Vec<String>,
+    /// What was not looked through, and is no fault.
+    notes: Vec<String>,
+    /// Nodes that were asked for; empty: all of them.
+    judged: BTreeSet<NodeId>,
 }
 
 impl Report {
-    /// A pool that was not looked through.
-    pub(super) fn missing(&mut self, pool: &Pool, why: &str) {
-        self.missing.push(format!("pool {} ({}) of node {}: {why}", pool.name, pool.id, pool.node));
+    /// One that is whole without the nodes that `ask` does not name. Books that are made anew are to have all that is
+    /// known of.
+    pub(super) fn of(ask: &Ask) -> Self {
+        let judged = if ask.rule == RebuildRule::Anew { BTreeSet::new() } else { ask.nodes.clone() };
+        Self { judged, ..Self::default() }
     }
 
-    /// Something else that was not looked through.
-    pub(super) fn failed(&mut self, why: String) {
-        self.missing.push(why);
+    /// A pool that was not looked through.
+    pub(super) fn missing(&mut self, pool: &Pool, why: &str) {
+        self.missing_of(&pool.node, format!("pool {} ({}) of node {}: {why}", pool.name, pool.id, pool.node));
+    }
+
+    /// Something else of a node that was not.
+    pub(super) fn missing_of(&mut self, node: &NodeId, what: String) {
+        let is_judged = self.judged.is_empty() || self.judged.contains(node);
+        if is_judged { self.missing.push(what) } else { self.notes.push(what) }
+    }
+
+    /// Something that was not looked through, and need not be.
+    pub(super) fn note(&mut self, what: String) {
+        self.notes.push(what);
     }
 
     /// A pool that was, to its end or to what ended it.
@@ -80,6 +98,9 @@ impl fmt::Display for Report {
         }
         if !self.absent.is_empty() {
             writeln!(f, "Did not come: {}.", names(&self.absent))?;
+        }
+        for note in &self.notes {
+            writeln!(f, "Note: {note}")?;
         }
         for missing in &self.missing {
             writeln!(f, "Missing: {missing}")?;

@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use super::Report;
 use crate::{
-    catalog::{FoundFile, Pool, RebuildRule, TakenIn},
+    catalog::{Elsewhere, FoundFile, Pool, RebuildRule, TakenIn},
     clock,
     grpc::Disks,
     store::{Store, StoreError},
@@ -19,14 +19,14 @@ const PAGE_WITHIN: Duration = Duration::from_secs(120);
 /// Pools that can be asked, each with its node.
 pub(super) type Asked = BTreeMap<PoolId, (Pool, Disks)>;
 
-/// Takes in what lies in each of them.
-pub(super) async fn every_pool(
+/// Takes in what lies in each of `ids`. Of the other pools that can be asked it is only asked what is in them.
+pub(super) async fn pools(
     store: &Store,
     asked: &mut Asked,
+    ids: Vec<PoolId>,
     rule: RebuildRule,
     report: &mut Report,
 ) -> Result<(), StoreError> {
-    let ids: Vec<PoolId> = asked.keys().copied().collect();
     for id in ids {
         let mut taken = TakenIn::default();
         let broke = one_pool(store, asked, id, rule, &mut taken).await?;
@@ -68,19 +68,16 @@ async fn one_pool(
 }
 
 /// Files that are not where the books have their images. Whoever can't be asked is taken to have them.
-async fn gone_from_there(
-    asked: &mut Asked,
-    elsewhere: Vec<(PoolId, FoundFile)>,
-    taken: &mut TakenIn,
-) -> Vec<FoundFile> {
+async fn gone_from_there(asked: &mut Asked, elsewhere: Vec<Elsewhere>, taken: &mut TakenIn) -> Vec<FoundFile> {
     let mut gone = Vec::new();
-    for (pool, file) in elsewhere {
+    for Elsewhere { pool, file, is_leaving } in elsewhere {
         let has = match asked.get_mut(&pool) {
             Some((_, disks)) => disks.has(pool, &file.path).await,
             None => Err("it can't be asked".to_owned()),
         };
         match has {
             Ok(false) => gone.push(file),
+            Ok(true) if is_leaving => taken.known += 1,
             Ok(true) => taken.leave(format!("{}: is in pool {pool} too, where its image is by the books", file.path)),
             Err(why) => taken.leave(format!("{}: its image is in pool {pool} by the books: {why}", file.path)),
         }

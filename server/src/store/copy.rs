@@ -50,7 +50,7 @@ impl Store {
     /// There are no books, those of a newer program, or the copy can't be written.
     pub async fn copy_into(url: &str, into: &Path) -> Result<(), StoreError> {
         let path = path_of(url)?;
-        require_file(&path)?;
+        sqlite::require_file(&path)?;
         let mut conn = options(&path).connect().await.map_err(failed("be opened"))?;
         require_ours(&path.display().to_string(), &sqlite::MIGRATIONS, &applied(&mut conn).await?)?;
         let into = into.to_str().ok_or_else(|| place("write", into, "its name is not UTF-8"))?;
@@ -65,7 +65,9 @@ impl Store {
     /// # Errors
     /// It is no database, a damaged one, another program's or a newer one's.
     pub async fn examine(path: &Path) -> Result<Contents, StoreError> {
-        require_file(path)?;
+        if !path.is_file() {
+            return Err(place("open the database", path, "there is no such file"));
+        }
         let name = path.display().to_string();
         let not_ours = |why: &str| StoreError::NotBooks { what: name.clone(), why: why.to_owned() };
         let options =
@@ -195,10 +197,6 @@ pub(super) const fn beyond(now: UnixMillis) -> i64 {
 fn contents((images, pools): (i64, i64), migration: i64) -> Contents {
     let count = |number: i64| u64::try_from(number).unwrap_or(0);
     Contents { images: count(images), pools: count(pools), migration }
-}
-
-fn require_file(path: &Path) -> Result<(), StoreError> {
-    if path.is_file() { Ok(()) } else { Err(place("open the database", path, "there is no such file")) }
 }
 
 /// Of a file that has no such table: none.

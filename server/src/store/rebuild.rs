@@ -16,8 +16,8 @@ use super::{
     tally::Tally,
 };
 use crate::catalog::{
-    Bucket, Fate, FoundFile, FoundImage, FoundPool, Namesakes, OnRecord, Pool, PoolDraft, RebuildRule, Refusal,
-    ReplicaState, Sorted, TakenIn, UnixMillis,
+    Adopted, Bucket, Elsewhere, Fate, FoundFile, FoundImage, FoundPool, Here, Namesakes, OnRecord, Pool, PoolDraft,
+    RebuildRule, Refusal, ReplicaState, Sorted, TakenIn, UnixMillis,
 };
 
 /// Set while a rebuild has begun and not ended: it may go on after it was killed.
@@ -58,13 +58,21 @@ impl Store {
         self.read("look for a rebuild", async |mut conn| is_under_way(&mut conn).await).await
     }
 
-    /// Brings a pool into the books as its marker has it, where they have none of that identity. Its id, and whether
-    /// it is new.
+    /// Brings a pool into the books as its marker has it, where they have none of that identity and none of it was
+    /// deleted.
     ///
     /// # Errors
-    /// A marker that makes no pool, the name or directory of another one, a pool that was deleted.
-    pub async fn adopt_pool(&self, found: FoundPool, now: UnixMillis) -> Result<(PoolId, bool), StoreError> {
+    /// A marker that makes no pool, the name or directory of another one.
+    pub async fn adopt_pool(&self, found: FoundPool, now: UnixMillis) -> Result<Adopted, StoreError> {
         self.write("take a pool in", move |conn| Box::pin(async move { adopt(conn, found, now).await })).await
+    }
+
+    /// Whether a pool of that identity was deleted, or its disk given up.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn is_retired(&self, identity: &str) -> Result<bool, StoreError> {
+        self.read("look for a deleted pool", async |mut conn| is_retired(&mut conn, identity).await).await
     }
 
     /// Takes in files that lie in a pool.
@@ -109,23 +117,18 @@ async fn begin(conn: &mut Conn, rule: RebuildRule, now: UnixMillis) -> Result<()
     Ok(statement::query(BEGIN).bind(UNDER_WAY).execute(conn).await?)
 }
 
-async fn adopt(conn: &mut Conn, found: FoundPool, now: UnixMillis) -> Result<(PoolId, bool), Trouble> {
+async fn adopt(conn: &mut Conn, found: FoundPool, now: UnixMillis) -> Result<Adopted, Trouble> {
     const MADE_INSTEAD: &str = "DELETE FROM pools WHERE initialize = 1
         AND node_id = $1 AND (base_path = $2 OR name = $3)
         AND NOT EXISTS (SELECT 1 FROM replicas r WHERE r.pool_id = pools.id)
         AND NOT EXISTS (SELECT 1 FROM images i WHERE i.pool_id = pools.id)";
-    const RETIRED: &str = "SELECT EXISTS (SELECT 1 FROM retired_pools WHERE identity = $1)";
     let all = rows::all_pools(conn).await?;
     if let Some(pool) = all.iter().find(|pool| pool.identity == found.identity) {
-        return Ok((pool.id, false));
+        return Ok(Adopted::Known(pool.id));
     }
     let name = &found.draft.name;
-    if statement::query_scalar(RETIRED).bind(&found.identity).fetch_one(&mut *conn).await? {
-        return Err(Refusal::precondition(text!(
-            de "Speicherpool {name} wurde gelöscht",
-            en "pool {name} was deleted"
-        ))
-        .into());
+    if is_retired(conn, &found.identity).await? {
+        return Ok(Adopted::Deleted);
     }
     // One that an accidental start has made in its place, and that never came up, makes way for it.
     let instead = statement::query(MADE_INSTEAD).bind(&found.draft.node_id).bind(&found.draft.base_path).bind(name);
@@ -135,7 +138,12 @@ async fn adopt(conn: &mut Conn, found: FoundPool, now: UnixMillis) -> Result<(Po
     let id = found.id.filter(|id| all.iter().all(|pool| pool.id != *id));
     let id = pools::insert_as(conn, draft, &found.identity, id, now).await?;
     outbox::put(conn, now, Topic::Pool, &[id.to_string()]).await?;
-    Ok((pool_id(id)?, true))
+    Ok(Adopted::New(pool_id(id)?))
+}
+
+async fn is_retired(conn: &mut Conn, identity: &str) -> Result<bool, Trouble> {
+    const SQL: &str = "SELECT EXISTS (SELECT 1 FROM retired_pools WHERE identity = $1)";
+    Ok(statement::query_scalar(SQL).bind(identity.to_owned()).fetch_one(conn).await?)
 }
 
 fn has_default(pools: &[Pool]) -> bool {
@@ -154,18 +162,20 @@ struct RecordRow {
     sha256: Vec<u8>,
     generation: i64,
     state: Option<String>,
-    is_here: bool,
+    here: Option<String>,
+    here_trash: Option<i64>,
     is_busy: bool,
 }
 
 const RECORDS: &str = "
 SELECT f.stored_path, f.id AS file_id, i.id AS image_id, i.uuid, i.pool_id, f.size, f.sha256,
     COALESCE(c.generation, 0) AS generation, c.state, i.job_id IS NOT NULL OR i.deleting = 1 AS is_busy,
-    EXISTS (SELECT 1 FROM replicas h WHERE h.file_id = f.id AND h.pool_id = $2) AS is_here
+    h.state AS here, h.trash_generation AS here_trash
 FROM json_each($1) AS a
     CROSS JOIN files f ON f.stored_path = (a.value ->> 0)
     CROSS JOIN images i ON i.id = f.image_id
-    LEFT JOIN replicas c ON c.file_id = f.id AND c.pool_id = i.pool_id";
+    LEFT JOIN replicas c ON c.file_id = f.id AND c.pool_id = i.pool_id
+    LEFT JOIN replicas h ON h.file_id = f.id AND h.pool_id = $2";
 const IDS: &str = "SELECT i.uuid FROM json_each($1) AS a CROSS JOIN images i ON i.uuid = (a.value ->> 0)";
 const SHARES: &str =
     "SELECT i.share_token FROM json_each($1) AS a CROSS JOIN images i ON i.share_token = (a.value ->> 0)";
@@ -207,13 +217,20 @@ impl Known {
 }
 
 impl RecordRow {
-    fn record(&self) -> Result<OnRecord, Trouble> {
+    fn record(&self, found_in: i64) -> Result<OnRecord, Trouble> {
+        let here = match rows::state(self.here.as_deref())? {
+            None => Here::Nothing,
+            Some(_) if self.pool_id == found_in => Here::Copy,
+            Some(ReplicaState::Live | ReplicaState::Suspect | ReplicaState::Writing) => Here::Copy,
+            Some(ReplicaState::Condemned) => Here::Leaving,
+            Some(ReplicaState::Trashed | ReplicaState::Purging | ReplicaState::Lost) => Here::Gone,
+        };
         Ok(OnRecord {
             sha256: sha256(&self.sha256)?,
             image: checked(self.uuid.parse(), "images.uuid")?,
             generation: pixelfox_proto::Generation(uint(self.generation)),
             is_suspect: rows::state(self.state.as_deref())? != Some(ReplicaState::Live),
-            is_here: self.is_here,
+            here,
             pool: pool_id(self.pool_id)?,
             is_busy: self.is_busy,
         })
@@ -239,7 +256,7 @@ async fn take_in(
     let mut known = Known::of(conn, batch.pool, &images).await?;
     for (image, file) in images {
         let row = known.records.get(image.path.as_str());
-        let record = row.map(RecordRow::record).transpose()?;
+        let record = row.map(|row| row.record(batch.pool)).transpose()?;
         match (image.fate(record.as_ref(), known.namesakes(&image), rule), row) {
             (Fate::New, _) => {
                 known.ids.insert(image.id.to_string());
@@ -249,7 +266,10 @@ async fn take_in(
                 taken.suspect += u64::from(image.is_suspect);
                 batch.new.push(image);
             }
-            (Fate::Elsewhere(pool), _) => taken.elsewhere.push((pool, file)),
+            (Fate::Elsewhere(pool), _) => {
+                let is_leaving = record.is_some_and(|record| record.here == Here::Leaving);
+                taken.elsewhere.push(Elsewhere { pool, file, is_leaving });
+            }
             (Fate::Newer, Some(row)) => {
                 let became = match rule {
                     RebuildRule::Anew => ReplicaState::Condemned,
@@ -289,6 +309,7 @@ const OLD: &str = "
 UPDATE replicas SET state = $4, job_id = NULL, since = $3, ordered_epoch = 0, failures = 0, check_at = NULL,
     not_before = CASE WHEN $4 = 'trashed' THEN $3 ELSE 0 END
 WHERE file_id = $1 AND pool_id = $2";
+const EARLIER: &str = "DELETE FROM replicas WHERE file_id = $1 AND pool_id = $2";
 const RAISE: &str = "UPDATE files SET generation = $2 WHERE id = $1 AND generation < $2";
 impl Batch {
     /// The image is here from now on; its copy elsewhere is an old one.
@@ -304,6 +325,11 @@ impl Batch {
             let old = statement::query(OLD).bind(row.file_id).bind(row.pool_id).bind(self.now.0);
             old.bind(became.as_str()).execute(&mut *conn).await?;
             self.tally.shift(row.pool_id, row.size, before, Bucket::Trash);
+        }
+        // What the books have of an earlier stay in this pool makes way for this one.
+        if let Some(here) = rows::state(row.here.as_deref())? {
+            statement::query(EARLIER).bind(row.file_id).bind(self.pool).execute(&mut *conn).await?;
+            self.tally.shift(self.pool, row.size, here.bucket(row.here_trash.is_some()), Bucket::None);
         }
         newcomers::enter(conn, row.image_id, (row.pool_id, self.pool), &mut self.tally).await?;
         statement::query(RAISE).bind(row.file_id).bind(int(image.generation.0)).execute(conn).await?;

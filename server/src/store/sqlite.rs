@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use pixelfox_node::config;
 use sqlx::{
     ConnectOptions as _,
     migrate::Migrator,
@@ -56,10 +57,7 @@ fn make_private(path: &Path) -> io::Result<()> {
 pub(super) async fn open_beside(url: &str) -> Result<(Database, Readers), StoreError> {
     let path = path_of(url)?;
     let options = options(&path);
-    if !path.is_file() {
-        let cause = io::Error::new(io::ErrorKind::NotFound, "there is none yet: start the server once");
-        return Err(place("open the database", &path, cause));
-    }
+    require_file(&path)?;
     let mut conn = options.clone().connect().await.map_err(failed("be opened"))?;
     let applied = sqlx::query_scalar(open::APPLIED).fetch_all(&mut conn).await.unwrap_or_default();
     open::require_tables(url, &MIGRATIONS, &applied)?;
@@ -90,7 +88,22 @@ async fn readers(options: SqliteConnectOptions, count: u32) -> Result<Readers, S
 }
 
 fn place(doing: &'static str, path: &Path, cause: io::Error) -> StoreError {
-    StoreError::Place { doing, path: path.display().to_string(), cause }
+    StoreError::Place { doing, path: path.display().to_string(), cause: config::denied(path, cause) }
+}
+
+/// What is not there is told from what may not be looked at.
+pub(super) fn require_file(path: &Path) -> Result<(), StoreError> {
+    let look = File::open(path).and_then(|file| file.metadata());
+    let cause = match look {
+        Ok(about) if about.is_file() => return Ok(()),
+        Ok(_) => io::Error::new(io::ErrorKind::NotFound, "it is no file"),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => io::Error::new(
+            cause.kind(),
+            "there is no such file. DATABASE_URL names it: give the one of the server, or start the server once",
+        ),
+        Err(cause) => cause,
+    };
+    Err(place("open the database", path, cause))
 }
 
 pub(super) fn path_of(url: &str) -> Result<PathBuf, StoreError> {
@@ -114,7 +127,13 @@ pub(super) async fn lock(database: &Path) -> Result<File, StoreError> {
     path.push(".lock");
     let path = PathBuf::from(path);
     let file = File::options().create(true).truncate(false).write(true).open(&path);
-    let file = file.map_err(|cause| place("make", &path, cause))?;
+    let file = file.map_err(|cause| match cause.kind() {
+        io::ErrorKind::NotFound => {
+            let why = "its folder is not there. DATABASE_URL names it: give the one of the server";
+            place("make", &path, io::Error::new(cause.kind(), why))
+        }
+        _ => place("make", &path, cause),
+    })?;
     let deadline = Instant::now() + LOCK_WAIT;
     loop {
         match file.try_lock() {

@@ -63,13 +63,14 @@ impl Forward {
     /// # Errors
     /// It can't be reached, does not answer in time, or refuses; it has not been sent a byte of the file then.
     pub(super) async fn open(dialer: &Dialer, target: Target<'_>) -> Result<Self, Fault> {
-        let late = || away(target.node, &"it does not answer");
+        let late = || away(target.node, &format_args!("it does not answer at {}", target.url));
         timeout(OPEN_WAIT, Self::ask(dialer, target)).await.unwrap_or_else(|_elapsed| Err(late()))
     }
 
     async fn ask(dialer: &Dialer, target: Target<'_>) -> Result<Self, Fault> {
         let url = Url::parse(target.url).map_err(|error| away(target.node, &error))?;
-        let (mut sender, connection) = dialer.dial(&url).await.map_err(|error| away(target.node, &error))?;
+        let (mut sender, connection) =
+            dialer.dial(&url).await.map_err(|error| away(target.node, &format_args!("{url}: {error}")))?;
         let boundary = boundary()?;
         let (pieces, body) = mpsc::channel(PIECES);
         let go = Arc::new(Notify::new());

@@ -8,13 +8,13 @@ use crate::harness::TestCluster;
 
 /// A command of the page and the lines it must answer.
 #[derive(Debug)]
-struct Example {
-    command: String,
-    answer: Vec<String>,
+pub(crate) struct Example {
+    pub(crate) command: String,
+    pub(crate) answer: Vec<String>,
 }
 
 /// The page's `sh` blocks, each with the `text` block behind it. A block marked `sh setup` is the reader's own.
-fn examples(page: &str) -> Vec<Example> {
+pub(crate) fn examples(page: &str) -> Vec<Example> {
     let mut examples: Vec<Example> = Vec::new();
     let mut lines = page.lines();
     while let Some(line) = lines.next() {

@@ -26,8 +26,8 @@ use crate::{
 };
 
 /// A server with the nodes s01 and s02, each a process, in one folder.
-struct Story {
-    folder: TempDir,
+pub(crate) struct Story {
+    pub(crate) folder: TempDir,
     ports: [u16; 3],
     images: Vec<Uploaded>,
 }
@@ -43,42 +43,42 @@ struct Uploaded {
 const NODES: [&str; 3] = ["local", "s01", "s02"];
 
 impl Story {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { folder: TempDir::new().unwrap(), ports: free_ports(), images: Vec::new() }
     }
 
-    fn environment(&self, node: usize) -> HashMap<&'static str, String> {
+    pub(crate) fn environment(&self, node: usize) -> HashMap<&'static str, String> {
         let mut variables = environment(NODES[node], self.ports[node], self.ports[0], self.folder.path());
         variables.insert("AUTO_POOLS", "1".into());
         variables.insert("PUBLIC_UPLOADS", "1".into());
         variables
     }
 
-    fn start(&self, node: usize) -> Running {
+    pub(crate) fn start(&self, node: usize) -> Running {
         let program = if node == 0 { "server" } else { "node-agent" };
         Running::start(program, &[], &self.environment(node), self.folder.path())
     }
 
-    fn run(&self, arguments: &[&str]) -> Running {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Running {
         Running::start("server", arguments, &self.environment(0), self.folder.path())
     }
 
     /// `server rebuild …`, to its end: whether it says that all is well, and what it printed.
-    async fn rebuild(&self, arguments: &[&str]) -> (bool, String) {
+    pub(crate) async fn rebuild(&self, arguments: &[&str]) -> (bool, String) {
         let mut program = self.run(&[&["rebuild"], arguments].concat());
         let ended = timeout(2 * PATIENCE, program.ended()).await.expect("the rebuild does not end");
         (ended.success(), program.rest().await)
     }
 
-    fn address(&self, node: usize) -> String {
+    pub(crate) fn address(&self, node: usize) -> String {
         format!("127.0.0.1:{}", self.ports[node])
     }
 
-    fn admin(&self) -> Admin {
+    pub(crate) fn admin(&self) -> Admin {
         admin_at(&self.address(0), ADMIN_TOKEN)
     }
 
-    fn lose_the_database(&self) {
+    pub(crate) fn lose_the_database(&self) {
         let lost = names_in(self.folder.path()).into_iter().filter(|name| name.starts_with("books.db"));
         for name in lost {
             fs::remove_file(self.folder.path().join(name)).unwrap();
@@ -89,7 +89,7 @@ impl Story {
         self.admin().list_pools(ListPoolsRequest {}).await.unwrap().into_inner().pools
     }
 
-    async fn healthy(&self, count: usize) -> Vec<Pool> {
+    pub(crate) async fn healthy(&self, count: usize) -> Vec<Pool> {
         let waiting = async {
             loop {
                 let pools = self.admin().list_pools(ListPoolsRequest {}).await.map(tonic::Response::into_inner);
@@ -110,7 +110,7 @@ impl Story {
     }
 
     /// Uploads a picture with a token for a pool of that node.
-    async fn upload(&mut self, node: usize, pool: u64, user_id: u64) {
+    pub(crate) async fn upload(&mut self, node: usize, pool: u64, user_id: u64) {
         let exp = pixelfox_node::clock::unix_seconds() + 600;
         let (via, pool_id, max_bytes) = (Some(pixelfox_proto::Via::App), pool, 1 << 20);
         let (visitor, settings) = (None, None);
@@ -132,7 +132,7 @@ impl Story {
         self.keep(&answer.json().await.unwrap(), bytes);
     }
 
-    async fn move_to(&self, image: usize, pool: u64) {
+    pub(crate) async fn move_to(&self, image: usize, pool: u64) {
         let mut admin = self.admin();
         let request = MoveImagesRequest {
             uuids: vec![self.images[image].uuid.clone()],
@@ -143,7 +143,7 @@ impl Story {
         self.completed(id).await;
     }
 
-    async fn completed(&self, id: u64) {
+    pub(crate) async fn completed(&self, id: u64) {
         let mut admin = self.admin();
         let waiting = async {
             while admin.get_job(GetJobRequest { id }).await.unwrap().into_inner().state != "completed" {
@@ -158,7 +158,7 @@ impl Story {
     }
 
     /// Each image's file under the address of the server, wherever it leads, and its page: what is not as at the upload.
-    async fn broken_links(&self) -> Vec<String> {
+    pub(crate) async fn broken_links(&self) -> Vec<String> {
         let client = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
         let mut broken = Vec::new();
         for image in &self.images {
@@ -182,7 +182,7 @@ impl Story {
     }
 
     /// `trash`: what lay in the trash of pools when the database was lost stays there, and no book knows of it.
-    async fn assert_true(&self, deleted: &BTreeSet<String>, trash: Trash) {
+    pub(crate) async fn assert_true(&self, deleted: &BTreeSet<String>, trash: Trash) {
         let url = format!("sqlite://{}", self.folder.path().join("books.db").display());
         let mut faults = check(&url, &self.acknowledged(), deleted, &Excuses::default()).await;
         if trash == Trash::Forgotten {
@@ -194,7 +194,7 @@ impl Story {
 
 /// Whether the books know what lies in the trash.
 #[derive(Clone, Copy, PartialEq)]
-enum Trash {
+pub(crate) enum Trash {
     Known,
     Forgotten,
 }
@@ -365,36 +365,5 @@ async fn a_rebuild_that_is_killed_goes_on_and_what_comes_later_is_added() {
     server.stop().await;
     s01.stop().await;
     s02.stop().await;
-    story.assert_true(&BTreeSet::new(), Trash::Known).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_came_after_a_restored_copy_is_added_beside_the_running_server() {
-    let mut story = Story::new();
-    let (server, _s01) = (story.start(0), story.start(1));
-    let pools = story.healthy(2).await;
-    let pool = pools.iter().find(|pool| pool.node_id == "s01").unwrap().id;
-    story.upload(1, pool, 7).await;
-    let copy = story.folder.path().join("copy.db").display().to_string();
-    let mut saved = story.run(&["backup", &copy]);
-    assert!(timeout(PATIENCE, saved.ended()).await.unwrap().success(), "{}", saved.rest().await);
-    story.upload(1, pool, 7).await;
-    story.upload(0, 1, 7).await;
-    story.move_to(0, 1).await;
-    server.kill().await;
-    let mut restored = story.run(&["restore", &copy]);
-    assert!(timeout(PATIENCE, restored.ended()).await.unwrap().success(), "{}", restored.rest().await);
-    let server = story.start(0);
-    ready(&story.address(0)).await;
-    story.healthy(2).await;
-    assert!(story.broken_links().await.len() >= 2, "the pages of the later two");
-    let (is_well, said) = story.rebuild(&["--add"]).await;
-    assert!(is_well && said.contains("Found: 2 images"), "{said}");
-    assert!(said.contains("In another pool than the books said: 1 images."), "{said}");
-    assert_eq!(story.broken_links().await, Vec::<String>::new());
-    story.move_to(0, pool).await;
-    story.move_to(1, 1).await;
-    assert_eq!(story.broken_links().await, Vec::<String>::new());
-    server.stop().await;
     story.assert_true(&BTreeSet::new(), Trash::Known).await;
 }

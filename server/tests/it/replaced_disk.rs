@@ -25,7 +25,7 @@ async fn replace(cluster: &TestCluster, name: &str) -> Result<v1::ReplacePoolDis
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pool_whose_disk_died_begins_anew_and_nothing_else_is_lost() {
     // Three images on s01's disk; the first was moved there, its old copy is in the other pool's trash; the second is in
-    // a backup; the third is nowhere else.
+    // a backup; the third is nowhere else. A fourth was moved away, its old copy is in the trash of the disk that dies.
     let cluster = TestCluster::start().await;
     let mut uuids = Vec::new();
     for (pool, number) in [(1, 1), (2, 2), (2, 3)] {
@@ -33,6 +33,10 @@ async fn a_pool_whose_disk_died_begins_anew_and_nothing_else_is_lost() {
     }
     let there = cluster.move_images(&[&uuids[0]], 2).await;
     assert_eq!(cluster.wait_for_end(there.job_id).await.state, "completed");
+    let away = cluster.upload(2, png(9, 10)).await["image_uuid"].as_str().unwrap().to_owned();
+    let moved_away = cluster.move_images(&[&away], 1).await;
+    assert_eq!(cluster.wait_for_end(moved_away.job_id).await.state, "completed");
+    assert!(pool(&cluster).await.trash_size > 0);
     let path = cluster.image(&uuids[1]).await.files[0].stored_path.clone();
     let (dir, old) = (cluster.pool_dir(2), cluster.pool_dir(2).with_file_name("old-disk"));
     let backup = std::fs::read(dir.join(&path)).unwrap();
@@ -51,7 +55,10 @@ async fn a_pool_whose_disk_died_begins_anew_and_nothing_else_is_lost() {
     let lost = replace(&cluster, "img1").await.unwrap();
     assert_eq!((lost.files, lost.bytes), (3, 3 * u64::try_from(backup.len()).unwrap()));
     let anew = healthy(&cluster, true).await;
-    assert_eq!((anew.used_size, anew.files, anew.images), (0, 0, 3));
+    assert_eq!((anew.used_size, anew.files, anew.images, anew.trash_size), (0, 0, 3, 0));
+    let ask = v1::ChangeJobsRequest { ids: vec![moved_away.job_id], ..v1::ChangeJobsRequest::default() };
+    let refused = cluster.admin().undo_moves(ask).await.unwrap_err();
+    assert!(refused.message().contains("its old copy is not in the trash any more"), "{refused}");
     for uuid in &uuids {
         is_soon(&cluster, uuid, "lost").await;
     }

@@ -1,7 +1,7 @@
 //! The store's suite: books made again from what lies in the pools.
 
 use pixelfox_proto::{FileMeta, Generation};
-use pixelfox_server::catalog::{FoundFile, FoundMark, FoundPool, PoolDraft, RebuildRule, TakenIn};
+use pixelfox_server::catalog::{Adopted, Elsewhere, FoundFile, FoundMark, FoundPool, PoolDraft, RebuildRule, TakenIn};
 
 use crate::store_books::{Books, SIZE, at, digest, image, path, pool, suite};
 
@@ -68,12 +68,22 @@ async fn what_is_in_the_books_stays_as_it_is(books: Books) {
     let files = vec![found(901, 9), strange, same_share, unowned, found(906, 3)];
     let taken = take(&books, 2, files, RebuildRule::Add).await;
     assert_eq!((taken.images, taken.left_total, taken.unowned), (1, 2, 1), "{:?}", taken.left);
-    assert_eq!(taken.elsewhere, [(pool(1), found(901, 9))], "to be looked for there first");
+    let there = Elsewhere { pool: pool(1), file: found(901, 9), is_leaving: false };
+    assert_eq!(taken.elsewhere, [there], "to be looked for there first");
     assert_eq!(books.store.get_image(image(901)).await.unwrap(), before);
     // It is not there: what was moved after a copy of the books was made.
     let taken = take(&books, 2, vec![found(901, 9)], RebuildRule::Instead).await;
     assert_eq!((taken.images, taken.moved, taken.old_copies), (0, 1, 0), "{:?}", taken.left);
     assert_eq!(books.store.get_image(image(901)).await.unwrap().pool, pool(2));
+    // And back again: what the books have of its first stay in that pool is in the trash, and makes way.
+    let taken = take(&books, 1, vec![found(901, 12)], RebuildRule::Add).await;
+    let there = Elsewhere { pool: pool(2), file: found(901, 12), is_leaving: false };
+    assert_eq!((taken.known, taken.elsewhere), (0, vec![there]));
+    let taken = take(&books, 1, vec![found(901, 12)], RebuildRule::Instead).await;
+    assert_eq!((taken.moved, taken.left_total), (1, 0), "{:?}", taken.left);
+    assert_eq!(books.store.get_image(image(901)).await.unwrap().pool, pool(1));
+    let again = take(&books, 1, vec![found(901, 12)], RebuildRule::Add).await;
+    assert_eq!((again.known, again.elsewhere.len()), (1, 0));
 }
 
 async fn a_pool_comes_back_with_its_number_and_a_deleted_one_stays_away(books: Books) {
@@ -92,13 +102,12 @@ async fn a_pool_comes_back_with_its_number_and_a_deleted_one_stays_away(books: B
         draft: draft(name),
     };
     let adopt = async |found| books.store.adopt_pool(found, at(50)).await;
-    assert_eq!(adopt(marked("old", 77, "mine")).await.unwrap(), (pool(77), true));
-    assert_eq!(adopt(marked("old", 77, "mine")).await.unwrap(), (pool(77), false));
-    let (other, _) = adopt(marked("other", 77, "theirs")).await.unwrap();
+    assert_eq!(adopt(marked("old", 77, "mine")).await.unwrap(), Adopted::New(pool(77)));
+    assert_eq!(adopt(marked("old", 77, "mine")).await.unwrap(), Adopted::Known(pool(77)));
+    let Adopted::New(other) = adopt(marked("other", 77, "theirs")).await.unwrap() else { panic!("it is new") };
     assert!(other > pool(77), "the number is taken: {other}");
     let refused = adopt(marked("old", 80, "copied")).await.unwrap_err().to_string();
     assert!(refused.contains("is called old already"), "{refused}");
     books.store.delete_pool(other, at(51)).await.unwrap();
-    let refused = adopt(marked("other", 78, "theirs")).await.unwrap_err().to_string();
-    assert!(refused.contains("was deleted"), "{refused}");
+    assert_eq!(adopt(marked("other", 78, "theirs")).await.unwrap(), Adopted::Deleted);
 }

@@ -31,6 +31,7 @@ pub(super) const NODE_FLOORS: &[(&str, u8)] = &[
     ("transfer", 0),
     ("ranges", 0),
     ("clock", 0),
+    ("console", 0),
     ("crash", 0),
     ("secret", 0),
     ("metrics", 0),
