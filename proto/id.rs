@@ -13,7 +13,7 @@ pub enum IdError {
     #[error("{0} must be a number above 0")]
     Zero(&'static str),
     /// Not a NODE_ID.
-    #[error("`{0}` is no NODE_ID: it has 1 to 63 letters, digits, `.`, `_` or `-`, and starts with a letter or digit")]
+    #[error("{}it has 1 to 63 letters, digits, `.`, `_` or `-`, and starts with a letter or digit", no_node(.0))]
     Node(String),
     /// Not an image's UUID.
     #[error("`{0}` is no image UUID: it has 32 hex digits in lower case with hyphens, 8-4-4-4-12")]
@@ -29,6 +29,9 @@ impl IdError {
     pub fn text(&self) -> Text {
         let de = match self {
             Self::Zero(what) => format!("{what} muss eine Zahl größer als 0 sein"),
+            Self::Node(word) if word.is_empty() => {
+                "die NODE_ID fehlt: sie hat 1 bis 63 Buchstaben, Ziffern, „.“, „_“ oder „-“".to_owned()
+            }
             Self::Node(word) => format!(
                 "„{word}“ ist keine NODE_ID: sie hat 1 bis 63 Buchstaben, Ziffern, „.“, „_“ oder „-“ und beginnt mit einem \
                  Buchstaben oder einer Ziffer"
@@ -40,6 +43,10 @@ impl IdError {
         };
         Text::new(de, self.to_string())
     }
+}
+
+fn no_node(word: &str) -> String {
+    if word.is_empty() { "the NODE_ID is missing: ".to_owned() } else { format!("`{word}` is no NODE_ID: ") }
 }
 
 /// First characters of a rejected word, so that an error stays one readable line.

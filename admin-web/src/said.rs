@@ -21,6 +21,7 @@ const SAID: &[(&str, &str)] = &[
     ("image {}: {+}", "Bild {}: {+}"),
     ("job {}, image {}: {+}", "Auftrag {}, Bild {}: {+}"),
     ("is being deleted", "wird gerade gelöscht"),
+    ("its image was deleted", "sein Bild wurde gelöscht"),
     ("was deleted", "wurde gelöscht"),
     ("unknown", "gibt es nicht"),
     ("is in pool {} already", "ist schon in Pool {}"),
@@ -36,6 +37,10 @@ const SAID: &[(&str, &str)] = &[
     (
         "a file of it does not match its checksum on record; {+}",
         "eine seiner Dateien hat eine andere Prüfsumme als verzeichnet; {+}",
+    ),
+    (
+        "the trash of pool {} has an old copy, which a move of the pool does not bring back: move the image alone, by its UUID",
+        "im Papierkorb von Pool {} liegt eine alte Kopie, die „Pool verschieben“ nicht zurückholt: das Bild einzeln dorthin verschieben",
     ),
     (
         "the trash of pool {} has an old copy: move it there, or take its last move back",
@@ -63,6 +68,15 @@ const SAID: &[(&str, &str)] = &[
     ),
     // notes of a plan
     (
+        "{} of {} images were not moved: their files are missing; {+}",
+        "{} von {} Bildern wurden nicht verschoben: ihre Dateien fehlen; {+}",
+    ),
+    (
+        "{} of {} images were not moved: their files are missing",
+        "{} von {} Bildern wurden nicht verschoben: ihre Dateien fehlen",
+    ),
+    ("the image was not moved: its original is missing", "das Bild wurde nicht verschoben: sein Original fehlt"),
+    (
         "{} images of the plan had left the pool when their turn came",
         "{} Bilder des Plans hatten den Pool verlassen, als sie an der Reihe waren",
     ),
@@ -70,7 +84,11 @@ const SAID: &[(&str, &str)] = &[
         "{} images of the plan were left behind when their turn came: {+}",
         "{} Bilder des Plans blieben zurück, als sie an der Reihe waren: {+}",
     ),
-    // why a job failed, or goes on later
+    // why a job failed, waits, or goes on later
+    (
+        "{} do not fit into pool {}: its limit is {}; raise max_size",
+        "{} passen nicht in Pool {}: Seine Grenze ist {}; die maximale Größe erhöhen",
+    ),
     ("{} of {} failed", "{} von {} sind fehlgeschlagen"),
     ("{} of {} were cancelled", "{} von {} wurden abgebrochen"),
     ("no progress for {} s at node {}", "seit {} s kein Fortschritt an Knoten {}"),

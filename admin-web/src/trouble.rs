@@ -30,8 +30,11 @@ pub(crate) fn sentence(status: &Status) -> String {
     capital(message.split_once(": ").filter(|(word, _)| is_field(word)).map_or(message, |(_, text)| text))
 }
 
-/// With a capital letter at its begin.
+/// With a capital letter at its begin; an address stays as it is.
 pub(crate) fn capital(text: &str) -> String {
+    if text.split(' ').next().is_some_and(|word| word.contains("://")) {
+        return text.to_owned();
+    }
     let mut rest = text.chars();
     rest.next().map(|first| first.to_uppercase().chain(rest).collect()).unwrap_or_default()
 }

@@ -188,6 +188,7 @@ async fn attach(store: &Store, name: &str) -> pixelfox_proto::SessionEpoch {
         node_url: format!("http://{name}:4000"),
         public_base_url: format!("http://{name}.local"),
         uploads_dir: "/pool".into(),
+        uploads_dir_identity: String::new(),
         process: String::new(),
         address: String::new(),
     };

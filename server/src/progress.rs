@@ -147,6 +147,14 @@ impl Progress {
         inner.make_room();
     }
 
+    /// So many bytes of the file that is under way were at the target before this attempt: they do not count as sent.
+    pub fn resumed(&self, job: JobId, lease: Lease, bytes: u64) {
+        let mut inner = self.inner.lock();
+        if let Some(flight) = inner.jobs.get_mut(&job).filter(|flight| flight.lease == lease) {
+            flight.counted = flight.counted.max(flight.landed + bytes);
+        }
+    }
+
     /// So many bytes of the file that is under way have gone. `false`: this lease is not in flight.
     pub fn flowing(&self, job: JobId, lease: Lease, bytes: u64, now: Instant) -> bool {
         self.inner.lock().change(job, lease, now, Counts::Flowed, |flight| flight.flowing = bytes)
@@ -265,11 +273,12 @@ impl Inner {
         let come = flight.landed + flight.flowing;
         let bytes = come.saturating_sub(flight.counted);
         flight.counted = flight.counted.max(come);
-        flight.meter.add(bytes, now);
-        if let Some(parent) = flight.parent {
-            self.parents.entry(parent).or_default().add(bytes, now);
-        }
+        // A rate is what flows: what came out of a trash or was there already says nothing of how fast the rest comes.
         if how == Counts::Flowed {
+            flight.meter.add(bytes, now);
+            if let Some(parent) = flight.parent {
+                self.parents.entry(parent).or_default().add(bytes, now);
+            }
             self.ways.entry(flight.way).or_default().add(bytes, now);
             self.all.add(bytes, now);
             self.minutes.at(now).bytes_moved += bytes;

@@ -81,7 +81,7 @@ pub(crate) async fn page(visit: Visit, uuid: String) -> Result<String, Trouble> 
             pool_id: file.pool_id,
             url: Some(file.url.clone()).filter(|url| is_web(url)),
             condition: shower.condition(&file.state),
-            hint: shower.hint(&file.state, &pool),
+            hint: shower.hint(file, &pool),
             pool,
         }
     };

@@ -87,13 +87,15 @@ impl Shower<'_> {
     }
 
     /// What to do about it.
-    pub(crate) fn hint(&self, state: &str, pool: &str) -> Option<String> {
-        let text = match state {
-            "lost" => self.words.lost_hint,
-            "suspect" => self.words.suspect_hint,
+    pub(crate) fn hint(&self, file: &v1::ImageFile, pool: &str) -> Option<String> {
+        let (text, kept) = match (file.state.as_str(), file.trash_pool_id) {
+            ("lost", 0) => (self.words.lost_hint, String::new()),
+            ("suspect", 0) => (self.words.suspect_hint, String::new()),
+            ("lost", kept) => (self.words.lost_kept_hint, self.pool(kept)),
+            ("suspect", kept) => (self.words.suspect_kept_hint, self.pool(kept)),
             _ => return None,
         };
-        Some(fill(text, &[("pool", pool)]))
+        Some(fill(text, &[("pool", pool), ("kept", &kept)]))
     }
 }
 
@@ -120,4 +122,27 @@ pub(crate) fn is_web(url: &str) -> bool {
 /// `JPEG` of `image/jpeg`.
 pub(crate) fn kind(content_type: &str) -> String {
     content_type.rsplit('/').next().unwrap_or(content_type).to_uppercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use pixelfox_proto::Language;
+
+    use super::*;
+
+    #[test]
+    fn what_to_do_about_a_lost_file_names_the_copy_in_a_trash() {
+        let pools =
+            [(1, "Default"), (2, "img2")].map(|(id, name)| v1::Pool { id, name: name.into(), ..v1::Pool::default() });
+        let show = Show::new(Language::De, jiff::Timestamp::UNIX_EPOCH);
+        let shower = Shower { show, words: &crate::words::of(Language::De).images, pools: &pools };
+        let hint = |state: &str, trash_pool_id| {
+            shower.hint(&v1::ImageFile { state: state.into(), trash_pool_id, ..v1::ImageFile::default() }, "Default")
+        };
+        assert_eq!(hint("live", 2), None);
+        for state in ["lost", "suspect"] {
+            assert!(hint(state, 0).is_some_and(|hint| hint.contains("Sicherung")));
+            assert!(hint(state, 2).is_some_and(|hint| hint.contains("im Papierkorb von Pool img2")), "{state}");
+        }
+    }
 }

@@ -41,6 +41,8 @@ pub(crate) struct Shown {
     pub(crate) error: String,
     pub(crate) note: String,
     pub(crate) parent: u64,
+    /// The job that took it back; 0: none.
+    pub(crate) taken_back: u64,
     pub(crate) created: Option<Exact>,
     pub(crate) started: Option<Exact>,
     pub(crate) finished: Option<Exact>,
@@ -79,7 +81,7 @@ impl Can {
             retry: moves
                 && ended
                 && (if parent { job.children_failed + job.children_cancelled > 0 } else { job.state != "completed" }),
-            undo: moves && (if parent { job.children_done > 0 && ended } else { job.state == "completed" }),
+            undo: moves && ended && job.can_undo,
             moves,
         }
     }
@@ -102,7 +104,10 @@ impl Shower<'_> {
     pub(crate) fn job(&self, job: v1::Job) -> Shown {
         let (words, show) = (self.words, self.show);
         let parent = is_parent(&job);
-        let (state, class, icon) = state(words, &job.state);
+        let (state, class, icon) = match state(words, &job.state) {
+            (word, _, _) if job.state == "completed" && job.not_moved > 0 => (word, "warn", "warn"),
+            state => state,
+        };
         let (bar, percent, progress) = self.progress(&job);
         let busy = matches!(job.state.as_str(), "pending" | "processing" | "paused");
         let next = show.at(job.not_before.as_ref()).filter(|_| job.waiting_for.starts_with("next try"));
@@ -134,6 +139,7 @@ impl Shower<'_> {
             error: if job.state == "completed" { String::new() } else { show.said(&job.last_error) },
             note: show.said(&job.note),
             parent: job.parent_id,
+            taken_back: job.taken_back_by,
             created: show.at(job.created.as_ref()),
             started: show.at(job.started.as_ref()),
             finished: show.at(job.finished.as_ref()),
@@ -161,10 +167,13 @@ impl Shower<'_> {
         let by_bytes = job.bytes_total > 0 && job.kind != "delete_images" && job.kind != "delete_image";
         let (part, whole) = if by_bytes { (job.bytes_done, job.bytes_total) } else { (over, job.children_total) };
         if is_parent(job) && job.children_total > 0 {
-            let of = [("n", show.count(job.children_done)), ("m", show.count(job.children_total))];
+            let of = [
+                ("n", show.count(job.children_done.saturating_sub(job.not_moved))),
+                ("m", show.count(job.children_total)),
+            ];
             said.push(fill(words.images_done, &[(of[0].0, &of[0].1), (of[1].0, &of[1].1)]));
         }
-        if by_bytes && job.state != "completed" {
+        if by_bytes && (job.state != "completed" || job.not_moved > 0) {
             let (done, total) = (show.bytes(job.bytes_done).short, show.bytes(job.bytes_total).short);
             said.push(fill(words.of, &[("n", &done), ("m", &total)]));
         } else if by_bytes {
@@ -299,6 +308,7 @@ mod tests {
         let job = |kind: &str, state: &str, done, failed| v1::Job {
             kind: kind.into(),
             state: state.into(),
+            can_undo: kind != "delete_image" && (done > 0 || state == "completed"),
             children_done: done,
             children_failed: failed,
             ..v1::Job::default()
@@ -322,5 +332,7 @@ mod tests {
         ] {
             assert_eq!(said(&job(kind, state, done, failed)), want, "{kind} {state}");
         }
+        let taken = v1::Job { can_undo: false, taken_back_by: 9, ..job("move_image", "completed", 0, 0) };
+        assert_eq!(said(&taken), "", "what was taken back is not offered again");
     }
 }

@@ -288,7 +288,8 @@ pub(crate) async fn change(visit: Visit, fields: Fields) -> Result<Response, Tro
     let is_list = place == "/admin/queues";
     let own = id == 0 || place == format!("/admin/queues/{id}");
     let mut note = done(&visit, what, ask, if is_list { "queue" } else { "job" }).await;
-    if !own {
+    // What was done says to which job.
+    if !own && (note.outcome != Outcome::Done || what == "undo") {
         note.text = format!("{} {id}: {}", v.w.queues.job, note.text);
     }
     let row = if own { note.at.clone() } else { format!("job-{id}") };
@@ -308,6 +309,7 @@ fn unreadable(fields: &Fields) -> Option<&'static str> {
 async fn done(visit: &Visit, what: &str, ask: v1::ChangeJobsRequest, at: &str) -> Note {
     let (v, mut admin) = (&visit.view, visit.admin());
     let w = &v.w.jobs;
+    let one = Some(&ask.ids).filter(|ids| ids.len() == 1).map(|ids| ids[0].to_string());
     let (changed, text) = match what {
         "pause" => (admin.pause_jobs(ask).await, w.did_pause),
         "resume" => (admin.resume_jobs(ask).await, w.did_resume),
@@ -318,7 +320,14 @@ async fn done(visit: &Visit, what: &str, ask: v1::ChangeJobsRequest, at: &str) -
     };
     match changed.map(|changed| changed.into_inner().changed) {
         Ok(0) => Note::new(at, Outcome::Look, w.nothing_changed),
-        Ok(changed) => Note::new(at, Outcome::Done, v.fill(text, v.show.counted_in(changed, w.one_job, w.jobs))),
+        Ok(changed) => {
+            let what = match &one {
+                Some(id) if changed == 1 => fill(w.this_job, &[("id", id)]),
+                Some(id) => fill(w.this_with_its_images, &[("id", id)]),
+                None => v.show.counted_in(changed, w.one_job, w.jobs),
+            };
+            Note::new(at, Outcome::Done, v.fill(text, what))
+        }
         Err(status) => Note::new(at, Outcome::Refused, sentence(&status)),
     }
 }

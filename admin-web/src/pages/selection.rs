@@ -174,6 +174,7 @@ impl Preview {
         let waits = (!batch.waiting_for.is_empty())
             .then(|| fill(w.waits, &[("why", &waits(&v.w.jobs, show, &batch.waiting_for))]));
         let room = match batch.target_room {
+            _ if !batch.too_large.is_empty() => Some(Err(capital(&show.said(&batch.too_large)))),
             None if waits.is_some() => None,
             None => Some(Err(w.room_unknown.to_owned())),
             Some(room) if room < batch.bytes => Some(Err(fill(w.room_short, &[("bytes", &show.bytes(room).short)]))),

@@ -57,6 +57,10 @@ words! {
         suspect: "Prüfsumme weicht ab", "Checksum differs";
         lost_hint: "Die Datei ist in Pool {pool} nicht da. Aus einer Sicherung zurücklegen und „Prüfsumme prüfen“.",
             "The file is not in pool {pool}. Put it back from a backup and use “Check checksum”.";
+        lost_kept_hint: "Die Datei ist in Pool {pool} nicht da, aber im Papierkorb von Pool {kept} liegt eine alte Kopie: Das Bild dorthin verschieben, dann ist es wieder da.",
+            "The file is not in pool {pool}, but the trash of pool {kept} has an old copy: move the image there, and it is back.";
+        suspect_kept_hint: "Die Bytes in Pool {pool} sind nicht die hochgeladenen, aber im Papierkorb von Pool {kept} liegt eine alte Kopie: Das Bild dorthin verschieben, dann gilt sie wieder.",
+            "The bytes in pool {pool} are not those that were uploaded, but the trash of pool {kept} has an old copy: move the image there, and that one counts again.";
         suspect_hint: "Die Bytes in Pool {pool} sind nicht die hochgeladenen. Aus einer Sicherung ersetzen und „Prüfsumme prüfen“.",
             "The bytes in pool {pool} are not those that were uploaded. Replace them from a backup and use “Check checksum”.";
         not_chosen: "Kein Bild ausgewählt.", "No image is selected.";

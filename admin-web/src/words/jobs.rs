@@ -46,6 +46,8 @@ words! {
         cancel_move: "Verschieben abbrechen", "Cancel move";
         pause: "Pausieren", "Pause";
         resume: "Fortsetzen", "Resume";
+        taken_back: "Rückgängig gemacht von Auftrag", "Taken back by job";
+        taken_back_partly: "Zum Teil rückgängig gemacht von Auftrag", "Partly taken back by job";
         take_back: "Rückgängig machen", "Undo";
         begun: "Auftrag {id} läuft.", "Job {id} is under way.";
         nothing_changed: "Daran war nichts zu ändern: In diesem Zustand geht das nicht (mehr).",
@@ -57,6 +59,8 @@ words! {
         did_undo: "Auftrag {id} holt {n} zurück.", "Job {id} takes {n} back.";
         undone_none: "Nichts zurückzuholen: {why}", "Nothing to take back: {why}";
         no_trash: "die alten Kopien sind nicht mehr im Papierkorb.", "the old copies are not in the trash any more.";
+        this_job: "Auftrag {id}", "job {id}";
+        this_with_its_images: "Auftrag {id} mit seinen Bildern", "job {id} with its images";
         one_job: "1 Auftrag", "1 job";
         jobs: "{n} Aufträge", "{n} jobs";
         skipped: "{n} ausgelassen, das erste: {why}", "{n} left out, the first: {why}";

@@ -152,6 +152,7 @@ words! {
         moves: "Verschiebungen aus diesem Pool", "Moves out of this pool";
         no_moves: "Noch keine.", "None yet.";
         started: "Auftrag {id} verschiebt {n}.", "Job {id} moves {n}.";
+        nothing_there: "Nichts zu verschieben: Der Pool ist leer.", "Nothing to move: the pool is empty.";
         nothing_went: "Nichts davon konnte verschoben werden.", "Nothing of it could be moved.";
         left_out: "{n} ausgelassen, das erste: {why}", "{n} left out, the first: {why}";
         details: "Auftrag {n}", "Job {n}";
@@ -181,8 +182,8 @@ words! {
             "This can't be undone: the pool can be made again, but with another id.";
         delete_holds: "Er hält noch {files} ({used}). Bilder zuerst in einen anderen Pool verschieben.",
             "It still holds {files} ({used}). Move its images to another pool first.";
-        delete_trash: "In seinem Papierkorb liegen noch {trash}. Sie müssen vorher geleert sein.",
-            "There are still {trash} in its trash. They must be emptied before.";
+        delete_trash: "In seinem Papierkorb liegen noch {trash}. Sie gehen nach „Alte Kopien aufbewahren“ von selbst; stehen dort 0 Stunden (Einstellungen), sofort.",
+            "There are still {trash} in its trash. They go after the hours that old copies are kept; at once where the settings say 0.";
         delete_default: "Er ist der Standard-Pool: Zuerst einen anderen dazu machen.", "It is the default pool: make another one that first.";
         delete_now: "Speicherpool löschen", "Delete storage pool";
         one_file: "1 Datei", "1 file";

@@ -41,6 +41,7 @@ fn image() -> v1::Image {
             pool_id: 1,
             state: "lost".into(),
             generation: 1,
+            trash_pool_id: 0,
         }],
         ..v1::Image::default()
     }
@@ -173,6 +174,7 @@ async fn a_selection_is_moved_after_a_preview_and_deleted_after_a_question() {
             seconds_expected: 65.0,
             target_room: Some(1_000_000),
             waiting_for: String::new(),
+            too_large: String::new(),
         }),
     });
     let deletes = watched(&fake, "delete_images", |_: v1::DeleteImagesRequest| {

@@ -296,7 +296,7 @@ fn batch() -> v1::JobBatch {
         target_room: Some(20_000_000_000),
         skipped: vec!["image x: another job is moving it".into()],
         skipped_total: 1,
-        waiting_for: String::new(),
+        ..v1::JobBatch::default()
     }
 }
 
@@ -374,7 +374,8 @@ async fn moves_out_of_a_pool_are_seen_with_what_can_be_done_to_them() {
             eta_seconds: 90.0,
             ..v1::Job::default()
         };
-        let ended = v1::Job { children_failed: 2, note: "3 images were blocked".into(), ..job(41, 1, "completed") };
+        let note = "3 images were blocked".into();
+        let ended = v1::Job { can_undo: true, children_failed: 2, note, ..job(41, 1, "completed") };
         Ok(v1::ListJobsResponse {
             jobs: vec![job(43, 2, "processing"), job(42, 1, "processing"), ended],
             ..Default::default()

@@ -134,15 +134,20 @@ pub fn parse_size(text: &str) -> Option<u64> {
     number.checked_mul(unit)
 }
 
-/// Bytes for a person: `2.6 MiB`.
+/// Bytes for a person, as the pages and `ctl` show them: `2.6 MB`; a limit that somebody chose in MiB as that.
 #[must_use]
 pub fn show_size(bytes: u64) -> String {
-    const UNITS: [(&str, u32); 4] = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)];
-    let unit = UNITS.iter().find(|(_, bits)| bytes >> bits > 0);
+    const CHOSEN: [(&str, u64); 3] = [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20)];
+    const UNITS: [(&str, u64); 4] =
+        [("TB", 1_000_000_000_000), ("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000)];
+    if let Some((name, unit)) = CHOSEN.iter().find(|(_, unit)| bytes > 0 && bytes.is_multiple_of(*unit)) {
+        return format!("{} {name}", bytes / unit);
+    }
+    let unit = UNITS.iter().find(|(_, unit)| bytes >= *unit);
     unit.map_or_else(
         || format!("{bytes} bytes"),
-        |(name, bits)| {
-            let tenths = (u128::from(bytes) * 10) >> bits;
+        |(name, unit)| {
+            let tenths = u128::from(bytes) * 10 / u128::from(*unit);
             format!("{}.{} {name}", tenths / 10, tenths % 10)
         },
     )

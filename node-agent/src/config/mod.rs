@@ -373,7 +373,14 @@ mod tests {
         ] {
             assert_eq!(parse_size(text), bytes, "{text}");
         }
-        for (bytes, text) in [(0, "0 bytes"), (1023, "1023 bytes"), (1024, "1.0 KiB"), (u64::MAX, "16777215.9 TiB")] {
+        for (bytes, text) in [
+            (0, "0 bytes"),
+            (1023, "1023 bytes"),
+            (1024, "1.0 kB"),
+            (2_650_000, "2.6 MB"),
+            (512 << 20, "512 MiB"),
+            (u64::MAX, "18446744.0 TB"),
+        ] {
             assert_eq!(show_size(bytes), text);
         }
     }

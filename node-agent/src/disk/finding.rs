@@ -35,6 +35,13 @@ pub fn marked_below(places: &[PathBuf]) -> Vec<(PathBuf, Result<String, SiteErro
     found
 }
 
+/// The text of the marker in a directory; `None` where there is none that can be read.
+#[must_use]
+pub fn marker_in(dir: &Path) -> Option<String> {
+    let resolved = dir.canonicalize().ok()?;
+    Site::open(&resolved).and_then(|site| site.marker()).ok().flatten()
+}
+
 fn below(dir: &Path) -> impl Iterator<Item = PathBuf> {
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
     let is_dir = |entry: &std::fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());

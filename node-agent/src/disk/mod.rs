@@ -27,7 +27,7 @@ mod walk;
 
 pub use error::DiskError;
 pub use fences::Fences;
-pub use finding::marked_below;
+pub use finding::{marked_below, marker_in};
 pub use incoming::{Incoming, ProbeFile};
 pub use judge::Verdict;
 pub use mark::{Mark, MarkKind};

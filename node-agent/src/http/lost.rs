@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use pixelfox_proto::{Fault, NodeId};
+use pixelfox_proto::{Fault, FaultKind, NodeId};
 use serde_json::json;
 
 use super::{json::Json, uploads::PREFIX};
@@ -20,8 +20,22 @@ const HOST_BYTES: usize = 261;
 /// A page of ours that carries what somebody sent: nothing in it does anything.
 const INERT: &str = "default-src 'none'; style-src 'unsafe-inline'";
 
+/// What there will be below an address of its own, and what does it until then. Source: docs/http.md, "Errors".
+const TO_COME: [(&str, &str); 2] = [
+    (
+        "/api/v1/tus",
+        "uploads in pieces (tus) are not built yet: send the file in one request to /api/v1/upload of a node, or to /upload \
+         of the server",
+    ),
+    ("/api/v1/s3", "there is no S3 interface yet: send files to /api/v1/upload of a node, or to /upload of the server"),
+];
+
 /// The answer for `path`, which no route has, to a request with `headers`.
 pub(super) fn answer(path: &str, headers: &HeaderMap) -> Response {
+    let is_at = |root: &str| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    if let Some((_, sentence)) = TO_COME.iter().find(|(root, _)| is_at(root)) {
+        return Fault::new(FaultKind::Unimplemented, *sentence).into_response();
+    }
     let Some(right) = right_path(path) else {
         return Fault::not_found(format!("no such page: {}", shown(path))).into_response();
     };

@@ -23,7 +23,7 @@ use crate::{
     listen::Routes,
     metrics::{self, Meters, Uploads},
     plane::Plane,
-    pools::{CensusPace, Pools, count_unowned},
+    pools::{CensusPace, Pools, count_unowned, identity_in},
     rate::Limiter,
     receive::Receiver,
     secret::SecretPair,
@@ -294,6 +294,7 @@ fn about(config: &NodeConfig, state: &State) -> About {
         node_url: config.node_url.clone(),
         public_base_url: config.public_domain.clone(),
         uploads_dir: config.uploads_dir.display().to_string(),
+        uploads_dir_identity: identity_in(&config.uploads_dir),
         warnings: config.warnings.iter().map(ToString::to_string).collect(),
         upload_secret_tag: config.secrets.upload_token.as_ref().map(|secret| secret.tag(UPLOAD_SECRET_TAG)),
     }

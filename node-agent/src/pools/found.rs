@@ -1,9 +1,9 @@
 //! Pools that lie on this node's disks, whoever knows them: found by their markers, for a database that is made again.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{Pools, marker::Marker};
-use crate::disk::marked_below;
+use crate::disk::{marked_below, marker_in};
 
 /// A directory with a pool's marker.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +12,13 @@ pub struct FoundPool {
     pub base_path: PathBuf,
     /// What its marker says, or why that can't be read.
     pub marker: Result<Marker, String>,
+}
+
+/// The identity of the pool that lies in a directory; empty where none does. Blocking.
+#[must_use]
+pub fn identity_in(dir: &Path) -> String {
+    let marker = marker_in(dir).and_then(|text| Marker::read(&text).ok());
+    marker.map(|marker| marker.identity).unwrap_or_default()
 }
 
 impl Pools {

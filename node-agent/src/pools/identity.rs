@@ -66,6 +66,9 @@ enum Verdict {
     Refused(String),
 }
 
+/// What is said of a marker that has the pool's number and not its identity: the server tells the cure by it.
+pub const EARLIER_DISK: &str = "has the marker of an earlier disk of";
+
 /// Whether a directory with this marker's text may serve as the pool. Pure.
 fn judge(place: &Place, marker: Option<&str>) -> Verdict {
     let (path, pool) = (place.base_path.display(), place.pool());
@@ -86,7 +89,7 @@ fn judge(place: &Place, marker: Option<&str>) -> Verdict {
         Ok(marker) if marker.identity == place.identity => Verdict::Ours,
         Ok(marker) if place.initialize && place.retired.contains(&marker.identity) => Verdict::Inherited,
         Ok(marker) if place.id.is_some_and(|id| id.get() == marker.pool_id) => Verdict::Taken(format!(
-            "{path} has the marker of an earlier disk of {pool}, of a copy of one, or of another cluster's pool; give {pool} \
+            "{path} {EARLIER_DISK} {pool}, of a copy of one, or of another cluster's pool; give {pool} \
              a directory of its own, or, if it is an earlier disk, say that it is replaced once more (ReplacePoolDisk)"
         )),
         Ok(marker) => Verdict::Taken(format!(

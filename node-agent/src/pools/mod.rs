@@ -21,8 +21,8 @@ use parking_lot::{Mutex, RwLock};
 use pixelfox_proto::{Fault, FaultKind, Lease, PoolId, StoredPath};
 
 pub use census::{CensusPace, count_unowned};
-pub use found::FoundPool;
-pub use identity::Place;
+pub use found::{FoundPool, identity_in};
+pub use identity::{EARLIER_DISK, Place};
 pub use left::Left;
 pub use marker::Marker;
 pub use pool::Pool;

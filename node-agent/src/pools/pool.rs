@@ -192,7 +192,7 @@ impl Pool {
             if refused.is_none_or(|before| before < size) {
                 self.neighbours.changed.notify_one();
             }
-            return Err(self.lack(room));
+            return Err(self.lack(room, 0));
         };
         Ok((disk, reservation))
     }
@@ -206,10 +206,11 @@ impl Pool {
         &self.census
     }
 
-    /// What is missing where a file does not fit, in a sentence with numbers.
-    pub(crate) fn lack(&self, (free, total): (u64, u64)) -> Shut {
+    /// What is missing where a file does not fit, in a sentence with numbers. `own`: bytes that were set aside for it, which
+    /// are room for others now.
+    pub(crate) fn lack(&self, (free, total): (u64, u64), own: u64) -> Shut {
         let told = self.told();
-        let room = self.space.room(&self.on.read().0, (free, total), Claimant::Other);
+        let room = self.space.room(&self.on.read().0, (free, total), Claimant::Other).saturating_add(own);
         let kept = self.neighbours.keep_free.lock().map_or_else(
             || "1 GiB or 1 % stay free".to_owned(),
             |bytes| format!("reserve_bytes keeps {} free", show_size(bytes)),

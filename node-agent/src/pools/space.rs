@@ -167,6 +167,11 @@ impl Reservation {
         self.space.refuse(self.bytes + more);
     }
 
+    /// Bytes that are set aside.
+    pub(crate) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// Bytes that are set aside and not written yet.
     pub(crate) const fn left(&self) -> u64 {
         self.bytes - self.written

@@ -205,7 +205,8 @@ impl Landing {
                 parts.reservation.refuse(step);
                 parts.pool.wants_room();
                 self.discard();
-                return Err(super::refusal(&self.parts.pool, self.parts.pool.lack(room)));
+                let own = self.parts.reservation.bytes();
+                return Err(super::refusal(&self.parts.pool, self.parts.pool.lack(room, own)));
             }
         }
         self.parts.claim.with(|file| file.append(data)).map_err(|Overtaken| self.stale())??;

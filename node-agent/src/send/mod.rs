@@ -95,6 +95,8 @@ pub struct Gone {
     bytes: AtomicU64,
     /// Place of the file that flows plus 1 in the upper bits, and how far it is; one value, so that both fit.
     at: AtomicU64,
+    /// Bytes of that file that the target had already.
+    there: AtomicU64,
 }
 
 /// Bits of [`Gone`] for how far a file is: 256 TiB.
@@ -106,17 +108,28 @@ impl Gone {
         self.bytes.swap(0, Ordering::Relaxed)
     }
 
-    /// The file that flows, and how many of its bytes are gone.
+    /// The file that flows, how far it is, and how many of these bytes the target had already.
     #[must_use]
-    pub fn flowing(&self) -> Option<(usize, u64)> {
-        let at = self.at.load(Ordering::Relaxed);
+    pub fn flowing(&self) -> Option<(usize, u64, u64)> {
+        let (place, offset) = Self::split(self.at.load(Ordering::Relaxed))?;
+        Some((place, offset, self.there.load(Ordering::Relaxed).min(offset)))
+    }
+
+    fn split(at: u64) -> Option<(usize, u64)> {
         let place = usize::try_from(at >> OFFSET_BITS).ok()?.checked_sub(1)?;
         Some((place, at & ((1 << OFFSET_BITS) - 1)))
     }
 
     fn went(&self, place: usize, offset: u64, bytes: usize) {
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-        self.at.store((place as u64 + 1) << OFFSET_BITS | offset, Ordering::Relaxed);
+        let before = Self::split(self.at.swap((place as u64 + 1) << OFFSET_BITS | offset, Ordering::Relaxed));
+        let from = offset.saturating_sub(bytes as u64);
+        match before {
+            Some((same, offset)) if same == place => {
+                self.there.fetch_add(from.saturating_sub(offset), Ordering::Relaxed);
+            }
+            _ => self.there.store(from, Ordering::Relaxed),
+        }
     }
 }
 
@@ -307,5 +320,27 @@ fn broken(url: &str, status: &Status) -> SendError {
         Code::Unavailable if message == crate::transfer::SHUTTING_DOWN => SendError::Leaving { url },
         code if message.is_empty() => SendError::Broken { url, message: code.description().to_owned() },
         _ => SendError::Broken { url, message },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_target_had_is_told_apart_from_what_goes_out() {
+        // A file that is gone on with at 80, one that skips a part on its way, a new one from its start.
+        let gone = Gone::default();
+        assert_eq!(gone.flowing(), None);
+        for (place, offset, bytes, want) in [
+            (0, 100, 20, (0, 100, 80)),
+            (0, 150, 50, (0, 150, 80)),
+            (0, 300, 50, (0, 300, 180)),
+            (1, 10, 10, (1, 10, 0)),
+        ] {
+            gone.went(place, offset, bytes);
+            assert_eq!(gone.flowing(), Some(want));
+        }
+        assert_eq!(gone.take(), 130);
     }
 }

@@ -47,6 +47,8 @@ pub struct About {
     pub public_base_url: String,
     /// Directory of its first pool.
     pub uploads_dir: String,
+    /// Of the pool that lay there when the node started; empty: none.
+    pub uploads_dir_identity: String,
     /// What its environment deserves a word for.
     pub warnings: Vec<String>,
     /// Tells its UPLOAD_TOKEN_SECRET from others; `None`: it has none.
@@ -79,6 +81,7 @@ pub(super) fn hello(about: &About) -> v1::NodeEvent {
         node_url: about.node_url.clone(),
         public_base_url: about.public_base_url.clone(),
         uploads_dir: about.uploads_dir.clone(),
+        uploads_dir_identity: about.uploads_dir_identity.clone(),
         warnings: about.warnings.clone(),
         upload_secret_tag: about.upload_secret_tag.clone().unwrap_or_default(),
     }))
@@ -120,7 +123,11 @@ pub(super) fn report(report: Report) -> v1::NodeEvent {
             bytes_done,
             files_done,
             files: files.into_iter().map(file_result).collect(),
-            flowing: flowing.map(|(path, bytes_done)| v1::FileProgress { stored_path: path.into(), bytes_done }),
+            flowing: flowing.map(|(path, bytes_done, resumed_from)| v1::FileProgress {
+                stored_path: path.into(),
+                bytes_done,
+                resumed_from,
+            }),
         }),
         Report::Ended { command, files, error } => Event::Result(v1::CommandResult {
             command_id: command.0,

@@ -144,7 +144,7 @@ pub enum Report {
         /// Files that ended since the last word.
         files: Vec<FileEnd>,
         /// The file whose pieces go out, and how many of its bytes have.
-        flowing: Option<(StoredPath, u64)>,
+        flowing: Option<(StoredPath, u64, u64)>,
     },
     /// The order is done with: the last word about it.
     Ended {

@@ -109,9 +109,9 @@ impl Told<'_> {
 
     async fn gathered(&mut self) {
         self.reporter.sent(self.bytes.take());
-        let flowing = self.bytes.flowing().and_then(|(place, bytes)| {
+        let flowing = self.bytes.flowing().and_then(|(place, bytes, there)| {
             let file = self.files.get(place)?.as_ref()?;
-            Some((file.path.clone(), bytes))
+            Some((file.path.clone(), bytes, there))
         });
         self.reporter.flows(flowing);
         self.gathers += 1;

@@ -25,7 +25,7 @@ pub(crate) struct Reporter {
     files_done: u32,
     bytes_done: u64,
     told_bytes: u64,
-    flowing: Option<(StoredPath, u64)>,
+    flowing: Option<(StoredPath, u64, u64)>,
 }
 
 impl Reporter {
@@ -64,7 +64,7 @@ impl Reporter {
     }
 
     /// Notes which file is under way, and how far.
-    pub(crate) fn flows(&mut self, flowing: Option<(StoredPath, u64)>) {
+    pub(crate) fn flows(&mut self, flowing: Option<(StoredPath, u64, u64)>) {
         self.flowing = flowing;
     }
 

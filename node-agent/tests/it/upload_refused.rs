@@ -241,5 +241,8 @@ async fn a_small_picture_gets_into_the_last_bytes_of_a_pool() {
     assert_eq!(status, 200, "{body}");
     let (status, body) = node.upload(&Node::token(1, 1 << 30), "c.png", large_png(2 << 20, 2)).await;
     assert_eq!((status, body["message"].as_str()), (507, Some("insufficient capacity")));
+    // What the refused one had set aside is room again: 3 MiB without the two pictures.
+    let hint = body["hint"].as_str().unwrap();
+    assert!(hint.contains("has room for 1.0 MB") && hint.contains("its max_size is 3 MiB"), "{hint}");
     node.stop().await;
 }

@@ -55,6 +55,8 @@ pub struct File {
     pub generation: Generation,
     /// State of this copy.
     pub state: ReplicaState,
+    /// Where it is neither live nor elsewhere: a pool whose trash has the file.
+    pub kept_in: Option<PoolId>,
 }
 
 impl File {

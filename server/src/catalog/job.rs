@@ -140,6 +140,8 @@ pub struct Job {
     pub children_failed: u64,
     /// Children that were cancelled, or never made because their parent was.
     pub children_cancelled: u64,
+    /// Of those that ended well: their image was not moved, because its original was not at the source.
+    pub children_unmoved: u64,
     /// Children in all.
     pub children_total: u64,
     /// Files whose source was not there.
@@ -158,6 +160,25 @@ pub struct Job {
     pub finished: Option<UnixMillis>,
     /// Not to be leased before.
     pub not_before: Option<UnixMillis>,
+}
+
+impl Job {
+    /// Images that stayed where they are because their original was not there, though the job is completed: of a parent's
+    /// children, or this child's one.
+    #[must_use]
+    pub fn unmoved(&self) -> u64 {
+        let is_one = self.kind == JobKind::MoveImage && self.state == JobState::Completed && !self.committed;
+        if is_one { 1 } else { self.children_unmoved }
+    }
+}
+
+/// Whether a move can be taken back, and what took it back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TakenBack {
+    /// Something of it can be, now.
+    pub can_be: bool,
+    /// The undo that did, where one did.
+    pub by: Option<JobId>,
 }
 
 /// Jobs that people asked for, or all.

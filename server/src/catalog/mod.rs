@@ -41,7 +41,7 @@ pub use found::{
 };
 pub use holdings::PoolHoldings;
 pub use image::{File, Image, ImageFilter, ImageTotals, Span, TroubledFiles};
-pub use job::{AtTarget, CopyLeft, Job, JobFilter, JobKind, JobState, JobTotals, Level};
+pub use job::{AtTarget, CopyLeft, Job, JobFilter, JobKind, JobState, JobTotals, Level, TakenBack};
 pub use lists::{Bounds, ImageOrder, Listed, Place, SortKey, Total};
 pub use node::{Attached, Hello, NodeElsewhere, NodeRecord, PoolReport, Pulse};
 pub use orders::{

@@ -23,6 +23,8 @@ pub struct Hello {
     pub public_base_url: String,
     /// Base path of its first pool.
     pub uploads_dir: String,
+    /// Of the pool that lies there already; empty: none does.
+    pub uploads_dir_identity: String,
     /// Where it dialled from.
     pub address: String,
 }
@@ -36,6 +38,8 @@ pub struct Attached {
     pub lease_floor: Lease,
     /// The pool that AUTO_POOLS made just now.
     pub auto_pool: Option<Pool>,
+    /// Why AUTO_POOLS made none for a node that has never had one.
+    pub no_auto_pool: Option<String>,
     /// Jobs that an earlier session of this node had and that are pending again.
     pub returned: Vec<ReturnedJob>,
 }

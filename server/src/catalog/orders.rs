@@ -46,6 +46,9 @@ pub struct MoveBatch {
     pub skipped: Vec<String>,
     /// How many stay.
     pub skipped_total: u64,
+    /// Bytes of the largest image that goes; 0 where nobody has looked.
+    #[serde(default)]
+    pub largest: u64,
 }
 
 impl MoveBatch {

@@ -6,7 +6,7 @@ use pixelfox_node::{
     config::{Env, check_base_url},
     tls,
 };
-use pixelfox_proto::v1::admin_client::AdminClient;
+use pixelfox_proto::{Language, v1::admin_client::AdminClient};
 use tonic::{
     Request, Status,
     metadata::{Ascii, MetadataValue},
@@ -65,6 +65,11 @@ impl Reach {
         show::clean(&given.unwrap_or_else(|| DEFAULT_URL.to_owned()))
     }
 
+    /// In which language the server is asked to speak, and we do.
+    pub(super) fn language(&self) -> Language {
+        language(&mut Env::new(|name| self.value(name)))
+    }
+
     /// A client whose connection stands.
     ///
     /// # Errors
@@ -93,7 +98,7 @@ impl Reach {
         }
         let unreachable = |error| Trouble::Unreachable(no_tls_there(&url, cause(&error)));
         let channel = endpoint.connect().await.map_err(unreachable)?;
-        let metadata = Metadata { bearer, language };
+        let metadata = Metadata { bearer, language: MetadataValue::from_static(language.tag()) };
         Ok(AdminClient::with_interceptor(channel, metadata).max_decoding_message_size(ANSWER_BYTES))
     }
 
@@ -121,9 +126,9 @@ fn base_url(text: &str) -> Result<String, String> {
 }
 
 /// In which language the server is asked to speak, by what the system's programs go by.
-fn language(env: &mut Env<'_>) -> MetadataValue<Ascii> {
+fn language(env: &mut Env<'_>) -> Language {
     let chosen = ["LC_ALL", "LC_MESSAGES", "LANG"].iter().find_map(|name| env.text(name));
-    MetadataValue::from_static(if chosen.is_some_and(|locale| locale.starts_with("de")) { "de" } else { "en" })
+    if chosen.is_some_and(|locale| locale.starts_with("de")) { Language::De } else { Language::En }
 }
 
 /// The innermost cause says what happened: `Connection refused (os error 111)`.
@@ -186,7 +191,7 @@ mod tests {
             [(&[("LANG", "de_DE.UTF-8")][..], "de"), (&[("LANG", "de_DE"), ("LC_ALL", "C.UTF-8")], "en"), (&[], "en")]
         {
             let lookup = |name: &str| locale.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into());
-            assert_eq!(language(&mut Env::new(lookup)), want, "{locale:?}");
+            assert_eq!(language(&mut Env::new(lookup)).tag(), want, "{locale:?}");
         }
     }
 }

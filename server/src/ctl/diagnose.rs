@@ -3,7 +3,9 @@
 use pixelfox_proto::v1::{self, finding::Status};
 
 use super::{
-    Ctl, Ended, Ending, Form, json, places, show,
+    Ctl, Ended, Ending, Form, json,
+    methods::as_verbs,
+    places, show,
     terminal::{Colour, Out},
     trouble::{Trouble, status_word},
 };
@@ -42,10 +44,10 @@ pub(super) fn print(out: &mut Out, finding: &v1::Finding) -> Result<(), Trouble>
     };
     let word = out.coloured(&format!("{:<7}", status_word(finding.status())), colour);
     let (subject, check, message) =
-        (show::clean(&finding.subject), show::clean(&finding.check), show::clean(&finding.message));
+        (show::clean(&finding.subject), show::clean(&finding.check), show::clean(&as_verbs(&finding.message)));
     out.line(&format!("{word}  {subject:<16}  {check:<16}  {message}"))?;
     if !finding.advice.is_empty() {
-        out.line(&format!("{:9}-> {}", "", show::clean(&finding.advice)))?;
+        out.line(&format!("{:9}-> {}", "", show::clean(&as_verbs(&finding.advice))))?;
     }
     Ok(())
 }

@@ -22,6 +22,9 @@ const SIZES: &[&str] = &[
     "reserve_bytes",
 ];
 
+/// Source: docs/configuration.md, "Settings".
+const MAX_TRASH_HOURS: i64 = 87_600;
+
 /// `message` with the given fields, and their names.
 ///
 /// # Errors
@@ -74,11 +77,15 @@ fn value(field: &FieldDescriptor, text: &str) -> Option<Value> {
     })
 }
 
-fn expected(field: &FieldDescriptor) -> &'static str {
-    match field.kind() {
-        Kind::Bool => "true or false",
-        Kind::Uint64 if SIZES.contains(&field.name()) => "a size, for instance 512MiB or 2GB",
-        _ => "a whole number in its range",
+fn expected(field: &FieldDescriptor) -> String {
+    let between = |least: i64, most: i64| format!("a whole number from {least} to {most}");
+    match (field.kind(), field.name()) {
+        (Kind::Bool, _) => "true or false".to_owned(),
+        (Kind::Uint64, name) if SIZES.contains(&name) => "a size, for instance 512MiB or 2GB".to_owned(),
+        (_, "trash_hours") => between(0, MAX_TRASH_HOURS),
+        (Kind::Int32, _) => between(i32::MIN.into(), i32::MAX.into()),
+        (Kind::Uint32, _) => between(0, u32::MAX.into()),
+        _ => "a whole number, 0 or more".to_owned(),
     }
 }
 
@@ -161,7 +168,8 @@ mod tests {
             ("strip_location=1", "no field `strip_location` that can be set\n"),
             ("trash_hours", "`trash_hours` is not field=value"),
             ("trash_hours=many", "trash_hours: `many` is not a whole number"),
-            ("trash_hours=-1", "trash_hours: `-1` is not"),
+            ("trash_hours=-1", "trash_hours: `-1` is not a whole number from 0 to 87600"),
+            ("move_slots_per_node=-1", "`-1` is not a whole number from 0 to 4294967295"),
             ("upload_max_bytes=5 apples", "upload_max_bytes: `5 apples` is not a size"),
             ("public_uploads=maybe", "public_uploads: `maybe` is not true or false"),
         ] {

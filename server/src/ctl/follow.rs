@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use pixelfox_proto::v1;
+use pixelfox_proto::{text, v1};
 use tokio::time::sleep;
 
-use super::{Ctl, Ended, Ending, Form, Trouble, json, progress, show, terminal::Out, trouble::Class};
+use super::{Ctl, Ended, Ending, Form, Trouble, json, methods, progress, show, terminal::Out, trouble::Class};
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(500);
@@ -17,6 +17,8 @@ const AWAY: u32 = 240;
 const BARS: u32 = 5;
 /// Failed children whose reason is told.
 const REASONS: u32 = 5;
+/// Images that are left out whose reason is told.
+const NAMED: usize = 5;
 
 /// Options of what begins a job.
 #[derive(Debug, clap::Args)]
@@ -39,7 +41,8 @@ impl Follow {
     }
 }
 
-/// Prints what was planned, and follows it where that is wanted. `word`: what becomes of the images.
+/// Prints what was planned, and follows it where that is wanted. `word`: what becomes of the images. Where nothing is
+/// left to do that is what it ends with: there is no job then.
 pub(super) async fn batch(ctl: &mut Ctl, batch: &v1::JobBatch, word: &str, follow: &Follow) -> Ended {
     match ctl.form {
         Form::Json if follow.watch => ctl.out.line(&json::line(batch))?,
@@ -48,7 +51,7 @@ pub(super) async fn batch(ctl: &mut Ctl, batch: &v1::JobBatch, word: &str, follo
     }
     ctl.out.flush()?;
     match batch.job_id {
-        0 => Ok(Ending::Done),
+        0 => nothing(ctl, batch, word),
         id if follow.watch => job(ctl, id).await,
         id => {
             if ctl.form == Form::Table {
@@ -58,6 +61,39 @@ pub(super) async fn batch(ctl: &mut Ctl, batch: &v1::JobBatch, word: &str, follo
             }
             Ok(Ending::Done)
         }
+    }
+}
+
+/// Of a dry run, which never ends with a refusal.
+pub(super) fn preview(ctl: &mut Ctl, batch: &v1::JobBatch, word: &str) -> Ended {
+    ctl.answer(batch, |out, batch| {
+        print(out, batch, word)?;
+        out.line("Nothing was written.")
+    })
+}
+
+fn nothing(ctl: &mut Ctl, batch: &v1::JobBatch, word: &str) -> Ended {
+    ctl.out.flush()?;
+    // What is refused is said in the reader's language, by the word for what was wanted.
+    let (de, all) = (in_german(word), show::count(batch.skipped_total));
+    Err(Trouble::Nothing(match batch.skipped_total {
+        0 => text!(de "nichts wird {de}: der Speicherpool ist leer", en "nothing is {word}: the pool is empty"),
+        1 => text!(
+            de "nichts wird {de}: das einzige Bild bleibt aus, der Grund steht oben",
+            en "nothing is {word}: the only image is left out, for the reason above"
+        ),
+        _ => text!(
+            de "nichts wird {de}: alle {all} Bilder bleiben aus, die Gründe stehen oben",
+            en "nothing is {word}: all {all} images are left out, for the reasons above"
+        ),
+    }))
+}
+
+fn in_german(word: &str) -> &'static str {
+    match word {
+        "deleted" => "gelöscht",
+        "taken back" => "zurückgeholt",
+        _ => "verschoben",
     }
 }
 
@@ -74,20 +110,24 @@ fn print(out: &mut Out, batch: &v1::JobBatch, word: &str) -> Result<(), Trouble>
         Some(room) => out.line(&format!("The target has room for {}", show::bytes(room)))?,
         None => {}
     }
+    if !batch.too_large.is_empty() {
+        out.line(&show::clean(&batch.too_large))?;
+    }
     if !batch.waiting_for.is_empty() {
         out.line(&format!("It waits: {}", show::clean(&batch.waiting_for)))?;
     }
     if batch.skipped_total > 0 {
         out.line(&format!("{} skipped:", show::count(batch.skipped_total)))?;
-        for why in &batch.skipped {
-            out.line(&format!("  {}", show::clean(why)))?;
+        let named = batch.skipped.iter().take(NAMED);
+        for why in named.clone() {
+            out.line(&format!("  {}", show::clean(&methods::as_verbs(why))))?;
         }
-        let unsaid = batch.skipped_total.saturating_sub(batch.skipped.len() as u64);
+        let unsaid = batch.skipped_total.saturating_sub(named.len() as u64);
         if unsaid > 0 {
             out.line(&format!("  and {} more", show::count(unsaid)))?;
         }
     }
-    if batch.job_id == 0 { out.line("Nothing was written.") } else { Ok(()) }
+    Ok(())
 }
 
 /// Follows a job to its end.

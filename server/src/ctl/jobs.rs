@@ -203,7 +203,12 @@ async fn list(ctl: &mut Ctl, args: ListArgs) -> Ended {
 fn row(job: &v1::Job, pools: &Pools) -> Vec<String> {
     let runs = job.state == "processing" && job.bytes_per_second > 0.0;
     let error = if job.state == "completed" { "" } else { job.last_error.as_str() };
-    let note = [job.waiting_for.as_str(), error, job.note.as_str()];
+    let taken = match job.taken_back_by {
+        0 => String::new(),
+        by if job.can_undo => format!("partly taken back by job {by}"),
+        by => format!("taken back by job {by}"),
+    };
+    let note = [job.waiting_for.as_str(), error, job.note.as_str(), taken.as_str()];
     let note: Vec<&str> = note.into_iter().filter(|word| !word.is_empty()).collect();
     vec![
         job.id.to_string(),

@@ -42,12 +42,39 @@ pub const METHODS: &[(&str, &str)] = &[
     ("ListAudit", "audit --actor token"),
 ];
 
+/// A sentence of the server, which names methods, with the verbs instead: `images verify` for `VerifyImages`.
+pub(super) fn as_verbs(sentence: &str) -> String {
+    // `Watch` and `Diagnose` are words of their own.
+    let names = METHODS.iter().filter(|(method, _)| method.chars().skip(1).any(char::is_uppercase));
+    names.fold(sentence.to_owned(), |said, (method, example)| match said.contains(method) {
+        true => said.replace(method, &format!("`{}`", verb(example))),
+        false => said,
+    })
+}
+
+fn verb(example: &str) -> String {
+    let is_verb = |word: &&str| !word.starts_with('-') && word.chars().all(|it| it.is_ascii_lowercase() || it == '-');
+    example.split(' ').take(2).take_while(is_verb).collect::<Vec<_>>().join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
     use crate::ctl::json::DESCRIPTORS;
+
+    #[test]
+    fn what_the_server_calls_by_its_method_is_named_by_its_verb() {
+        for (said, want) in [
+            ("have it read (VerifyImages)", "have it read (`images verify`)"),
+            ("replaced once more (ReplacePoolDisk)", "replaced once more (`pools replace-disk`)"),
+            ("ListJobs has the ids", "`jobs` has the ids"),
+            ("Diagnose says why; Watch shows it", "Diagnose says why; Watch shows it"),
+        ] {
+            assert_eq!(as_verbs(said), want);
+        }
+    }
 
     #[test]
     fn every_method_of_the_admin_service_has_its_verb() {

@@ -140,7 +140,7 @@ impl Ctl {
 /// Runs one verb to its end.
 #[must_use]
 pub fn run(args: CtlArgs) -> ExitCode {
-    let url = args.reach.shown_url();
+    let (url, language) = (args.reach.shown_url(), args.reach.language());
     let ended = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(carry_out(args)),
         Err(error) => Err(Trouble::Failed(format!("could not start: {error}"))),
@@ -149,7 +149,7 @@ pub fn run(args: CtlArgs) -> ExitCode {
         Ok(Ending::Done) => ExitCode::SUCCESS,
         Ok(Ending::NotWell) => ExitCode::FAILURE,
         Err(trouble) => {
-            trouble.say(&url);
+            trouble.say(&url, language);
             trouble.exit_code()
         }
     }

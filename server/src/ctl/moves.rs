@@ -66,5 +66,8 @@ pub(super) async fn run(ctl: &mut Ctl, args: MoveArgs) -> Ended {
         let way = format!("{from} -> {}{}", pools.name(target_pool_id), if dry_run { " (dry run)" } else { "" });
         ctl.out.line(&show::clean(&way))?;
     }
+    if dry_run {
+        return follow::preview(ctl, &batch, "moved");
+    }
     follow::batch(ctl, &batch, "moved", &args.follow).await
 }

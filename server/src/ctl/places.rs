@@ -1,6 +1,6 @@
 //! Pools by name or number, and images by whatever a person has of them.
 
-use pixelfox_proto::v1;
+use pixelfox_proto::{Text, text, v1};
 
 use super::{Ctl, Trouble};
 
@@ -36,13 +36,20 @@ impl Pools {
         found.ok_or_else(|| Trouble::Unknown(self.unknown(word)))
     }
 
-    fn unknown(&self, word: &str) -> String {
+    fn unknown(&self, word: &str) -> Text {
         let names = self.0.iter().map(|pool| format!("{} ({})", pool.name, pool.id)).collect::<Vec<_>>().join(", ");
         let distance = |pool: &v1::Pool| strsim::osa_distance(&pool.name.to_lowercase(), &word.to_lowercase());
         let nearest = self.0.iter().min_by_key(|pool| distance(pool));
         let nearest = nearest.filter(|pool| distance(pool) <= (word.chars().count() / 2).max(1));
-        let meant = nearest.map(|pool| format!("; did you mean {}?", pool.name)).unwrap_or_default();
-        format!("no pool `{word}` in this cluster{meant} There are: {names}").replace("cluster There", "cluster. There")
+        let meant = match nearest {
+            Some(pool) => text!(de "; gemeint ist {}?", en "; did you mean {}?", pool.name),
+            None => Text::verbatim("."),
+        };
+        text!(
+            de "in diesem Cluster gibt es keinen Speicherpool „{word}“{meant} Es gibt: {names}",
+            en "no pool `{word}` in this cluster{meant} There are: {names}",
+            with meant
+        )
     }
 }
 
@@ -85,9 +92,13 @@ pub(super) async fn image(ctl: &mut Ctl, word: &str) -> Result<String, Trouble> 
     let found = ctl.admin.list_images(ask).await?.into_inner().images;
     match found.as_slice() {
         [image] => Ok(image.uuid.clone()),
-        [] => Err(Trouble::Unknown(format!("no image `{word}` in this cluster"))),
-        _ => Err(Trouble::Unknown(format!(
-            "`{word}` is more than one image: name it by its UUID, `images {word}` lists them"
+        [] => Err(Trouble::Unknown(text!(
+            de "in diesem Cluster gibt es kein Bild „{word}“",
+            en "no image `{word}` in this cluster"
+        ))),
+        _ => Err(Trouble::Unknown(text!(
+            de "„{word}“ ist mehr als ein Bild: mit seiner UUID nennen, `images {word}` zählt sie auf",
+            en "`{word}` is more than one image: name it by its UUID, `images {word}` lists them"
         ))),
     }
 }

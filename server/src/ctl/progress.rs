@@ -33,7 +33,7 @@ fn parts(job: &v1::Job) -> (u64, u64) {
 /// `43 %` of what is to do; of a job without anything to measure, nothing until it has ended.
 pub(super) fn done(job: &v1::Job) -> String {
     match parts(job) {
-        _ if job.state == "completed" => "100 %".into(),
+        _ if job.state == "completed" && job.not_moved == 0 => "100 %".into(),
         (_, 0) => String::new(),
         (part, whole) if part > 0 && part < whole / 100 => "< 1 %".into(),
         (part, whole) => format!("{} %", show::percent(part, whole)),
@@ -52,7 +52,8 @@ fn said(job: &v1::Job) -> Vec<String> {
         said.push(percent);
     }
     if is_parent(job) && job.children_total > 0 {
-        let (done, total) = (show::count(job.children_done), show::counted(job.children_total, "image"));
+        let (done, total) =
+            (show::count(job.children_done.saturating_sub(job.not_moved)), show::counted(job.children_total, "image"));
         said.push(format!("{done} of {total}"));
     }
     if job.bytes_total > 0 && whole == job.bytes_total {
@@ -88,7 +89,7 @@ pub(super) fn picture(job: &v1::Job, children: &[v1::Job], width: usize) -> Vec<
 
 fn bar(job: &v1::Job, name: &str) -> String {
     let (part, whole) = parts(job);
-    let share = if job.state == "completed" {
+    let share = if job.state == "completed" && job.not_moved == 0 {
         100
     } else if whole == 0 {
         0
@@ -135,6 +136,25 @@ mod tests {
         assert!(plain(&waits).ends_with("1.20 GB of 3.00 GB, waits: node s09 is not attached"), "{}", plain(&waits));
         let failed = v1::Job { state: "failed".into(), children_failed: 2, last_error: "no room".into(), ..parent() };
         assert!(plain(&failed).ends_with("2 failed, no room"), "{}", plain(&failed));
+    }
+
+    #[test]
+    fn what_was_not_moved_is_no_part_of_what_is_done() {
+        let note = "50 of 59 images were not moved: their files are missing";
+        let ended = v1::Job {
+            state: "completed".into(),
+            bytes_done: 24,
+            bytes_total: 159,
+            children_done: 59,
+            children_total: 59,
+            not_moved: 50,
+            files_missing: 50,
+            note: note.into(),
+            ..v1::Job { bytes_per_second: 0.0, ..parent() }
+        };
+        let want = format!("job 17 move_pool completed, 15 %, 9 of 59 images, 24 B of 159 B, 50 files missing, {note}");
+        assert_eq!(plain(&ended), want);
+        assert!(picture(&ended, &[], 200)[0].contains("[####...."), "{:?}", picture(&ended, &[], 200));
     }
 
     #[test]

@@ -2,11 +2,11 @@
 
 use std::{error::Error as _, io, process::ExitCode};
 
-use pixelfox_proto::v1;
+use pixelfox_proto::{Language, Text, text, v1};
 use prost::Message as _;
 use tonic::{Code, Status};
 
-use super::show;
+use super::{methods::as_verbs, show};
 
 /// What kept a verb from its end.
 #[derive(Debug, thiserror::Error)]
@@ -16,7 +16,10 @@ pub(super) enum Trouble {
     Usage(String),
     /// There is no such thing, by what the server has listed.
     #[error("{0}")]
-    Unknown(String),
+    Unknown(Text),
+    /// Nothing is left to do of what was asked.
+    #[error("{0}")]
+    Nothing(Text),
     /// Nobody answered.
     #[error("{0}")]
     Unreachable(String),
@@ -62,7 +65,7 @@ impl Trouble {
     pub(super) fn class(&self) -> Class {
         match self {
             Self::Usage(_) => Class::Usage,
-            Self::Unknown(_) => Class::Refused,
+            Self::Unknown(_) | Self::Nothing(_) => Class::Refused,
             Self::Unreachable(_) => Class::Unreachable,
             Self::Failed(_) => Class::Failed,
             Self::Stopped(_) => Class::Stopped,
@@ -83,45 +86,69 @@ impl Trouble {
     }
 
     /// Says on stderr what happened at `url` and what to do.
-    pub(super) fn say(&self, url: &str) {
-        match self.class() {
-            Class::Quiet => {}
-            Class::Unreachable => eprintln!("unreachable: {url}: {}", self.sentence()),
-            Class::Refused => eprintln!("refused: {}", self.sentence()),
-            Class::Failed => eprintln!("failed: {}", self.sentence()),
-            Class::Usage | Class::Stopped => eprintln!("{}", self.sentence()),
-        }
+    pub(super) fn say(&self, url: &str, language: Language) {
+        let said = self.sentence(language);
+        let said = match self.class() {
+            Class::Quiet => return,
+            Class::Unreachable => text!(de "nicht erreichbar: {url}: {said}", en "unreachable: {url}: {said}"),
+            Class::Refused => text!(de "abgelehnt: {said}", en "refused: {said}"),
+            Class::Failed => text!(de "fehlgeschlagen: {said}", en "failed: {said}"),
+            Class::Usage | Class::Stopped => Text::verbatim(said),
+        };
+        eprintln!("{}", said.to(language));
     }
 
     /// What was seen, and what to do about it: the findings of a refused save a line each.
-    fn sentence(&self) -> String {
-        let Self::Server(status) = self else { return self.to_string() };
+    fn sentence(&self, language: Language) -> String {
+        let status = match self {
+            Self::Server(status) => status,
+            Self::Unknown(said) | Self::Nothing(said) => return said.to(language).to_owned(),
+            _ => return self.to_string(),
+        };
         if connection_broke(status) {
             let innermost = std::iter::successors(status.source(), |cause| (*cause).source()).last();
             let cause = innermost.map(ToString::to_string).unwrap_or_default();
-            return show::clean(&format!("the connection broke: {cause}"));
+            let said = text!(de "die Verbindung brach ab: {cause}", en "the connection broke: {cause}");
+            return show::clean(said.to(language));
         }
         let found = findings(status);
         if !found.is_empty() {
             let lines = found.iter().map(|finding| {
                 let name = status_word(finding.status());
                 let advice = Some(&finding.advice).filter(|advice| !advice.is_empty());
-                let advice = advice.map(|advice| format!(". {advice}")).unwrap_or_default();
+                let stop = if finding.message.ends_with(['?', '.']) { "" } else { "." };
+                let advice = advice.map(|advice| format!("{stop} {advice}")).unwrap_or_default();
                 format!("\n  {name:<8} {}: {}{advice}", finding.field, finding.message)
             });
             // What only looks wrong can be saved over; with one error among it that helps nothing.
             let is_error = |it: &v1::Finding| it.status() == v1::finding::Status::Failed;
-            let anyway = if found.iter().any(is_error) { "" } else { "\nWith --save-anyway it is saved all the same" };
-            return show::clean(&format!("the pool can't be saved like this{}{anyway}", lines.collect::<String>()));
+            let anyway = match found.iter().any(is_error) {
+                true => Text::default(),
+                false => text!(
+                    de "\nMit --save-anyway wird er trotzdem gespeichert",
+                    en "\nWith --save-anyway it is saved all the same"
+                ),
+            };
+            let lines = lines.collect::<String>();
+            let said = text!(
+                de "so lässt sich der Speicherpool nicht speichern{lines}{anyway}",
+                en "the pool can't be saved like this{lines}{anyway}",
+                with anyway
+            );
+            return show::clean(said.to(language));
         }
         let hint = match status.code() {
-            Code::Unauthenticated => {
-                "\nGive the server's ADMIN_TOKEN in the environment, or its file with --token-file"
-            }
-            Code::Unimplemented => "\nDoes the address lead to the coordinator, and is it of this version?",
-            _ => "",
+            Code::Unauthenticated => text!(
+                de "\nADMIN_TOKEN des Servers in der Umgebung angeben, oder seine Datei mit --token-file",
+                en "\nGive the server's ADMIN_TOKEN in the environment, or its file with --token-file"
+            ),
+            Code::Unimplemented => text!(
+                de "\nFührt die Adresse zum Koordinator, und ist er von dieser Version?",
+                en "\nDoes the address lead to the coordinator, and is it of this version?"
+            ),
+            _ => Text::default(),
         };
-        show::clean(&format!("{}{hint}", status.message()))
+        show::clean(&format!("{}{}", as_verbs(status.message()), hint.to(language)))
     }
 }
 
@@ -161,7 +188,7 @@ mod tests {
                 value: value.encode_to_vec(),
             };
             let details = RichStatus { details: vec![any] }.encode_to_vec();
-            Trouble::from(Status::with_details(Code::FailedPrecondition, "no", details.into())).sentence()
+            Trouble::from(Status::with_details(Code::FailedPrecondition, "no", details.into())).sentence(Language::En)
         };
         let (doubt, error) = (refused(v1::finding::Status::Warning), refused(v1::finding::Status::Failed));
         assert!(
@@ -185,7 +212,7 @@ mod tests {
             ("the server's own failure", server(Code::Internal), Class::Failed),
             ("the server can't now", server(Code::Unavailable), Class::Unreachable),
             ("the connection broke", Trouble::from(broken), Class::Unreachable),
-            ("no such pool in the list", Trouble::Unknown("no pool x".into()), Class::Refused),
+            ("no such pool in the list", Trouble::Unknown(Text::verbatim("no pool x")), Class::Refused),
         ] {
             assert_eq!(trouble.class(), want, "{why}");
         }

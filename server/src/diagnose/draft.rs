@@ -14,7 +14,7 @@ use super::seen::{Cluster, Presence};
 use super::{Check, Diagnose, Finding, Status};
 use crate::catalog::{self, Pool, PoolDraft, PoolSpec, RefusalKind, Severity};
 use crate::clock;
-use crate::sessions::{Command, Place, Session};
+use crate::sessions::{Command, Place, Session, Trouble};
 
 /// Lines about one URL that are told; further nodes are counted.
 const MOST_LINES: usize = 3;
@@ -151,7 +151,7 @@ impl Diagnose {
                 vec![finding.as_refusal(RefusalKind::Exists)]
             }
             Some(problem) => {
-                let problem = text!(de "{path} auf Knoten {node} taugt noch nicht: {problem}", en "{problem}");
+                let problem = not_yet(path, node, problem, health.trouble);
                 vec![Finding::warning(&draft.subject, Check::BasePath, problem, anyway)]
             }
         })
@@ -316,4 +316,12 @@ fn outside(session: &Session, draft: &Draft<'_>) -> Option<Finding> {
     );
     let finding = Finding::failed(&draft.subject, Check::BasePath, message, advice);
     Some(finding.as_refusal(RefusalKind::Invalid))
+}
+
+/// What is in the way of a place, though it may come right.
+fn not_yet(path: &str, node: &NodeId, problem: String, trouble: Option<Trouble>) -> Text {
+    let missing = "das Verzeichnis ist nicht da; ist seine Platte eingehängt?";
+    let why = if trouble == Some(Trouble::NoDirectory) { missing } else { problem.as_str() };
+    let german = format!("{path} auf Knoten {node} taugt noch nicht: {why}");
+    Text::new(german, problem)
 }

@@ -80,6 +80,10 @@ pub fn plan(asked: &[ImageId], found: Vec<PlanImage>, target: PoolId, target_nam
 #[must_use]
 pub fn obstacle(image: &PlanImage, target: PoolId, target_name: &str) -> Option<String> {
     let cure = || match &image.kept_in {
+        // A move of the image brings it back; that of a whole pool looks only at what is live.
+        Some(pool) if pool == target_name => format!(
+            "the trash of pool {pool} has an old copy, which a move of the pool does not bring back: move the image alone, by its UUID"
+        ),
         Some(pool) => format!("the trash of pool {pool} has an old copy: move it there, or take its last move back"),
         None => "put the file right and have it read (VerifyImages), or delete the image".to_owned(),
     };

@@ -71,6 +71,41 @@ fn what_was_there_is_progress_but_no_traffic_and_late_words_are_nothing() {
 }
 
 #[test]
+fn what_comes_out_of_a_trash_has_no_rate() {
+    // Ten files of 10 MB that were there already, then 1 MB/s over the wire: only that is a rate, of the job as of its parent.
+    let (progress, start) = (Progress::default(), Instant::now());
+    let at = |half_seconds: u64| start + Duration::from_millis(500 * half_seconds);
+    progress.begin(&job(1), start);
+    for step in 1..=10 {
+        progress.landed(id(1), Lease(1), 10_000_000, Counts::There, at(step));
+    }
+    let there = Figures { bytes: 100_000_000, bytes_per_second: 0.0 };
+    assert_eq!((progress.of_job(id(1), at(10)), progress.of_parent(id(100), at(10))), (there, there));
+    for step in 1..=20 {
+        progress.flowing(id(1), Lease(1), step * 500_000, at(10 + step));
+    }
+    for rate in [progress.of_job(id(1), at(30)), progress.of_parent(id(100), at(30))].map(|it| it.bytes_per_second) {
+        assert!((7e5..1.1e6).contains(&rate), "{rate}");
+    }
+}
+
+#[test]
+fn what_a_restarted_server_hears_of_for_the_first_time_has_not_flowed_just_now() {
+    // 80 MB had come before this server was started, then 1 MB/s: the job is as far as it is, and its rate is what flows.
+    let (progress, start) = (Progress::started(Instant::now()), Instant::now());
+    let at = |half_seconds: u64| start + Duration::from_millis(500 * half_seconds);
+    progress.begin(&job(1), start);
+    for step in 1..=20 {
+        progress.resumed(id(1), Lease(1), 80_000_000);
+        progress.flowing(id(1), Lease(1), 80_000_000 + step * 500_000, at(step));
+    }
+    let (one, moved) = (progress.of_job(id(1), at(20)), progress.last_hour(at(20)));
+    assert_eq!(one.bytes, 90_000_000);
+    assert!((one.bytes_per_second - 1e6).abs() < 1e5, "{one:?}");
+    assert_eq!(moved.iter().map(|(_, minute)| minute.bytes_moved).sum::<u64>(), 10_000_000);
+}
+
+#[test]
 fn rates_of_parents_that_are_long_over_are_forgotten() {
     let (progress, start) = (Progress::default(), Instant::now());
     for number in 1..=3_000 {

@@ -6,7 +6,7 @@ use pixelfox_proto::{NodeId, PoolId};
 
 use super::{
     NodeView, PoolView, Snapshot,
-    ways::{QUEUE_PAUSED, away, out_of_order, unhealthy},
+    ways::{QUEUE_PAUSED, away, out_of_order, too_large, unhealthy},
 };
 use crate::catalog::{AtTarget, CopyLeft, Job, JobKind, JobState, Lane, LeaseOrder, Reach, UnixMillis};
 
@@ -163,7 +163,7 @@ pub fn next_wake(snapshot: &Snapshot) -> Option<UnixMillis> {
 }
 
 /// Why a pending job does not run yet, as people read it: `queue paused`, `node s09 is not attached`,
-/// `pool img1 is full`, `next try in 25 s`. Empty where it may, or where it is not pending. `at_target`: what a move
+/// `pool img1 is full`, `12.0 MB do not fit into pool img1: its limit is 10.0 MB; raise max_size`, `next try in 25 s`. Empty where it may, or where it is not pending. `at_target`: what a move
 /// finds there, where it is known; `left`: what is there of an image that is being deleted.
 #[must_use]
 pub fn waiting_for(job: &Job, snapshot: &Snapshot, at_target: Option<AtTarget>, left: &[CopyLeft]) -> String {
@@ -177,16 +177,20 @@ pub fn waiting_for(job: &Job, snapshot: &Snapshot, at_target: Option<AtTarget>, 
         return QUEUE_PAUSED.to_owned();
     }
     let lane = Lane { node, kind: job.kind, source, target: job.target, due: 1, undo: 0, next: None };
+    let new_bytes = at_target.map_or(job.bytes_total, |found| found.new_bytes);
     let way = match open_way(&lane, snapshot) {
         Ok(way) => way,
-        Err(why) => return why,
+        Err(why) => {
+            // No room that is made helps what is larger than all of it.
+            let target = job.target.and_then(|id| snapshot.pool(id)).filter(|target| why == full(target));
+            return target.and_then(|target| too_large(target, new_bytes)).unwrap_or(why);
+        }
     };
     let Way { node, target, reach, .. } = way;
     let NodeView { slots, running, .. } = *node;
-    let new_bytes = at_target.map_or(job.bytes_total, |found| found.new_bytes);
     let next_try = job.not_before.filter(|at| *at > snapshot.now);
     match () {
-        () if target.room_bytes() < new_bytes => full(target),
+        () if target.room_bytes() < new_bytes => too_large(target, new_bytes).unwrap_or_else(|| full(target)),
         () if at_target.is_some_and(|found| found.is_unsettled) => {
             format!("an old copy in pool {} is still on its way to the trash", target.name)
         }

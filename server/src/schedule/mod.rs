@@ -16,4 +16,4 @@ pub use retry::{Cause, MAX_ATTEMPTS, Verdict, after_check_failure, after_trash_f
 pub use silence::{Presence, SIGN_EVERY_MILLIS};
 pub use snapshot::{NodeView, PoolView, Snapshot};
 pub use sweep::Standstill;
-pub use ways::closed_by;
+pub use ways::{closed_by, too_large};

@@ -73,6 +73,7 @@ mod tests {
             node: "s01".parse().expect("a NODE_ID"),
             healthy: true,
             active: true,
+            limit_bytes: None,
             limit_room_bytes: None,
             disk_free_bytes: 100,
             reserved_bytes: 0,

@@ -57,6 +57,8 @@ pub struct PoolView {
     pub healthy: bool,
     /// Takes moves.
     pub active: bool,
+    /// Its own limit, where it has one.
+    pub limit_bytes: Option<u64>,
     /// Bytes under its own limit that the books leave free, see [`Pool::room`](crate::catalog::Pool::room).
     pub limit_room_bytes: Option<u64>,
     /// Bytes that its file system has free above the reserve, as last reported.

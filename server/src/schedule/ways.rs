@@ -1,5 +1,6 @@
 //! Why a way between pools is closed, in the words of a job that waits. Pure.
 
+use pixelfox_node::config::show_size;
 use pixelfox_proto::{NodeId, PoolId};
 
 use super::{PoolView, Snapshot};
@@ -20,6 +21,14 @@ pub(super) fn out_of_order(pool: &PoolView, snapshot: &Snapshot) -> Option<Strin
         return Some(away(&pool.node));
     }
     (!pool.healthy).then(|| unhealthy(pool))
+}
+
+/// Why `bytes` never fit into a pool, however empty it gets; `None` where they may.
+#[must_use]
+pub fn too_large(pool: &PoolView, bytes: u64) -> Option<String> {
+    let limit = pool.limit_bytes.filter(|limit| bytes > *limit)?;
+    let (bytes, limit) = (show_size(bytes), show_size(limit));
+    Some(format!("{bytes} do not fit into pool {}: its limit is {limit}; raise max_size", pool.name))
 }
 
 /// Why nothing goes to `target` now, and out of `source` where there is one; empty where it may go.
@@ -46,6 +55,7 @@ mod tests {
             node: format!("s0{number}").parse().expect("a name"),
             healthy,
             active: true,
+            limit_bytes: None,
             limit_room_bytes: None,
             disk_free_bytes: 1000,
             reserved_bytes: 0,

@@ -278,6 +278,7 @@ mod tests {
             node_url: String::new(),
             public_base_url: String::new(),
             uploads_dir: String::new(),
+            uploads_dir_identity: String::new(),
             process: String::new(),
             address: String::new(),
         };

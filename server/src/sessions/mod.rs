@@ -101,7 +101,7 @@ impl Sessions {
     ///
     /// # Errors
     /// A protocol that is not spoken here, a second process with this NODE_ID, books that can't be written.
-    pub async fn attach(&self, hello: Hello, wire: Wire) -> Result<(Arc<Session>, Attached), Fault> {
+    pub async fn attach(&self, mut hello: Hello, wire: Wire) -> Result<(Arc<Session>, Attached), Fault> {
         entry::check(&hello)?;
         let _one_at_a_time = self.entry.lock().await;
         if self.stop.is_cancelled() {
@@ -116,6 +116,9 @@ impl Sessions {
         crash_point!("attach.before_commit");
         let attached = self.store.attach_node(hello.about.clone(), self.auto_pools, now).await?;
         crash_point!("attach.after_commit");
+        // Seen wherever what is wrong with the node's environment is.
+        hello.warnings.extend(attached.no_auto_pool.iter().map(|why| format!("UPLOADS_DIR: {why}")));
+        self.refused.forget(hello.about.node.as_str(), &hello.about.address);
         let (session, commands) = Session::new(hello, attached.epoch, now);
         self.registry.insert(Arc::clone(&session));
         *self.attaches.lock().entry(session.node().clone()).or_default() += 1;

@@ -136,7 +136,7 @@ pub enum News {
         /// Files that ended since the last report.
         files: Vec<FileResult>,
         /// The file whose pieces go out now, and how many of its bytes have.
-        flowing: Option<(StoredPath, u64)>,
+        flowing: Option<(StoredPath, u64, u64)>,
     },
     /// A command ended.
     Ended {

@@ -59,6 +59,12 @@ impl Refused {
         }
     }
 
+    /// This node was let in from `address`: whatever was wrong with it there is put right.
+    pub(super) fn forget(&self, who: &str, address: &str) {
+        let machine = address.rsplit_once(':').map_or(address, |(machine, _port)| machine);
+        self.0.lock().retain(|_, (_, away)| away.machine != machine || (away.who != who && away.who != machine));
+    }
+
     /// Those that came within the last half minute, by name.
     pub(super) fn lately(&self, now: Instant) -> Vec<TurnedAway> {
         let all = self.0.lock();
@@ -81,6 +87,12 @@ mod tests {
         let grounds: Vec<_> = seen.iter().map(|away| (away.machine.as_str(), away.grounds)).collect();
         assert_eq!(grounds, [("10.0.0.7", Grounds::Secret), ("10.0.0.7", Grounds::NameTaken)]);
         assert!(refused.lately(start + LATELY).is_empty());
+        refused.note("s03", "10.0.0.7:4713", &wrong, start);
+        refused.forget("s02", "10.0.0.8:4714");
+        assert_eq!(refused.lately(start).len(), 3, "another machine with the same name was let in");
+        refused.forget("s02", "10.0.0.7:4714");
+        let left: Vec<_> = refused.lately(start).into_iter().map(|away| away.who).collect();
+        assert_eq!(left, ["s03"], "it was let in: what it was refused for is put right");
         for name in 0..3 * REMEMBERED {
             refused.note(&name.to_string(), "10.0.0.8:1", &wrong, start);
             assert!(refused.0.lock().len() <= REMEMBERED);

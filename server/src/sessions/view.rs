@@ -68,6 +68,7 @@ fn view(pool: &Pool, pools: &[Pool], seen: &BTreeMap<PoolId, PoolHealth>, settin
         node: pool.node.clone(),
         healthy: health.is_some_and(|health| health.problem.is_none()),
         active: pool.is_active,
+        limit_bytes: (pool.max_size > 0).then_some(pool.max_size),
         limit_room_bytes: pool.room(),
         disk_free_bytes: health.map_or(0, |health| above_reserve(health, settings)),
         reserved_bytes: beside

@@ -171,9 +171,10 @@ impl Settle {
             News::Heartbeat(beat) => self.heartbeat(session, beat).await,
             News::Progress { command, bytes_done, files, flowing } => {
                 session.pending.flowed(command, bytes_done);
-                if let Some((path, bytes)) = flowing
+                if let Some((path, bytes, resumed_from)) = flowing
                     && let Some(Awaited::Pushed(attempt)) = session.pending.awaited(command, &path)
                 {
+                    self.rooms.progress.resumed(attempt.job, attempt.lease, resumed_from);
                     self.rooms.progress.flowing(attempt.job, attempt.lease, bytes, Instant::now());
                     self.rooms.got_on(attempt.job, self.rooms.flights.parent(attempt.lease));
                 }

@@ -23,7 +23,7 @@ const NAMED: usize = 100;
 
 impl Store {
     /// Deletes images: hides them, calls their moves off, condemns every copy, and makes a job for each that ends when
-    /// none is left. Those that are being deleted, or were, are skipped with the reason.
+    /// none is left. Those that are being deleted, or were, are skipped with the reason; where all are, nothing is written.
     ///
     /// # Errors
     /// No image or too many, one that is unknown, a `request_id` that was used for something else. Nothing is written
@@ -48,6 +48,10 @@ async fn delete(conn: &mut Conn, ask: &DeleteAsk, now: UnixMillis) -> Result<Del
     }
     let found = find(conn, &ask.images).await?;
     let mut deleting = Deleting { batch: found.batch(), ..Deleting::default() };
+    if found.go.is_empty() {
+        requests::remember(conn, &ask.request_id, &asked, &deleting.batch, now).await?;
+        return Ok(deleting);
+    }
     let mut tally = Tally::default();
     call_off(conn, &found.go, &mut tally, &mut deleting, now).await?;
     condemn(conn, &found.go, &mut tally, now).await?;
@@ -61,9 +65,7 @@ async fn delete(conn: &mut Conn, ask: &DeleteAsk, now: UnixMillis) -> Result<Del
     let images: Vec<i64> = found.go.iter().map(|image| image.id).collect();
     deleting.settled.extend(proceed(conn, &images, &BTreeMap::new(), now).await?);
     let uuids: Vec<String> = found.go.iter().map(|image| image.uuid.clone()).collect();
-    if !uuids.is_empty() {
-        outbox::put(conn, now, Topic::Image, &uuids).await?;
-    }
+    outbox::put(conn, now, Topic::Image, &uuids).await?;
     outbox::put_jobs(conn, now, &[parent]).await?;
     let named = uuids.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
     let more = if uuids.len() > NAMED { " and others, see the job's children" } else { "" };
@@ -190,8 +192,8 @@ async fn condemn(conn: &mut Conn, images: &[FoundRow], tally: &mut Tally, now: U
 }
 
 const PARENT: &str = "
-INSERT INTO jobs (kind, state, bytes_total, children_total, created, started, finished)
-VALUES ($1, $2, $3, $4, $5, $5, $6) RETURNING id";
+INSERT INTO jobs (kind, state, bytes_total, children_total, created, started)
+VALUES ($1, $2, $3, $4, $5, $5) RETURNING id";
 const CHILDREN: &str = "
 INSERT INTO jobs (kind, state, parent_id, created, image_id, image_uuid, node_id, source_pool_id, bytes_total)
 SELECT 'delete_image', 'pending', $2, $3, CAST(value ->> 0 AS BIGINT), value ->> 1, value ->> 2,
@@ -204,26 +206,20 @@ INSERT INTO deleted_images (uuid, at) SELECT value ->> 0, $2 FROM json_each($1) 
 
 /// A parent and its children; gives the parent.
 async fn make_jobs(conn: &mut Conn, images: &[FoundRow], now: UnixMillis) -> Result<i64, Trouble> {
-    let over = images.is_empty();
-    let state = if over { JobState::Completed } else { JobState::Processing };
     let parent: i64 = statement::query_scalar(PARENT)
         .bind(JobKind::DeleteImages.as_str())
-        .bind(state.as_str())
+        .bind(JobState::Processing.as_str())
         .bind(images.iter().map(|image| image.bytes).sum::<i64>())
         .bind(i64::try_from(images.len()).unwrap_or(i64::MAX))
         .bind(now.0)
-        .bind(over.then_some(now.0))
         .fetch_one(&mut *conn)
         .await?;
-    if !over {
-        let child =
-            |image: &FoundRow| (image.id, image.uuid.clone(), image.node_id.clone(), image.pool_id, image.bytes);
-        let children: Vec<_> = images.iter().map(child).collect();
-        statement::query(CHILDREN).bind(json(&children)).bind(parent).bind(now.0).execute(&mut *conn).await?;
-        statement::query(MARK).bind(parent).execute(&mut *conn).await?;
-        let uuids: Vec<[&String; 1]> = images.iter().map(|image| [&image.uuid]).collect();
-        statement::query(FORGET).bind(json(&uuids)).bind(now.0).execute(conn).await?;
-    }
+    let child = |image: &FoundRow| (image.id, image.uuid.clone(), image.node_id.clone(), image.pool_id, image.bytes);
+    let children: Vec<_> = images.iter().map(child).collect();
+    statement::query(CHILDREN).bind(json(&children)).bind(parent).bind(now.0).execute(&mut *conn).await?;
+    statement::query(MARK).bind(parent).execute(&mut *conn).await?;
+    let uuids: Vec<[&String; 1]> = images.iter().map(|image| [&image.uuid]).collect();
+    statement::query(FORGET).bind(json(&uuids)).bind(now.0).execute(conn).await?;
     Ok(parent)
 }
 

@@ -49,7 +49,8 @@ UPDATE images SET job_id = NULL FROM json_each($1) AS e WHERE images.id = CAST(e
 pub(super) const COUNT: &str = "
 UPDATE jobs SET children_done = children_done + CAST(c.value ->> 1 AS BIGINT), children_failed = children_failed + CAST(c.value ->> 2 AS BIGINT),
     files_missing = files_missing + CAST(c.value ->> 3 AS BIGINT),
-    children_cancelled = children_cancelled + CAST(c.value ->> 4 AS BIGINT)
+    children_cancelled = children_cancelled + CAST(c.value ->> 4 AS BIGINT),
+    children_unmoved = children_unmoved + CAST(c.value ->> 5 AS BIGINT)
 FROM json_each($1) AS c WHERE jobs.id = CAST(c.value ->> 0 AS BIGINT)";
 pub(super) const END_PARENTS: &str = "
 UPDATE jobs SET finished = $2,
@@ -70,6 +71,7 @@ struct Count {
     failed: i64,
     missing: i64,
     cancelled: i64,
+    unmoved: i64,
 }
 
 /// Ends jobs. Gives them, and parents that ended with them.
@@ -110,9 +112,11 @@ async fn count(
             "cancelled" => count.cancelled += 1,
             _ => count.done += 1,
         }
-        count.missing += missing.get(&row.id).copied().unwrap_or(0);
+        let missing = missing.get(&row.id).copied().unwrap_or(0);
+        count.missing += missing;
+        count.unmoved += i64::from(row.state == "completed" && missing > 0);
     }
-    let count = |(parent, c): (&i64, &Count)| (*parent, c.done, c.failed, c.missing, c.cancelled);
+    let count = |(parent, c): (&i64, &Count)| (*parent, c.done, c.failed, c.missing, c.cancelled, c.unmoved);
     let counts: Vec<_> = parents.iter().map(count).collect();
     let jobs: Vec<i64> = ended.iter().map(|row| row.id).collect();
     together.add(statement::query(UNLOCK).bind(json(&locks))).add(outbox::news_of_jobs(now, &jobs));

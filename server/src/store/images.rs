@@ -177,11 +177,14 @@ struct FileRow {
     state: String,
     pool_id: i64,
     public_base_url: String,
+    kept_in: Option<i64>,
 }
 
 /// All copies, best first: files with a live one, originals, then per file live before suspect before lost.
 pub(super) const FILES: &str = "
-SELECT f.image_id, f.stored_path, f.kind, f.size, f.sha256, r.generation, r.state, r.pool_id, p.public_base_url
+SELECT f.image_id, f.stored_path, f.kind, f.size, f.sha256, r.generation, r.state, r.pool_id, p.public_base_url,
+    CASE WHEN r.state <> 'live' THEN (SELECT MIN(t.pool_id) FROM replicas t WHERE t.file_id = f.id AND t.state = 'trashed') END
+        AS kept_in
 FROM json_each($1) AS a
     CROSS JOIN files f ON f.image_id = CAST(a.value AS BIGINT)
     CROSS JOIN images i ON i.id = f.image_id
@@ -233,6 +236,7 @@ impl TryFrom<FileRow> for File {
             public_base_url: row.public_base_url,
             generation: Generation(uint(row.generation)),
             state: word(ReplicaState::parse(&row.state), "replicas.state", &row.state)?,
+            kept_in: row.kept_in.map(pool_id).transpose()?,
         })
     }
 }

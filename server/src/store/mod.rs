@@ -51,6 +51,7 @@ mod slices;
 mod split;
 mod sqlite;
 mod statement;
+mod taken_back;
 mod tally;
 mod trash;
 mod undo;

@@ -203,28 +203,46 @@ async fn attach(
         .await?;
     let returned = lease::return_node(conn, &hello.node, epoch - 1, now).await?;
     statement::query(DUE_AGAIN).bind(hello.node.as_str()).execute(&mut *conn).await?;
-    let auto_pool = match auto {
+    let (auto_pool, no_auto_pool) = match auto {
         AutoPools::Make => auto_pool(conn, &hello, now).await?,
-        AutoPools::ByHand => None,
+        AutoPools::ByHand => (None, None),
     };
     outbox::put(conn, now, Topic::Node, &[hello.node.to_string()]).await?;
-    Ok(Attached { epoch: SessionEpoch(uint(epoch)), lease_floor: Lease(uint(floor)), auto_pool, returned })
+    Ok(Attached {
+        epoch: SessionEpoch(uint(epoch)),
+        lease_floor: Lease(uint(floor)),
+        auto_pool,
+        no_auto_pool,
+        returned,
+    })
 }
 
-async fn auto_pool(conn: &mut Conn, hello: &Hello, now: UnixMillis) -> Result<Option<Pool>, Trouble> {
+/// The pool that AUTO_POOLS makes, or why it makes none.
+async fn auto_pool(conn: &mut Conn, hello: &Hello, now: UnixMillis) -> Result<(Option<Pool>, Option<String>), Trouble> {
     const HAD: &str = "SELECT EXISTS (SELECT 1 FROM nodes_with_pools WHERE node_id = $1)";
     if statement::query_scalar(HAD).bind(hello.node.as_str()).fetch_one(&mut *conn).await? {
-        return Ok(None);
+        return Ok((None, None));
     }
-    let taken: BTreeSet<String> = rows::all_pools(conn).await?.into_iter().map(|pool| pool.name).collect();
+    let pools = rows::all_pools(conn).await?;
+    let dir = &hello.uploads_dir;
+    if let Some(there) = pools.iter().find(|pool| pool.identity == hello.uploads_dir_identity) {
+        let why = format!(
+            "holds pool {} ({}) already, so no pool was made: give this node a directory of its own and restart it",
+            there.name, there.node
+        );
+        tracing::warn!(node = %hello.node, "UPLOADS_DIR of node {}, {dir}, {why}", hello.node);
+        return Ok((None, Some(why)));
+    }
+    let taken: BTreeSet<String> = pools.into_iter().map(|pool| pool.name).collect();
     let name = auto_pool_name(&hello.node, &taken);
     let draft = PoolDraft::auto(&name, &hello.node, &hello.uploads_dir, &hello.node_url, &hello.public_base_url);
     match pools::create(conn, draft, SaveRule::Anyway, now).await {
-        Ok(PoolSaved::Created(pool)) => Ok(Some(pool)),
-        Ok(PoolSaved::Updated(_)) => Ok(None),
+        Ok(PoolSaved::Created(pool)) => Ok((Some(pool), None)),
+        Ok(PoolSaved::Updated(_)) => Ok((None, None)),
         Err(Trouble::Refused(refusal)) => {
-            tracing::warn!(node = %hello.node, "no pool was made for node {}: {refusal}", hello.node);
-            Ok(None)
+            let why = format!("no pool was made for node {}: {refusal}", hello.node);
+            tracing::warn!(node = %hello.node, "{why}");
+            Ok((None, Some(why)))
         }
         Err(trouble) => Err(trouble),
     }

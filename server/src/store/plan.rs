@@ -18,7 +18,7 @@ use crate::{
 
 impl Store {
     /// Plans a move of images and, unless it is a dry run, makes its jobs: a parent and a child per image, all at
-    /// once. Where every image is skipped the parent is completed at once.
+    /// once. Where every image is skipped nothing is written.
     ///
     /// # Errors
     /// No image or too many, none of them known, a target that is unknown or not active, a `request_id` that was used
@@ -77,6 +77,7 @@ impl Look {
             bytes: self.planned.bytes(),
             skipped: self.planned.stay.iter().take(MoveBatch::MAX_SKIPPED).cloned().collect(),
             skipped_total: count(self.planned.stay.len()),
+            largest: self.planned.go.iter().map(|image| image.bytes).max().unwrap_or(0),
         }
     }
 }
@@ -196,6 +197,11 @@ fn start(conn: &mut Conn, ask: MoveAsk, now: UnixMillis) -> super::writer::Work<
             return Ok(batch);
         }
         let look = look(conn, &ask).await?;
+        if look.planned.go.is_empty() {
+            let nothing = look.batch(None);
+            requests::remember(conn, &ask.request_id, &asked, &nothing, now).await?;
+            return Ok(nothing);
+        }
         let parent = make_jobs(conn, &look, now).await?;
         let batch = look.batch(Some(job_id(parent)?));
         requests::remember(conn, &ask.request_id, &asked, &batch, now).await?;
@@ -208,8 +214,8 @@ fn start(conn: &mut Conn, ask: MoveAsk, now: UnixMillis) -> super::writer::Work<
 
 pub(super) const PARENT: &str = "
 INSERT INTO jobs (kind, state, node_id, source_pool_id, target_pool_id, bytes_total, children_total, made_bytes, made,
-    created, started, finished)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $6, $7, $8, $8, $9) RETURNING id";
+    created, started)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $6, $7, $8, $8) RETURNING id";
 pub(super) const CHILDREN: &str = "
 INSERT INTO jobs (kind, state, parent_id, created, image_id, image_uuid, node_id, source_pool_id, bytes_total,
     target_pool_id, undo)
@@ -269,18 +275,16 @@ async fn make_jobs(conn: &mut Conn, look: &Look, now: UnixMillis) -> Result<i64,
     let going: Vec<&Found> = look.planned.go.iter().filter_map(|image| by_id.get(&image.id).copied()).collect();
     let pools: BTreeSet<u64> = going.iter().map(|found| found.image.pool.get()).collect();
     let nodes: BTreeSet<&str> = going.iter().map(|found| found.node.as_str()).collect();
-    let over = going.is_empty();
     let target = int(look.target.id.get());
     let parent: i64 = statement::query_scalar(PARENT)
         .bind(JobKind::MoveImages.as_str())
-        .bind(if over { JobState::Completed } else { JobState::Processing }.as_str())
+        .bind(JobState::Processing.as_str())
         .bind(only(&nodes).copied().unwrap_or_default())
         .bind(only(&pools).map_or(0, |pool| int(*pool)))
         .bind(target)
         .bind(int(look.planned.bytes()))
         .bind(i64::try_from(going.len()).unwrap_or(i64::MAX))
         .bind(now.0)
-        .bind(over.then_some(now.0))
         .fetch_one(&mut *conn)
         .await?;
     let children: Vec<_> = going.iter().map(|found| Child::moving(found, look.target.id)).collect();

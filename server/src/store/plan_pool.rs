@@ -20,7 +20,8 @@ use crate::{
 
 impl Store {
     /// Plans a move of every image that is in a pool now (or of the `limit` that entered it first) and, unless it is a
-    /// dry run, makes its parent job. What can't go now stays out of it, whatever becomes of it later.
+    /// dry run, makes its parent job. What can't go now stays out of it, whatever becomes of it later; where nothing can go
+    /// nothing is written.
     ///
     /// # Errors
     /// A pool that is unknown, the source as its own target, a target that is not active, a `request_id` that was used
@@ -69,6 +70,7 @@ struct Survey {
     bytes: i64,
     skipped: Vec<String>,
     skipped_total: i64,
+    largest: i64,
 }
 
 impl Survey {
@@ -80,6 +82,7 @@ impl Survey {
             bytes: uint(self.bytes),
             skipped: self.skipped.clone(),
             skipped_total: uint(self.skipped_total),
+            largest: uint(self.largest),
         }
     }
 }
@@ -152,6 +155,12 @@ FROM images i
     LEFT JOIN replicas r ON r.file_id = f.id AND r.pool_id = $1 AND r.state IN ('live', 'suspect')
 WHERE i.pool_id = $1 AND i.entry <= $2 AND i.deleting = 0";
 
+/// The largest of a pool's images that are larger than a limit. O(images in the cluster that are, 10,000 at most).
+const TOO_LARGE: &str = "
+SELECT CAST(COALESCE(MAX(few.size), 0) AS BIGINT)
+FROM (SELECT size, pool_id, deleting FROM images WHERE size > $2 ORDER BY size DESC LIMIT 10000) AS few
+WHERE few.pool_id = $1 AND few.deleting = 0";
+
 /// Images, files, bytes.
 type Totals = (i64, i64, i64);
 
@@ -191,7 +200,13 @@ async fn survey(conn: &mut Conn, ask: &PoolMoveAsk) -> Result<Survey, Trouble> {
     let reasons: Vec<ReasonRow> =
         statement::query_as(REASONS).bind(pool).bind(end).bind(most).fetch_all(&mut *conn).await?;
     let skipped = reasons.iter().map(|row| reason(row, &source, &target)).collect::<Result<_, _>>()?;
+    let limit = int(target.max_size);
+    let largest: i64 = match limit {
+        0 => 0,
+        _ => statement::query_scalar(TOO_LARGE).bind(pool).bind(limit).fetch_one(&mut *conn).await?,
+    };
     Ok(Survey {
+        largest,
         end,
         images: all.0 - blocked.0,
         files: all.1 - blocked.1,
@@ -218,8 +233,8 @@ fn reason(row: &ReasonRow, source: &Pool, target: &Pool) -> Result<String, Troub
 
 const PARENT: &str = "
 INSERT INTO jobs (kind, state, node_id, source_pool_id, target_pool_id, bytes_total, children_total, cursor_end,
-    created, started, finished)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10) RETURNING id";
+    created, started)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) RETURNING id";
 
 /// What stays out of a plan: entries, from first to last.
 type Ranges = Vec<(i64, i64)>;
@@ -247,6 +262,11 @@ fn start(
         let source = rows::one_pool(conn, int(plan.source.id.get())).await?;
         source.ok_or_else(|| unknown_source(ask.source))?;
         target(conn, ask.target).await?;
+        if plan.images == 0 {
+            let nothing = plan.batch(None);
+            requests::remember(conn, &ask.request_id, &asked, &nothing, now).await?;
+            return Ok(nothing);
+        }
         let parent = make_parent(conn, &plan, now).await?;
         if !ranges.is_empty() {
             statement::query(LEAVE_OUT).bind(json(&ranges)).bind(parent).execute(&mut *conn).await?;
@@ -263,18 +283,16 @@ fn start(
 }
 
 async fn make_parent(conn: &mut Conn, plan: &Survey, now: UnixMillis) -> Result<i64, Trouble> {
-    let over = plan.images == 0;
     let parent = statement::query_scalar(PARENT)
         .bind(JobKind::MovePool.as_str())
-        .bind(if over { JobState::Completed } else { JobState::Processing }.as_str())
+        .bind(JobState::Processing.as_str())
         .bind(plan.source.node.as_str())
         .bind(int(plan.source.id.get()))
         .bind(int(plan.target.id.get()))
         .bind(plan.bytes)
         .bind(plan.images)
-        .bind(if over { 0 } else { plan.end })
-        .bind(now.0)
-        .bind(over.then_some(now.0));
+        .bind(plan.end)
+        .bind(now.0);
     Ok(parent.fetch_one(conn).await?)
 }
 

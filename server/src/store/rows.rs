@@ -26,7 +26,7 @@ macro_rules! job_columns {
     () => {
         "j.id, j.kind, j.state, j.parent_id, j.node_id, j.image_uuid, j.source_pool_id, j.target_pool_id, j.attempt,
         j.failures, j.epoch, j.not_before, j.committed, j.bytes_done, j.bytes_total, j.files_missing, j.children_done,
-        j.children_failed, j.children_cancelled, j.children_total, j.left_behind, j.note, j.last_error, j.created,
+        j.children_failed, j.children_cancelled, j.children_unmoved, j.children_total, j.left_behind, j.note, j.last_error, j.created,
         j.started, j.finished"
     };
 }
@@ -139,6 +139,7 @@ pub(super) struct JobRow {
     children_done: i64,
     children_failed: i64,
     children_cancelled: i64,
+    children_unmoved: i64,
     children_total: i64,
     left_behind: i64,
     note: String,
@@ -176,6 +177,7 @@ impl TryFrom<JobRow> for Job {
             children_done: uint(row.children_done),
             children_failed: uint(row.children_failed),
             children_cancelled: uint(row.children_cancelled),
+            children_unmoved: uint(row.children_unmoved),
             children_total: uint(row.children_total),
             left_behind: uint(row.left_behind),
             note: row.note,

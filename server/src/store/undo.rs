@@ -82,6 +82,7 @@ async fn start(conn: &mut Conn, ask: &UndoAsk, now: UnixMillis) -> Result<MoveBa
         bytes: go.iter().map(|found| found.bytes).sum(),
         skipped_total: u64::try_from(stay.len()).unwrap_or(u64::MAX),
         skipped: stay.into_iter().take(MoveBatch::MAX_SKIPPED).collect(),
+        largest: 0,
     };
     requests::remember(conn, &ask.request_id, &asked, &batch, now).await?;
     outbox::audit(conn, now, "undo_moves", &parent.to_string(), &audit::images(batch.images)).await?;
@@ -315,17 +316,15 @@ async fn make(conn: &mut Conn, go: &[&Found], now: UnixMillis) -> Result<i64, Tr
     let from: BTreeSet<u64> = go.iter().map(|found| found.past.target.get()).collect();
     let to: BTreeSet<u64> = go.iter().map(|found| found.back_to.get()).collect();
     let nodes: BTreeSet<&str> = go.iter().map(|found| found.node.as_str()).collect();
-    let over = go.is_empty();
     let parent: i64 = statement::query_scalar(PARENT)
         .bind(JobKind::Undo.as_str())
-        .bind(if over { JobState::Completed } else { JobState::Processing }.as_str())
+        .bind(JobState::Processing.as_str())
         .bind(only(&nodes).copied().unwrap_or_default())
         .bind(only(&from).map_or(0, |pool| int(*pool)))
         .bind(only(&to).map_or(0, |pool| int(*pool)))
         .bind(int(go.iter().map(|found| found.bytes).sum()))
         .bind(i64::try_from(go.len()).unwrap_or(i64::MAX))
         .bind(now.0)
-        .bind(over.then_some(now.0))
         .fetch_one(&mut *conn)
         .await?;
     let children: Vec<_> = go.iter().filter_map(|found| found.child()).collect();

@@ -274,7 +274,7 @@ async fn a_plan_is_said_before_it_is_made_and_made_once() {
     assert_eq!((job.node_id.as_str(), job.max_attempts), ("s01", 12));
 
     let busy = client.move_images(ask(false, target, "")).await.unwrap().into_inner();
-    assert_eq!((busy.images, busy.skipped_total), (0, 1));
+    assert_eq!((busy.images, busy.skipped_total, busy.job_id), (0, 1, 0));
     assert!(busy.skipped[0].contains(&upload.uuid), "{:?}", busy.skipped);
     let home = client.move_images(ask(true, s01.pool(), "")).await.unwrap().into_inner();
     assert_eq!((home.images, home.skipped_total), (0, 1));

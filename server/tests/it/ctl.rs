@@ -73,7 +73,7 @@ async fn each_verb_calls_the_method_that_it_stands_for() {
         child.stdin.take().unwrap().write_all(b"a secret\n").await.unwrap();
         let said = end(child).await;
         assert_eq!((said.code, said.out.as_str()), (Some(3), ""), "{method}: {said:?}");
-        assert!(said.err.starts_with("refused: never heard"), "{method}: {said:?}");
+        assert!(said.err.starts_with("abgelehnt: never heard"), "{method}: {said:?}");
         let asked = asked.lock();
         let last = asked.last().unwrap_or_else(|| panic!("{method}: nothing was asked: {said:?}"));
         assert_eq!(last.0, format!("/pixelfox.v1.Admin/{method}"));
@@ -133,8 +133,10 @@ async fn usage_refused_and_unreachable_have_their_exit_codes_and_say_what_to_do(
     let german = end(start(&url, &["pools", "show", "99"], &[("LANG", "de_DE.UTF-8")])).await;
     assert_eq!(
         (german.code, german.err.trim()),
-        (Some(3), "refused: es gibt keinen Speicherpool 99 in diesem Cluster")
+        (Some(3), "abgelehnt: es gibt keinen Speicherpool 99 in diesem Cluster")
     );
+    let german = end(start(&url, &["pools", "show", "img9"], &[("LANG", "de_DE.UTF-8")])).await;
+    assert!(german.err.starts_with("abgelehnt: in diesem Cluster gibt es keinen Speicherpool „img9“"), "{german:?}");
     // A token from a file, and the flag wins over the environment.
     let file = office.dir.path().join("token");
     std::fs::write(&file, format!("{TOKEN}\n")).unwrap();
@@ -193,6 +195,12 @@ async fn a_dry_run_leaves_nothing_and_a_followed_move_ends_as_its_images_do() {
     assert!(said.out.contains("img1 -> img2 (dry run)") && said.out.ends_with("Nothing was written.\n"), "{said:?}");
     let none = ctl(url, &["jobs", "--json"]).await;
     assert_eq!(serde_json::from_str::<serde_json::Value>(&none.out).unwrap()["jobs"], serde_json::json!([]));
+
+    let said = ctl(url, &["move", &upload.uuid, "--to", "img1", "--watch"]).await;
+    assert!(said.code == Some(3) && said.out.contains("is in pool img1 (1) already"), "{said:?}");
+    assert_eq!(said.err, "refused: nothing is moved: the only image is left out, for the reason above\n");
+    let said = ctl(url, &["move", &target, "--to", "img1"]).await;
+    assert_eq!((said.code, said.err.as_str()), (Some(3), "refused: nothing is moved: the pool is empty\n"), "{said:?}");
 
     let following = start(url, &["move", &upload.uuid, "--to", "img2", "--watch"], &[]);
     let (id, _) = s01.push().await;

@@ -240,6 +240,7 @@ pub(crate) fn hello(node: &str) -> v1::Hello {
         node_url: format!("http://{node}:4000"),
         public_base_url: format!("http://{node}.local:8080"),
         uploads_dir: format!("/srv/{node}"),
+        uploads_dir_identity: String::new(),
     }
 }
 

@@ -114,6 +114,7 @@ pub(crate) fn hello(name: &str) -> Hello {
         node_url: format!("http://{name}:4000"),
         public_base_url: format!("http://{name}.local:8080"),
         uploads_dir: format!("/app/uploads_{name}"),
+        uploads_dir_identity: String::new(),
         process: "1".into(),
         address: "127.0.0.1".into(),
     }

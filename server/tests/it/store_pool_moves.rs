@@ -15,7 +15,7 @@ suite! {
     a_plan_for_a_pool_says_what_stays_and_why,
     a_limit_takes_those_that_entered_first,
     what_stays_out_costs_no_slices_and_stays_out_when_it_is_well_again,
-    a_pool_without_anything_to_move_is_done_at_once,
+    a_pool_without_anything_to_move_makes_no_job,
     a_plan_for_a_pool_that_cannot_be,
     a_pool_move_with_failures_says_how_many,
     a_pool_move_that_was_cancelled_and_is_tried_again_makes_the_children_that_were_never_made,
@@ -177,14 +177,16 @@ async fn a_limit_takes_those_that_entered_first(books: Books) {
     assert_eq!(images, [image(2), image(3)]);
 }
 
-async fn a_pool_without_anything_to_move_is_done_at_once(books: Books) {
-    // Empty, and with nothing but what another job has.
+async fn a_pool_without_anything_to_move_makes_no_job(books: Books) {
+    // Empty, and with nothing but what another job has; asked for once more by the same request likewise.
     let batch = plan(&books, all_of(1, 2)).await;
-    assert_eq!((batch.images, job(&books, &batch).await.state), (0, JobState::Completed));
+    assert_eq!((batch.images, batch.skipped_total, batch.job), (0, 0, None));
     books.uploaded(1..2).await;
     books.plan(1..2, 2).await;
-    let batch = plan(&books, all_of(1, 2)).await;
-    assert_eq!((batch.skipped_total, job(&books, &batch).await.state), (1, JobState::Completed));
+    let ask = PoolMoveAsk { request_id: "noon".into(), ..all_of(1, 2) };
+    let batch = plan(&books, ask.clone()).await;
+    assert_eq!((batch.images, batch.skipped_total, batch.job), (0, 1, None));
+    assert_eq!(plan(&books, ask).await, batch);
     assert_eq!(slices(&books).await, 0);
 }
 

@@ -207,6 +207,11 @@ async fn an_automatic_pool_that_can_not_be_made_does_not_refuse_the_node(books: 
     assert_eq!(attached.auto_pool, None);
     let later = books.store.attach_node(hello("s08"), AutoPools::Make, at(2)).await.unwrap();
     assert_eq!(later.auto_pool.unwrap().name, "img8", "tried again when it can be");
+    // A directory with the marker of another node's pool: nothing is made there, and it is said.
+    let theirs = pixelfox_server::catalog::Hello { uploads_dir_identity: books.pool(2).await.identity, ..hello("s09") };
+    let attached = books.store.attach_node(theirs, AutoPools::Make, at(3)).await.unwrap();
+    assert_eq!(attached.auto_pool, None);
+    assert!(attached.no_auto_pool.unwrap().starts_with("holds pool img1 (s01) already, so no pool was made"));
 }
 
 async fn epochs_and_leases_only_rise(mut books: Books) {

@@ -72,7 +72,15 @@ async fn a_move_is_taken_back_out_of_the_trash_and_that_again(books: Books) {
     // There, back, and there again: each time out of the trash, by mark and size, with a rising generation.
     books.uploaded(1..4).await;
     let parent = moved(&books, 1..4).await;
+    let child = JobId::try_from(parent.get() + 1).unwrap();
+    let seen = async |id: JobId| {
+        let job = books.store.get_job(id).await.unwrap();
+        let seen = books.store.taken_back(&[job]).await.unwrap().get(&id).copied().unwrap_or_default();
+        (seen.can_be, seen.by)
+    };
+    assert_eq!((seen(parent).await, seen(child).await), ((true, None), (true, None)));
     let back = undo(&books, of(&[parent])).await;
+    assert_eq!((seen(parent).await, seen(child).await), ((false, None), (false, None)), "another job has its images");
     assert_eq!((back.images, back.files, back.bytes, back.skipped_total), (3, 3, 3 * SIZE, 0));
     let jobs = books.lease(2, 1).await.jobs;
     assert!(jobs.iter().all(|job| job.undo && job.files[0].in_trash == Some(Generation(1))), "{jobs:?}");
@@ -81,12 +89,15 @@ async fn a_move_is_taken_back_out_of_the_trash_and_that_again(books: Books) {
     let job = books.store.get_job(back.job.unwrap()).await.unwrap();
     assert_eq!((job.kind, job.state, job.children_done), (JobKind::Undo, JobState::Completed, 3));
     assert_eq!((books.pool(1).await.usage.images, books.pool(2).await.usage.images), (3, 0));
+    let taken = (false, back.job);
+    assert_eq!((seen(parent).await, seen(child).await, seen(back.job.unwrap()).await), (taken, taken, (true, None)));
     let forth = undo(&books, of(&[back.job.unwrap()])).await;
     assert_eq!(forth.images, 3);
     let jobs = books.lease(1, 2).await.jobs;
     assert_eq!(jobs[0].files[0].in_trash, Some(Generation(2)));
     end(&books, &jobs).await;
     assert_eq!(books.store.get_image(image(1)).await.unwrap().pool, pool(2));
+    assert_eq!((seen(parent).await, seen(back.job.unwrap()).await), (taken, (false, forth.job)));
     books.assert_counted().await;
 }
 

@@ -71,7 +71,7 @@ async fn a_running_transfer_shows_its_bytes_on_the_job_and_its_parent() {
     let batch = office.move_to(&[&upload], s02.pool()).await;
     let child = office.only_child(&batch).await.id;
     let (id, _) = s01.push().await;
-    let flowing = v1::FileProgress { stored_path: upload.path.clone(), bytes_done: 400 };
+    let flowing = v1::FileProgress { stored_path: upload.path.clone(), bytes_done: 400, ..v1::FileProgress::default() };
     let progress =
         v1::CommandProgress { command_id: id, bytes_done: 400, flowing: Some(flowing), ..Default::default() };
     s01.say(Event::Progress(progress)).await;

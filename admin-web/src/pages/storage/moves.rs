@@ -108,6 +108,7 @@ pub(super) async fn start(visit: Visit, path: Path<String>, fields: Fields) -> R
             let batch = batch.into_inner();
             let images = v.show.counted_in(batch.images, v.w.jobs.one_image, v.w.jobs.images);
             let mut text = match batch.images {
+                0 if batch.skipped_total == 0 => w.nothing_there.to_owned(),
                 0 => w.nothing_went.to_owned(),
                 _ => fill(w.started, &[("id", &batch.job_id.to_string()), ("n", &images)]),
             };
@@ -182,7 +183,7 @@ async fn page(visit: &Visit, id: u64, fields: &Fields, refused: String) -> Resul
 fn one(v: &View, shower: &Shower<'_>, job: v1::Job) -> Move {
     let w = &v.w.storage;
     let ends = [
-        (w.moved_list, job.children_done, "completed"),
+        (w.moved_list, job.children_done.saturating_sub(job.not_moved), "completed"),
         (w.failed_list, job.children_failed, "failed"),
         (w.cancelled_list, job.children_cancelled, "cancelled"),
     ];

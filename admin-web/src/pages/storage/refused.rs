@@ -65,10 +65,15 @@ pub(super) fn of_wire(finding: v1::Finding) -> Found {
         finding::Status::Ok | finding::Status::Unspecified => Weight::Hint,
     };
     let text = match (finding.message.trim_end_matches('.'), finding.advice.trim_end_matches('.')) {
-        (message, "") => format!("{message}."),
-        (message, advice) => format!("{message}. {}.", capital(advice)),
+        (message, "") => ended(message),
+        (message, advice) => format!("{} {}", ended(message), ended(&capital(advice))),
     };
     Found { field: finding.field, text: capital(&text), weight }
+}
+
+/// With a full stop, where it has no mark of its own.
+fn ended(sentence: &str) -> String {
+    if sentence.ends_with(['?', '!']) { sentence.to_owned() } else { format!("{sentence}.") }
 }
 
 /// `field: sentence`.
@@ -116,6 +121,11 @@ mod tests {
                 Found { field: "base_path".into(), text: "Nobody answers.".into(), weight: Weight::Error },
             ]
         );
+        let asks = v1::Finding {
+            message: "http://s02 leads nowhere; is it up?".into(),
+            ..finding("", finding::Status::Warning, "see")
+        };
+        assert_eq!(of_wire(asks).text, "http://s02 leads nowhere; is it up? See.");
         let plain = found(&Status::already_exists("name: pool 1 is called so already"));
         assert_eq!((plain[0].field.as_str(), plain[0].text.as_str()), ("name", "Pool 1 is called so already"));
         assert_eq!(found(&Status::unavailable("the books: away"))[0].field, "");

@@ -35,8 +35,11 @@ pub(crate) fn judge(pool: &Pool, health: &PoolHealth) -> Finding {
             text!(de "in {path} auf Knoten {node} liegt nicht dieser Speicherpool ({said})", en "{said}"),
             text!(
                 de "Die Platte des Speicherpools bei {path} auf Knoten {node} einhängen; sind seine Daten umgezogen, den Basis-Pfad \
-                 richtigstellen",
-                en "Mount the pool's disk at {path} on node {node}; where its data has moved, correct the pool's base_path"
+                 richtigstellen; ist die Platte für immer weg, auf einer leeren neu beginnen: „Datenträger ersetzen“ in der \
+                 Speicherverwaltung (`server ctl pools replace-disk`)",
+                en "Mount the pool's disk at {path} on node {node}; where its data has moved, correct the pool's base_path; where \
+                 the disk is gone for good, begin anew on an empty one: replace its disk on Storage (`server ctl pools \
+                 replace-disk`)"
             ),
         )),
         // An older node says no more than that something is wrong.
@@ -126,6 +129,7 @@ mod tests {
                 assert_stands(line, status, &["s01"], &format!("{trouble:?}"));
             }
         }
+        assert!(judge(&pool, &ill(Some(Trouble::NoMarker))).advice.to_string().contains("pools replace-disk"));
         for line in [judge(&pool, &well()), same_directory::judge(&pool, &well()), write::judge(&pool, &well())] {
             assert_stands(&line, Status::Ok, &["s01"], "all is well");
         }

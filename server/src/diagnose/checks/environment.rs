@@ -28,7 +28,12 @@ pub(crate) fn judge(seen: &NodeSeen) -> Vec<Finding> {
 
 /// Sentences of nodes on their variables: what stands before and after their value, and the German one around it.
 /// Source: node-agent's `config`, whose warnings are English.
-const SENTENCES: [[&str; 3]; 8] = [
+const SENTENCES: [[&str; 3]; 9] = [
+    [
+        "holds pool ",
+        " already, so no pool was made: give this node a directory of its own and restart it",
+        "enthält schon Pool {}, deshalb wurde keiner angelegt: diesem Knoten ein eigenes Verzeichnis geben und ihn neu starten",
+    ],
     [
         "should be host and port only: nodes serve nothing under ",
         "",

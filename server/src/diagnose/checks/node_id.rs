@@ -14,11 +14,10 @@ pub(crate) fn judge(cluster: &Cluster) -> Vec<Finding> {
         .iter()
         .filter(|away| away.grounds == Grounds::NameTaken)
         .map(|away| {
-            let (node, machine) = (&away.who, &away.machine);
+            let (node, machine, told) = (&away.who, &away.machine, &away.told);
             let message = text!(
-                de "ein zweiter Prozess auf {machine} hat auch die NODE_ID {node} und wird abgelehnt: {}",
-                en "a second process on {machine} has NODE_ID {node} too and is refused: {}",
-                away.told
+                de "ein zweiter Prozess auf {machine} hat auch die NODE_ID {node} und wird abgelehnt: der erste ist schon verbunden",
+                en "a second process on {machine} has NODE_ID {node} too and is refused: {told}"
             );
             let advice = text!(
                 de "Dem Prozess auf {machine} eine eigene NODE_ID und ein eigenes STATE_DIR geben, oder ihn anhalten",

@@ -86,10 +86,10 @@ mod tests {
         };
         const GIB: u64 = 1 << 30;
         for (why, pool, health, free, status, word) in [
-            ("plenty", limited(0, 0), well(), 50 * GIB, Status::Ok, "50.0 GiB of its disk"),
-            ("the limit is nearer", limited(10 * GIB, GIB), well(), 50 * GIB, Status::Ok, "9.0 GiB of its max_size"),
-            ("little left of the limit", limited(100 * GIB, 96 * GIB), well(), 50 * GIB, Status::Warning, "4.0 GiB"),
-            ("little left of the disk", limited(0, 0), well(), 4 * GIB, Status::Warning, "4.0 GiB"),
+            ("plenty", limited(0, 0), well(), 50 * GIB, Status::Ok, "50 GiB of its disk"),
+            ("the limit is nearer", limited(10 * GIB, GIB), well(), 50 * GIB, Status::Ok, "9 GiB of its max_size"),
+            ("little left of the limit", limited(100 * GIB, 96 * GIB), well(), 50 * GIB, Status::Warning, "4 GiB"),
+            ("little left of the disk", limited(0, 0), well(), 4 * GIB, Status::Warning, "4 GiB"),
             ("the limit is reached", limited(GIB, GIB), well(), 50 * GIB, Status::Failed, "Raise the pool's max_size"),
             ("only the reserve is left", limited(0, 0), well(), 0, Status::Failed, "reserve_bytes"),
             ("the disk says so", limited(0, 0), ill(Some(Trouble::Full)), 0, Status::Failed, "Make room"),

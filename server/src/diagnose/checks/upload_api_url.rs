@@ -30,6 +30,12 @@ impl<'a> Target<'a> {
         Self { url, node, is_attached: cluster.is_attached(node), node_url, is_older }
     }
 
+    /// Whether the URL is the one by which its node says it is reached.
+    fn is_its_own(&self) -> bool {
+        self.node_url
+            .is_some_and(|own| self.url.strip_suffix("/api/internal/upload") == Some(own.trim_end_matches('/')))
+    }
+
     /// Whether a node answers there that says it is another one.
     #[must_use]
     pub(crate) fn is_another_node(&self, found: &TargetFound) -> bool {
@@ -42,6 +48,10 @@ impl<'a> Target<'a> {
 fn right(target: &Target<'_>) -> Text {
     let to = target.node;
     match target.node_url {
+        Some(_) if target.is_its_own() => text!(
+            de "Knoten {to} nennt sich selbst so (NODE_URL): es dort berichtigen, den Knoten neu starten und es dann auch hier setzen",
+            en "Node {to} calls itself by it (NODE_URL): correct it there, restart the node, and set it here too"
+        ),
         Some(own) => text!(
             de "Auf {}/api/internal/upload setzen: so nennt Knoten {to} sich für andere Knoten (NODE_URL)",
             en "Set it to {}/api/internal/upload, by which node {to} says it is reached (NODE_URL)",
@@ -136,6 +146,8 @@ fn nobody(from: &NodeId, target: &Target<'_>, silence: Silence, why: &str) -> Fi
             en "Start node {to} first, then try again"
         );
         Finding::warning(subject, Check::UploadApiUrl, message, advice)
+    } else if target.is_its_own() {
+        Finding::failed(subject, Check::UploadApiUrl, message, unanswered(from, to, silence))
     } else if silence == Silence::NoSuchName {
         Finding::failed(
             subject,
@@ -158,6 +170,22 @@ fn nobody(from: &NodeId, target: &Target<'_>, silence: Silence, why: &str) -> Fi
                 with right
             ),
         )
+    }
+}
+
+/// Nobody answers at the URL that the node itself names: it is not the URL.
+fn unanswered(from: &NodeId, to: &NodeId, silence: Silence) -> Text {
+    match silence {
+        Silence::NoSuchName => text!(
+            de "Die Adresse ist die, die Knoten {to} nennt (NODE_URL); ihr Hostname muss auf Knoten {from} bekannt sein",
+            en "The address is the one that node {to} names (NODE_URL); its host name must be known on node {from}"
+        ),
+        _ => text!(
+            de "Die Adresse ist die, die Knoten {to} nennt (NODE_URL): Hängt er (sein Log ansehen, ihn neu starten), oder steht \
+                zwischen Knoten {from} und ihm eine Firewall?",
+            en "The address is the one that node {to} names (NODE_URL): does it hang (see its log, restart it), or does a firewall \
+                stand between node {from} and it?"
+        ),
     }
 }
 
@@ -226,6 +254,15 @@ mod tests {
         ] {
             let who = Who::Nobody(silence, "could not connect".into());
             assert_stands(&line(who, None, |it| it.is_attached = is_attached), status, words, why);
+        }
+        // Nobody is told to set what is set: the node is asked for.
+        for (silence, words) in
+            [(Silence::NoAnswer, ["does it hang", "firewall"]), (Silence::NoSuchName, ["NODE_URL", "host name"])]
+        {
+            let who = Who::Nobody(silence, "could not connect".into());
+            let line = line(who, None, |it| it.node_url = Some("http://app_s02:4000/"));
+            assert_stands(&line, Status::Failed, &words, "at its own address");
+            assert!(!line.advice.to_string().contains("Set it to"), "{}", line.advice);
         }
     }
 }

@@ -36,6 +36,16 @@ impl AdminService {
     /// Jobs as they are shown everywhere, each pending one with what it waits for, each parent with what all of its
     /// children wait for.
     pub(super) async fn shown_jobs(&self, jobs: Vec<Job>) -> Result<Vec<v1::Job>, Fault> {
+        let taken_back = self.rooms.store.taken_back(&jobs).await?;
+        let mut shown = self.with_reasons(jobs).await?;
+        for job in &mut shown {
+            let seen = JobId::try_from(job.id).ok().and_then(|id| taken_back.get(&id)).copied().unwrap_or_default();
+            (job.can_undo, job.taken_back_by) = (seen.can_be, seen.by.map_or(0, JobId::get));
+        }
+        Ok(shown)
+    }
+
+    async fn with_reasons(&self, jobs: Vec<Job>) -> Result<Vec<v1::Job>, Fault> {
         let is_open_parent =
             |job: &&Job| job.image.is_none() && matches!(job.state, JobState::Pending | JobState::Processing);
         let parents: Vec<JobId> = jobs.iter().filter(is_open_parent).map(|job| job.id).collect();

@@ -8,7 +8,7 @@ use crate::clock;
 use crate::dispatch;
 use crate::events::{Event, Subject};
 use crate::grpc::wire::{self, job::seconds};
-use crate::schedule;
+use crate::schedule::{self, PoolView};
 use crate::store::StoreError;
 
 impl AdminService {
@@ -55,11 +55,13 @@ impl AdminService {
             self.rooms.wake.notify_one();
         }
         let (_, seen) = dispatch::snapshot(&self.rooms.store, &self.rooms.sessions).await?;
-        let pool = seen.pools.iter().find(|pool| pool.id == target && pool.healthy);
         let rate = source.map_or(0.0, |source| self.rooms.settle.progress().known_rate(source, target));
+        let target_view = seen.pools.iter().find(|pool| pool.id == target);
+        let too_large = target_view.and_then(|pool| schedule::too_large(pool, batch.largest)).unwrap_or_default();
         let batch = wire::job::batch(batch);
         let seconds_expected = if rate > 0.0 { seconds(batch.bytes, rate) } else { 0.0 };
         let waiting_for = schedule::closed_by(source, target, &seen);
-        Ok(v1::JobBatch { target_room: pool.map(|pool| pool.room_bytes()), seconds_expected, waiting_for, ..batch })
+        let target_room = target_view.filter(|pool| pool.healthy).map(PoolView::room_bytes);
+        Ok(v1::JobBatch { target_room, seconds_expected, waiting_for, too_large, ..batch })
     }
 }

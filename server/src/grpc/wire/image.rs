@@ -122,5 +122,6 @@ fn file(file: File) -> v1::ImageFile {
         pool_id: file.pool.get(),
         state: file.state.as_str().to_owned(),
         generation: file.generation.0,
+        trash_pool_id: file.kept_in.map_or(0, pixelfox_proto::PoolId::get),
     }
 }

@@ -176,6 +176,7 @@ pub(crate) fn batch(batch: MoveBatch) -> v1::JobBatch {
         seconds_expected: 0.0,
         target_room: None,
         waiting_for: String::new(),
+        too_large: String::new(),
     }
 }
 
@@ -201,7 +202,7 @@ pub(crate) fn job(job: Job, waiting_for: String, max_attempts: u32, live: Figure
     let bytes_done = job.bytes_done.saturating_add(live.bytes).min(job.bytes_total.max(job.bytes_done));
     let (left, rate) = (job.bytes_total.saturating_sub(bytes_done), live.bytes_per_second);
     let eta_seconds = if rate > 0.0 { seconds(left, rate) } else { 0.0 };
-    let note = note(&job);
+    let (note, not_moved) = (note(&job), job.unmoved());
     v1::Job {
         id: job.id.get(),
         parent_id: job.parent.map_or(0, JobId::get),
@@ -230,10 +231,23 @@ pub(crate) fn job(job: Job, waiting_for: String, max_attempts: u32, live: Figure
         files_missing: job.files_missing,
         children_cancelled: job.children_cancelled,
         note,
+        not_moved,
+        can_undo: false,
+        taken_back_by: 0,
     }
 }
 
 fn note(job: &Job) -> String {
+    let (left, all) = (left_behind(job), job.children_total);
+    match job.unmoved() {
+        0 => left,
+        _ if job.image.is_some() => "the image was not moved: its original is missing".to_owned(),
+        unmoved if left.is_empty() => format!("{unmoved} of {all} images were not moved: their files are missing"),
+        unmoved => format!("{unmoved} of {all} images were not moved: their files are missing; {left}"),
+    }
+}
+
+fn left_behind(job: &Job) -> String {
     match job.left_behind {
         0 => job.note.clone(),
         left if job.note.is_empty() => format!("{left} images of the plan had left the pool when their turn came"),

@@ -41,6 +41,7 @@ pub(crate) fn hello(event: v1::NodeEvent, address: String) -> Result<Hello, Faul
         node_url: short(hello.node_url),
         public_base_url: short(hello.public_base_url),
         uploads_dir: short(hello.uploads_dir),
+        uploads_dir_identity: short(hello.uploads_dir_identity),
         process: short(hello.process_id),
         address,
     };
@@ -66,11 +67,15 @@ pub(crate) fn news(event: v1::NodeEvent) -> Result<Option<News>, Fault> {
             command: CommandId(progress.command_id),
             bytes_done: progress.bytes_done,
             files: results(progress.files),
-            flowing: progress.flowing.and_then(|file| Some((file.stored_path.parse().ok()?, file.bytes_done))),
+            flowing: progress.flowing.as_ref().and_then(file_flowing),
         }),
         Some(node_event::Event::Leaving(v1::Leaving {})) => Some(News::Leaving),
         Some(node_event::Event::Result(result)) => Some(ended(result)),
     })
+}
+
+fn file_flowing(it: &v1::FileProgress) -> Option<(StoredPath, u64, u64)> {
+    Some((it.stored_path.parse().ok()?, it.bytes_done, it.resumed_from))
 }
 
 fn ended(mut result: v1::CommandResult) -> News {
@@ -339,9 +344,8 @@ mod tests {
     #[test]
     fn a_session_begins_with_a_hello_that_names_its_node() {
         // Everything else is one sentence, and no panic.
-        let named = |node_id: &str| {
-            event(node_event::Event::Hello(v1::Hello { node_id: node_id.into(), ..v1::Hello::default() }))
-        };
+        let said = |node_id: &str| v1::Hello { node_id: node_id.into(), ..v1::Hello::default() };
+        let named = |node_id: &str| event(node_event::Event::Hello(said(node_id)));
         for (first, want) in [
             (v1::NodeEvent { event: None }, "must be Hello"),
             (event(node_event::Event::Heartbeat(v1::Heartbeat::default())), "must be Hello"),
@@ -358,17 +362,12 @@ mod tests {
     #[test]
     fn a_result_for_a_path_that_cannot_be_is_left_out() {
         // Of three results one is usable; an outcome from the future counts as "again".
-        let file = |stored_path: &str, outcome| v1::FileResult {
-            stored_path: stored_path.into(),
-            outcome,
-            ..v1::FileResult::default()
-        };
+        let none = v1::FileResult::default;
+        let file = |path: &str, outcome| v1::FileResult { stored_path: path.into(), outcome, ..none() };
         let files = vec![file("original/../x", 1), file("", 1), file("original/a.jpg", 99)];
         let progress = v1::CommandProgress { command_id: 3, files, ..v1::CommandProgress::default() };
-        let Some(News::Progress { command, files, .. }) = news(event(node_event::Event::Progress(progress))).unwrap()
-        else {
-            panic!("not progress")
-        };
+        let said = news(event(node_event::Event::Progress(progress))).unwrap();
+        let Some(News::Progress { command, files, .. }) = said else { panic!("not progress") };
         assert_eq!((command, files.len(), files[0].outcome), (CommandId(3), 1, Outcome::Retry));
     }
 

@@ -17,6 +17,13 @@ fn node(number: u64) -> NodeView {
     NodeView { node: node_id(number), epoch: SessionEpoch(100 + number), slots: 4, running: 0, behind: false }
 }
 
+const TOO_LARGE: &str = "901 bytes do not fit into pool img2: its limit is 900 bytes; raise max_size";
+
+/// A job of `size` bytes into a pool of 900 at most with `room`.
+fn limited(s: &mut Snapshot, job: &mut Job, room: u64, size: u64) {
+    (s.pools[1].limit_bytes, s.pools[1].limit_room_bytes, job.bytes_total) = (Some(900), Some(room), size);
+}
+
 /// Pool N is on node N.
 fn pool(number: u64) -> PoolView {
     PoolView {
@@ -25,6 +32,7 @@ fn pool(number: u64) -> PoolView {
         node: node_id(number),
         healthy: true,
         active: true,
+        limit_bytes: None,
         limit_room_bytes: None,
         disk_free_bytes: 1000,
         trash_bytes: 0,
@@ -153,6 +161,7 @@ fn job() -> Job {
         children_done: 0,
         children_failed: 0,
         children_cancelled: 0,
+        children_unmoved: 0,
         children_total: 0,
         left_behind: 0,
         note: String::new(),
@@ -211,6 +220,10 @@ fn why_a_job_waits() {
         (|s, _, _| s.pools[0].active = false, ""),
         (|s, _, _| s.pools[1].limit_room_bytes = Some(0), "pool img2 is full"),
         (|_, j, _| j.bytes_total = 1001, "pool img2 is full"),
+        // what is larger than the limit finds no room however long it waits
+        (|s, j, _| limited(s, j, 800, 901), TOO_LARGE),
+        (|s, j, _| limited(s, j, 0, 901), TOO_LARGE),
+        (|s, j, _| limited(s, j, 800, 900), "pool img2 is full"),
         (
             |_, _, found| *found = Some(AtTarget { is_unsettled: true, ..AtTarget::default() }),
             "an old copy in pool img2 is still on its way to the trash",

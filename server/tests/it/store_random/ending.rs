@@ -33,6 +33,7 @@ impl World {
             let never_made = if to_come && parent.finished.is_some() { parent.children_total } else { 0 };
             assert_eq!(parent.children_cancelled, ended(JobState::Cancelled) + never_made);
             assert_eq!(parent.files_missing, children().map(|job| job.files_missing).sum::<u64>());
+            assert_eq!(parent.children_unmoved, children().map(|job| job.unmoved()).sum::<u64>());
             assert_eq!(
                 parent.finished.is_some(),
                 parent.children_total == parent.children_done + parent.children_failed + parent.children_cancelled
