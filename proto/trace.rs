@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::{JobId, Sha256};
+use crate::{ImageId, JobId, Sha256};
 
 /// What a trace is called: 16 bytes, not all 0, shown as 32 hex digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,6 +27,12 @@ impl Trace {
     #[must_use]
     pub fn of_job(job: JobId) -> Self {
         Self::derived(&format!("pixelfox job {job}"))
+    }
+
+    /// That of an upload whose sender gave none: the same whenever its record is asked for.
+    #[must_use]
+    pub fn of_upload(image: ImageId) -> Self {
+        Self::derived(&format!("pixelfox upload {image}"))
     }
 
     /// A new one, from `seed`, which nobody else has.

@@ -12,7 +12,7 @@ use std::{
 };
 
 use moka::{Expiry, future::Cache};
-use pixelfox_proto::{FileMeta, ImageId, NodeId, PoolId, Sha256, ShareToken, StoredPath, VisitorId, v1};
+use pixelfox_proto::{FileMeta, ImageId, NodeId, PoolId, Sha256, ShareToken, StoredPath, Trace, VisitorId, v1};
 use tonic::{
     Code, Request, Status,
     metadata::{Ascii, MetadataValue},
@@ -49,6 +49,8 @@ pub struct NewUpload {
     pub meta: FileMeta,
     /// The visitor's cookie session, where it is one.
     pub visitor: Option<VisitorId>,
+    /// Goes along with the question.
+    pub trace: Trace,
 }
 
 /// What the coordinator decided about an upload.
@@ -231,7 +233,7 @@ impl Coordinator {
             meta: Some(upload.meta.into()),
             visitor: upload.visitor.map_or(0, VisitorId::get),
         };
-        let request = self.request(message, Some(COMMIT_DEADLINE));
+        let request = traced(self.request(message, Some(COMMIT_DEADLINE)), upload.trace.child("commit"));
         let mut client = self.client()?;
         let answer = within(COMMIT_DEADLINE, client.commit_upload(request)).await?;
         decision(&answer)
@@ -244,14 +246,14 @@ impl Coordinator {
     }
 
     /// Where `path` is served from now, as an absolute URL; `None`: nowhere. Answers are kept for some seconds, and
-    /// at any time a path is asked for once.
+    /// at any time a path is asked for once, in the `trace` of who asked first.
     ///
     /// # Errors
     /// [`CoordinatorError`], not kept.
-    pub async fn locate(&self, path: &StoredPath) -> Result<Option<Arc<str>>, CoordinatorError> {
+    pub async fn locate(&self, path: &StoredPath, trace: &Trace) -> Result<Option<Arc<str>>, CoordinatorError> {
         let question = async {
             let message = v1::LocateRequest { stored_path: path.to_string(), missing_here: false };
-            let answer = self.ask_where(message).await?;
+            let answer = self.ask_where(message, trace).await?;
             Ok(answer.found.then(|| Arc::from(answer.url)))
         };
         let answer = self.shared.places.try_get_with_by_ref(path, question).await;
@@ -263,19 +265,31 @@ impl Coordinator {
     ///
     /// # Errors
     /// [`CoordinatorError`]: who asks for the path next has it told again.
-    pub async fn tell_missing(&self, path: &StoredPath) -> Result<(), CoordinatorError> {
+    pub async fn tell_missing(&self, path: &StoredPath, trace: &Trace) -> Result<(), CoordinatorError> {
         let word = async {
             let message = v1::LocateRequest { stored_path: path.to_string(), missing_here: true };
-            self.ask_where(message).await.map(|_where| ())
+            self.ask_where(message, trace).await.map(|_where| ())
         };
         let told = self.shared.missing.try_get_with_by_ref(path, word).await;
         told.map_err(|error: Arc<CoordinatorError>| CoordinatorError::clone(&error))
     }
 
-    async fn ask_where(&self, message: v1::LocateRequest) -> Result<v1::LocateResponse, CoordinatorError> {
+    async fn ask_where(
+        &self,
+        message: v1::LocateRequest,
+        trace: &Trace,
+    ) -> Result<v1::LocateResponse, CoordinatorError> {
         let mut client = self.client()?;
-        within(LOCATE_DEADLINE, client.locate(self.request(message, Some(LOCATE_DEADLINE)))).await
+        let request = traced(self.request(message, Some(LOCATE_DEADLINE)), trace.child("locate"));
+        within(LOCATE_DEADLINE, client.locate(request)).await
     }
+}
+
+/// `request` as this step of a trace.
+fn traced<T>(mut request: Request<T>, step: Trace) -> Request<T> {
+    let step = step.to_string().parse().expect("hex digits and dashes can stand in metadata");
+    request.metadata_mut().insert("traceparent", step);
+    request
 }
 
 async fn within<T>(

@@ -93,6 +93,10 @@ fn serve(process: Process, config: ServerConfig) -> ExitCode {
     telemetry::start(&config.node.log);
     telemetry::warn_of(&config.node.warnings);
     process.run(async move |plane, mut signals| {
+        tokio::select! {
+            () = Store::wait_for(&config.database_url) => {}
+            () = signals.heard() => return Ok(()),
+        }
         let listener = bind(config.node.listen).await?;
         let name = config.first_account.name.clone();
         let mut app = App::start(config, listener, plane).await?;

@@ -14,12 +14,14 @@ mod lost;
 mod metrics;
 mod multipart;
 mod replicate;
+mod trace;
 mod upload;
 mod uploads;
 
 pub use body::RequestBody;
 pub use client::client_of;
 pub use multipart::{Form, FormError, Limit, Part, file_missing};
+pub use trace::{sent_trace, trace_of};
 pub use upload::{Duplicate, FORM_BYTES, answer};
 
 use std::{fmt, sync::Arc};

@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use http::HeaderMap;
-use pixelfox_proto::{Fault, FileMeta, PathError, PoolId, Trace, TraceId};
+use pixelfox_proto::{Fault, FileMeta, PathError, PoolId, TraceId};
 use serde_json::json;
 
 use self::fields::{Checksum, FieldError, Fields, FileSeen, Moment, Order};
@@ -19,6 +19,7 @@ use super::{
     body::RequestBody,
     json::Json,
     multipart::{Form, FormError, Limit, Part, hear_out},
+    trace_of,
 };
 use crate::{
     peer::Sender,
@@ -37,7 +38,7 @@ pub(crate) async fn replicate(State(parts): State<Arc<Parts>>, request: Request)
         return fault.into_response();
     }
     let plane = parts.plane.clone();
-    let trace = trace_of(&head.headers);
+    let trace = trace_of(&head.headers).id();
     let replication = Replication { parts, from, body: body.clone(), trace };
     let outcome = plane.run(Box::pin(replication.take_in(head.headers))).await;
     match outcome {
@@ -50,12 +51,6 @@ pub(crate) async fn replicate(State(parts): State<Arc<Parts>>, request: Request)
             Fault::from(refused).into_response()
         }
     }
-}
-
-/// The sender's trace, else a new one.
-fn trace_of(headers: &HeaderMap) -> TraceId {
-    let sent = headers.get("traceparent").and_then(|value| Trace::parse(value.to_str().ok()?));
-    sent.unwrap_or_else(|| Trace::of_seed(fastrand::u128(..))).id()
 }
 
 /// Why a file was not taken.

@@ -18,6 +18,7 @@ use super::{
     client::client_of,
     json::Json,
     multipart::{Form, FormError, Limit, Part, file_missing, hear_out},
+    trace::sent_trace,
 };
 use crate::{
     clock,
@@ -119,7 +120,8 @@ impl Reception {
         }
         let leave = leave.ok_or(TokenError::Missing)?;
         let Some(Received { upload, file_name, .. }) = received else { return Err(file_missing(instead.as_deref())) };
-        let uploader = Uploader { user_id: leave.claims.user_id, visitor: leave.claims.visitor, file_name };
+        let Claims { user_id, visitor, .. } = leave.claims;
+        let uploader = Uploader { user_id, visitor, file_name, trace: sent_trace(&headers) };
         let limit = self.limit(Some(&leave));
         Ok(upload.finish(&leave.pool, limit, uploader).await?)
     }

@@ -12,10 +12,10 @@ use axum::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use percent_encoding::percent_decode_str;
-use pixelfox_proto::{Fault, FaultKind, StoredPath};
+use pixelfox_proto::{Fault, FaultKind, StoredPath, Trace};
 
 use self::content::Lane;
-use super::{Parts, lost};
+use super::{Parts, lost, trace_of};
 use crate::{
     disk::Stored,
     images::Format,
@@ -48,7 +48,8 @@ async fn found(parts: &Arc<Parts>, path: &StoredPath, asked: &Arc<Asked>) -> Res
     if let Some(response) = here(parts, path, asked).await? {
         return Ok(response);
     }
-    if let Some(response) = elsewhere(parts, path).await? {
+    let trace = trace_of(&asked.headers);
+    if let Some(response) = elsewhere(parts, path, &trace).await? {
         return Ok(response);
     }
     // On record here. It may have come by a move since the first look.
@@ -58,12 +59,12 @@ async fn found(parts: &Arc<Parts>, path: &StoredPath, asked: &Arc<Asked>) -> Res
     }
     if let Some(pool) = unseen(parts).await {
         let message = format!("{path} is on record here, but pool {pool} can't be read");
-        tracing::warn!(%path, "{message}");
+        tracing::warn!(%path, trace_id = %trace.id(), "{message}");
         return Err(Fault::unavailable(message).retry_after(ASK_AGAIN_SECONDS));
     }
-    tracing::warn!(%path, "{path} is on record here, but no pool of this node has it");
-    if let Err(error) = parts.coordinator.tell_missing(path).await {
-        tracing::debug!(%path, "could not tell that {path} is missing: {error}");
+    tracing::warn!(%path, trace_id = %trace.id(), "{path} is on record here, but no pool of this node has it");
+    if let Err(error) = parts.coordinator.tell_missing(path, &trace).await {
+        tracing::debug!(%path, trace_id = %trace.id(), "could not tell that {path} is missing: {error}");
     }
     Err(no_such_file(path.as_str()))
 }
@@ -193,10 +194,10 @@ fn content_type(file: &Stored) -> std::io::Result<&'static str> {
 }
 
 /// Not here: the way to where the coordinator says that it is; `None` where it says here.
-async fn elsewhere(parts: &Parts, path: &StoredPath) -> Result<Option<Response>, Fault> {
-    let asked = parts.coordinator.locate(path).await;
+async fn elsewhere(parts: &Parts, path: &StoredPath, trace: &Trace) -> Result<Option<Response>, Fault> {
+    let asked = parts.coordinator.locate(path, trace).await;
     let url = asked.map_err(|error| {
-        tracing::debug!("could not ask where {path} is: {error}");
+        tracing::debug!(trace_id = %trace.id(), "could not ask where {path} is: {error}");
         Fault::unavailable(format!("{path} is not on this node, and the coordinator can't be asked where it is"))
             .retry_after(ASK_AGAIN_SECONDS)
     })?;

@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use pixelfox_proto::{Generation, ImageId, StoredPath};
+use pixelfox_proto::{Generation, ImageId, StoredPath, Trace};
 use tokio::sync::oneshot;
 
 use super::{Accepted, Intake, IntakeError, Shared};
@@ -101,16 +101,19 @@ impl Intake {
 
     /// Asks until there is an answer, or until a client would not wait any longer.
     async fn decided(&self, pool: &Pool, upload: NewUpload) -> Result<Accepted, IntakeError> {
+        let trace = upload.trace.id();
         for pause in PAUSES_MS {
             match self.shared.coordinator.commit_upload(upload.clone()).await {
                 Ok(committed) => {
                     if let Err(error) = carry_out(pool, &upload, &committed).await {
-                        tracing::warn!(upload = %upload.upload_id, "an answered upload keeps its entry: {error}");
+                        tracing::warn!(upload = %upload.upload_id, trace_id = %trace, "an answered upload keeps its entry: {error}");
                         self.ask_later();
                     }
                     return answer(&upload, committed);
                 }
-                Err(error) => tracing::warn!(upload = %upload.upload_id, "could not commit an upload: {error}"),
+                Err(error) => {
+                    tracing::warn!(upload = %upload.upload_id, trace_id = %trace, "could not commit an upload: {error}");
+                }
             }
             tokio::select! {
                 () = self.shared.stop.cancelled() => break,
@@ -171,7 +174,8 @@ impl Intake {
             match decided {
                 Ok(()) => recovered.decided += 1,
                 Err(error) => {
-                    tracing::warn!(upload = %id, "an upload stays without an answer: {error}");
+                    let trace = Trace::of_upload(id).id();
+                    tracing::warn!(upload = %id, trace_id = %trace, "an upload stays without an answer: {error}");
                     recovered.left += 1;
                 }
             }
@@ -241,5 +245,6 @@ fn answer(upload: &NewUpload, committed: Committed) -> Result<Accepted, IntakeEr
 fn left_behind(pool: &Pool, id: ImageId, path: StoredPath, file: &Stored) -> Option<NewUpload> {
     let mark = file.mark().filter(|mark| mark.generation == Generation(1) && mark.meta.image_uuid == id.to_string())?;
     let (size, sha256, meta) = (mark.size, mark.sha256, mark.meta.clone());
-    Some(NewUpload { upload_id: id, pool: pool.id(), path, size, sha256, meta, visitor: mark.visitor })
+    let (visitor, trace) = (mark.visitor, Trace::of_upload(id));
+    Some(NewUpload { upload_id: id, pool: pool.id(), path, size, sha256, meta, visitor, trace })
 }

@@ -11,7 +11,7 @@ mod seats;
 use std::{collections::HashSet, fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
-use pixelfox_proto::{Fault, FaultKind, FileMeta, ImageId, VisitorId};
+use pixelfox_proto::{Fault, FaultKind, FileMeta, ImageId, Trace, VisitorId};
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -73,6 +73,8 @@ pub struct Uploader {
     pub visitor: Option<VisitorId>,
     /// As the uploader's machine calls the file.
     pub file_name: String,
+    /// That its request belongs to, where it says so.
+    pub trace: Option<Trace>,
 }
 
 /// The image that an upload became, or the earlier one with the same bytes.
@@ -263,6 +265,7 @@ impl Upload {
                 created: clock::unix_seconds(),
             },
             visitor: uploader.visitor,
+            trace: uploader.trace.unwrap_or_else(|| Trace::of_upload(id)),
         };
         let publish = Publish {
             path: upload.path.clone(),

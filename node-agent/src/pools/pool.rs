@@ -341,6 +341,11 @@ impl Pool {
         }
         if has_changed {
             match problem {
+                Some(problem) if trouble == Some(Trouble::NotWritable) => tracing::warn!(
+                    pool_id = %self.id,
+                    "pool {} is unhealthy: {problem}. Look at the disk, and let the user that this node runs as write there",
+                    self.id
+                ),
                 Some(problem) => tracing::warn!(pool_id = %self.id, "pool {} is unhealthy: {problem}", self.id),
                 None => tracing::info!(pool_id = %self.id, "pool {} is healthy", self.id),
             }

@@ -165,7 +165,7 @@ fn file_result(end: FileEnd) -> v1::FileResult {
 
 /// Understands a message.
 pub(super) fn incoming(message: v1::NodeCommand) -> Incoming {
-    let id = CommandId(message.command_id);
+    let (id, trace) = (CommandId(message.command_id), Trace::parse(&message.traceparent));
     let order = |command: Result<Command, String>| match command {
         Ok(command) => Incoming::Order(id, command),
         Err(why) => Incoming::Rejected(id, why),
@@ -177,10 +177,10 @@ pub(super) fn incoming(message: v1::NodeCommand) -> Incoming {
             Err(why) => Incoming::Rejected(id, why),
         },
         Some(Wire::Push(wire)) if wire.legacy => unknown("pushes to an older PixelFox"),
-        Some(Wire::Push(wire)) => order(push(wire, Trace::parse(&message.traceparent)).map(Command::Push)),
-        Some(Wire::Delete(wire)) => order(pool_files(wire.pool_id, &wire.files).map(Command::Trash)),
-        Some(Wire::Purge(wire)) => order(pool_files(wire.pool_id, &wire.files).map(Command::Purge)),
-        Some(Wire::Restore(wire)) => order(restore(&wire).map(Command::Restore)),
+        Some(Wire::Push(wire)) => order(push(wire, trace).map(Command::Push)),
+        Some(Wire::Delete(wire)) => order(pool_files(wire.pool_id, &wire.files, trace).map(Command::Trash)),
+        Some(Wire::Purge(wire)) => order(pool_files(wire.pool_id, &wire.files, trace).map(Command::Purge)),
+        Some(Wire::Restore(wire)) => order(restore(&wire, trace).map(Command::Restore)),
         Some(Wire::Verify(wire)) => order(verify(wire).map(Command::Verify)),
         Some(Wire::Cancel(wire)) => {
             let jobs = wire.job_ids.into_iter().filter_map(|job| JobId::try_from(job).ok()).collect();
@@ -339,27 +339,29 @@ fn push(wire: v1::PushFiles, command: Option<Trace>) -> Result<PushFiles, String
     })
 }
 
-fn file_at(wire: &v1::DeleteFile) -> Result<FileAt, String> {
+fn file_at(wire: &v1::DeleteFile, command: Option<Trace>) -> Result<FileAt, String> {
     Ok(FileAt {
         path: stored_path(&wire.stored_path)?,
         generation: Generation(wire.generation),
         lease: (wire.lease != 0).then_some(Lease(wire.lease)),
         reason: if wire.given_up { Reason::GivenUp } else { Reason::Settled },
+        trace: Trace::parse(&wire.traceparent).or(command),
     })
 }
 
-fn pool_files(pool: u64, files: &[v1::DeleteFile]) -> Result<PoolFiles, String> {
-    Ok(PoolFiles { pool: pool_id(pool)?, files: files.iter().map(file_at).collect::<Result<_, _>>()? })
+fn pool_files(pool: u64, files: &[v1::DeleteFile], command: Option<Trace>) -> Result<PoolFiles, String> {
+    let files = files.iter().map(|file| file_at(file, command));
+    Ok(PoolFiles { pool: pool_id(pool)?, files: files.collect::<Result<_, _>>()? })
 }
 
-fn restore(wire: &v1::RestoreFiles) -> Result<RestoreFiles, String> {
+fn restore(wire: &v1::RestoreFiles, command: Option<Trace>) -> Result<RestoreFiles, String> {
     if wire.files.len() != wire.new_generations.len() {
         return Err("a restore whose files and generations differ in number".into());
     }
     let both = wire.files.iter().zip(&wire.new_generations).enumerate();
     let job = |at: usize| wire.job_ids.get(at).and_then(|job| JobId::try_from(*job).ok());
     let file = |(at, (file, new)): (usize, (&v1::DeleteFile, &u64))| {
-        Ok(RestoreFile { file: file_at(file)?, restored: Generation(*new), job: job(at) })
+        Ok(RestoreFile { file: file_at(file, command)?, restored: Generation(*new), job: job(at) })
     };
     Ok(RestoreFiles {
         pool: pool_id(wire.pool_id)?,

@@ -88,6 +88,8 @@ pub struct FileAt {
     pub lease: Option<Lease>,
     /// Why it goes.
     pub reason: Reason,
+    /// Of the move that left it, or that it is brought back for, where the coordinator said it.
+    pub trace: Option<Trace>,
 }
 
 /// Files of one pool.

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use futures_util::{StreamExt as _, stream};
-use pixelfox_proto::{RefusalReason, Sha256, StoredPath};
+use pixelfox_proto::{RefusalReason, Sha256, StoredPath, Trace};
+use tracing::{field::display, info};
 
 use super::{
     Cancel, FileAt, FileEnd, Outcome, PoolFiles, Reporter, RestoreFile, RestoreFiles, Shared, VerifyFiles,
@@ -25,8 +26,9 @@ impl Shared {
         let one = move |pool: Arc<Pool>, file: FileAt| {
             let coordinator = coordinator.clone();
             async move {
-                let path = file.path.clone();
+                let (path, trace) = (file.path.clone(), file.trace);
                 let end = trashed(pool.trash(removal(file)).await);
+                end.log(["Trashed", "Not trashed:"], &path, &pool, trace);
                 if end.outcome == Outcome::Done {
                     coordinator.forget(&path).await;
                 }
@@ -38,7 +40,12 @@ impl Shared {
 
     pub(super) async fn purge(&self, order: PoolFiles, reporter: Reporter, cancel: &Cancel) {
         let pool = self.pools.hosted(order.pool).ok();
-        let one = |pool: Arc<Pool>, file: FileAt| async move { purged(pool.purge(removal(file)).await) };
+        let one = |pool: Arc<Pool>, file: FileAt| async move {
+            let (path, trace) = (file.path.clone(), file.trace);
+            let end = purged(pool.purge(removal(file)).await);
+            end.log(["Purged", "Not purged:"], &path, &pool, trace);
+            end
+        };
         self.each(order, reporter, cancel, one).await;
         if let Some(pool) = pool {
             pool.has_more_room();
@@ -77,14 +84,16 @@ impl Shared {
         };
         let check = order.check;
         let one = async |RestoreFile { file, restored: restored_as, job }: RestoreFile| {
-            let (pool, path) = (Arc::clone(&pool), file.path.clone());
-            let work = async move { pool.restore(&path, (file.generation, restored_as), check).await };
+            let (of, path) = (Arc::clone(&pool), file.path.clone());
+            let work = async move { of.restore(&path, (file.generation, restored_as), check).await };
             // Dropped while it hashes, nothing has happened; once it is ordered at the disk it is carried out.
-            tokio::select! {
+            let end = tokio::select! {
                 biased;
-                () = cancel.of(job) => called_off().of(file.path),
-                outcome = self.plane.run(work) => restored(outcome).of(file.path),
-            }
+                () = cancel.of(job) => called_off(),
+                outcome = self.plane.run(work) => restored(outcome),
+            };
+            end.log(["Restored", "Not restored:"], &file.path, &pool, file.trace);
+            end.of(file.path)
         };
         reporter.tell_all(stream::iter(order.files).map(&one).buffer_unordered(AT_ONCE)).await;
     }
@@ -127,6 +136,15 @@ struct End {
 impl End {
     fn new(outcome: Outcome, message: impl Into<String>) -> Self {
         Self { outcome, size: 0, sha256: None, message: message.into(), refusal: None }
+    }
+
+    /// One line for each file, whatever became of it: the words for what was done, and for what was not.
+    fn log(&self, [done, not_done]: [&str; 2], path: &StoredPath, pool: &Pool, trace: Option<Trace>) {
+        let (pool_id, name, trace_id) = (pool.id(), pool.name(), trace.map(|trace| display(trace.id())));
+        match self.outcome {
+            Outcome::Done => info!(%pool_id, %path, trace_id, "[Trash] {done} {path} in pool {name}"),
+            _ => info!(%pool_id, %path, trace_id, "[Trash] {not_done} {path} in pool {name}: {}", self.message),
+        }
     }
 
     fn of(self, path: StoredPath) -> FileEnd {

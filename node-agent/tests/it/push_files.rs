@@ -236,6 +236,7 @@ async fn a_restore_is_called_off_by_its_job_while_it_hashes() {
             generation: Generation(1),
             lease: None,
             reason: Reason::Settled,
+            trace: None,
         },
         restored: Generation(2),
         job: JobId::try_from(job).ok(),

@@ -1,6 +1,7 @@
 //! `/uploads/…` of a file that this node does not have, and the routes around it.
 
 use pixelfox_node::secret::Secrets;
+use pixelfox_proto::Trace;
 use serde_json::json;
 
 use crate::edge_rig::{Node, PHOTO, SECRET, Spec, answer};
@@ -25,6 +26,25 @@ async fn a_moved_file_is_answered_with_its_place() {
     assert_eq!((status, body["error"].as_str()), (404, Some("not_found")), "nowhere");
     assert_eq!(node.get("/uploads/original/2026/b.jpg").await.status(), 404, "again");
     assert_eq!(node.coordinator.missing(), ["original/2026/b.jpg"], "told once, and of what is on record here");
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn who_asks_where_a_file_is_asks_in_the_trace_of_the_request() {
+    // A file that is elsewhere and one that is missing here: the second is asked about and told. Each question is a step of
+    // its own. Without a trace, or with what is none, a new one.
+    let node = Node::start().await;
+    node.coordinator.knows("original/2026/a.jpg", "http://s09.local/uploads/original/2026/a.jpg");
+    node.coordinator.knows("original/2026/b.jpg", &node.url("/uploads/original/2026/b.jpg"));
+    let sent = Trace::of_seed(7);
+    for (file, traceparent) in [("a", sent.to_string()), ("b", sent.to_string()), ("c", "00-nothing".to_owned())] {
+        let url = node.url(&format!("/uploads/original/2026/{file}.jpg"));
+        node.client.get(url).header("traceparent", traceparent).send().await.unwrap();
+    }
+    let traces: Vec<Trace> = node.coordinator.traces().iter().map(|trace| Trace::parse(trace).unwrap()).collect();
+    let ids: Vec<bool> = traces.iter().map(|trace| trace.id() == sent.id()).collect();
+    assert_eq!(ids, [true, true, true, false], "{traces:?}");
+    assert!(!traces.contains(&sent), "a step is not the whole: {traces:?}");
     node.stop().await;
 }
 

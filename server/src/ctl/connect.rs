@@ -1,6 +1,10 @@
 //! The way to the server: address, token, trusted certificates and language, from the flags and the environment.
 
-use std::{ffi::OsString, path::PathBuf, time::Duration};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use pixelfox_node::{
     config::{Env, check_base_url},
@@ -96,7 +100,7 @@ impl Reach {
         if let Some(bearer) = &mut bearer {
             bearer.set_sensitive(true);
         }
-        let unreachable = |error| Trouble::Unreachable(no_tls_there(&url, cause(&error)));
+        let unreachable = |error| Trouble::Unreachable(over_tls(&url, cause(&error), ca_file.as_deref()));
         let channel = endpoint.connect().await.map_err(unreachable)?;
         let metadata = Metadata { bearer, language: MetadataValue::from_static(language.tag()) };
         Ok(AdminClient::with_interceptor(channel, metadata).max_decoding_message_size(ANSWER_BYTES))
@@ -137,15 +141,32 @@ fn cause(error: &tonic::transport::Error) -> String {
     causes.last().map(ToString::to_string).unwrap_or_default()
 }
 
-/// What TLS says of an answer that is none of TLS, as a person would say it.
-fn no_tls_there(url: &str, cause: String) -> String {
-    match url.strip_prefix("https://") {
-        Some(rest) if cause.contains("InvalidContentType") || cause.contains("corrupt message") => {
-            format!(
-                "who answers there does not speak TLS: use http://{rest}, or the port of the proxy that has the certificate"
-            )
-        }
-        _ => cause,
+/// What TLS says of who answers there, as a person would say it, with what to do. Source: `Display` of rustls' errors.
+fn over_tls(url: &str, cause: String, ca_file: Option<&Path>) -> String {
+    let Some(rest) = url.strip_prefix("https://") else { return cause };
+    if cause.contains("InvalidContentType") || cause.contains("corrupt message") {
+        return format!(
+            "who answers there does not speak TLS: use http://{rest}, or the port of the proxy that has the certificate"
+        );
+    }
+    if cause.starts_with("received fatal alert: ") {
+        return format!(
+            "it takes no TLS connection ({cause}): use the name that its certificate is for in the address"
+        );
+    }
+    let Some(wrong) = cause.strip_prefix("invalid peer certificate: ") else { return cause };
+    if wrong.starts_with("UnknownIssuer") {
+        let trusted = ca_file.map_or_else(|| "the system's".to_owned(), |file| format!("those in {}", file.display()));
+        format!(
+            "its certificate is of an authority that is none of {trusted}: name the file of the one that made it with \
+             --ca-file or TLS_CA_FILE"
+        )
+    } else if wrong.starts_with("certificate not valid for name") {
+        format!("its certificate is for another name ({wrong}): use the name that it is for in the address")
+    } else if wrong.starts_with("certificate expired") {
+        format!("its certificate has expired ({wrong}): renew it there, or set this machine's clock right")
+    } else {
+        cause
     }
 }
 
@@ -168,6 +189,31 @@ mod tests {
         let (refused, ()) = tokio::join!(reach.connect(), plain);
         let Err(Trouble::Unreachable(why)) = refused else { panic!("somebody answered") };
         assert!(why.contains("does not speak TLS") && why.contains(&url.replace("https", "http")), "{why}");
+    }
+
+    #[test]
+    fn a_certificate_that_is_not_believed_is_told_with_what_to_do() {
+        use tokio_rustls::rustls::{AlertDescription, CertificateError, Error, pki_types::UnixTime};
+        let file = Path::new("/etc/ca.pem");
+        let at = UnixTime::since_unix_epoch;
+        let expired = CertificateError::ExpiredContext { time: at(CONNECT), not_after: at(Duration::ZERO) };
+        let presented = vec!["DnsName(\"app\")".into()];
+        let other = CertificateError::NotValidForNameContext { expected: "img".try_into().unwrap(), presented };
+        for (error, ca_file, want) in [
+            (
+                Error::InvalidCertificate(CertificateError::UnknownIssuer),
+                Some(file),
+                "none of those in /etc/ca.pem: name",
+            ),
+            (Error::InvalidCertificate(CertificateError::UnknownIssuer), None, "none of the system's: name the file"),
+            (Error::InvalidCertificate(expired), None, "has expired"),
+            (Error::InvalidCertificate(other), None, "is for another name"),
+            (Error::AlertReceived(AlertDescription::InternalError), None, "use the name that its certificate is for"),
+            (Error::DecryptError, None, "decrypt"),
+        ] {
+            let said = over_tls("https://img", error.to_string(), ca_file);
+            assert!(said.contains(want), "{said}");
+        }
     }
 
     #[test]

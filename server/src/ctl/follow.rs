@@ -152,6 +152,14 @@ pub(super) async fn job(ctl: &mut Ctl, id: u64) -> Ended {
     if ctl.form == Form::Table && last.children_failed > 0 {
         reasons(ctl, id).await?;
     }
+    if ctl.form == Form::Table && last.files_missing > 0 {
+        let files = show::counted(last.files_missing, "file");
+        ctl.out.line(&format!(
+            "{files} not found at the source and left there: `images --state lost` lists whose it was, \
+             `images verify` looks once more after the disk was put right."
+        ))?;
+        ctl.out.flush()?;
+    }
     Ok(Ending::NotWell)
 }
 

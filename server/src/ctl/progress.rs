@@ -20,7 +20,8 @@ pub(super) fn is_over(job: &v1::Job) -> bool {
 
 /// Whether it ended as it should, with all that belongs to it.
 pub(super) fn ended_well(job: &v1::Job) -> bool {
-    job.state == "completed" && job.children_failed == 0 && job.children_cancelled == 0
+    let left_behind = job.children_failed + job.children_cancelled + job.files_missing;
+    job.state == "completed" && left_behind == 0
 }
 
 /// Done and to do: bytes where there are any, else images.
@@ -172,11 +173,12 @@ mod tests {
     }
 
     #[test]
-    fn a_good_end_has_no_failed_and_no_cancelled_children() {
+    fn a_good_end_has_nothing_that_failed_was_cancelled_or_is_missing() {
         let done = v1::Job { state: "completed".into(), ..parent() };
         assert!(ended_well(&done) && is_over(&done) && !is_over(&parent()));
         assert!(!ended_well(&v1::Job { children_failed: 1, ..done.clone() }));
         assert!(!ended_well(&v1::Job { children_cancelled: 1, ..done.clone() }));
+        assert!(!ended_well(&v1::Job { files_missing: 1, ..done.clone() }));
         assert!(!ended_well(&v1::Job { state: "cancelled".into(), ..done }));
     }
 }

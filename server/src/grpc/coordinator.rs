@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt as _};
 use pixelfox_proto::v1::{self, coordinator_server::Coordinator};
-use pixelfox_proto::{Fault, NodeId, PoolId, StoredPath};
+use pixelfox_proto::{Fault, NodeId, PoolId, StoredPath, Trace, TraceId};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
@@ -39,6 +39,12 @@ impl CoordinatorService {
     }
 }
 
+/// What a question belongs to: the asker's trace, else a new one.
+fn trace<T>(request: &Request<T>) -> TraceId {
+    let sent = request.metadata().get("traceparent").and_then(|value| Trace::parse(value.to_str().ok()?));
+    sent.unwrap_or_else(|| Trace::of_seed(fastrand::u128(..))).id()
+}
+
 #[tonic::async_trait]
 impl Coordinator for CoordinatorService {
     type AttachStream = Pin<Box<dyn Stream<Item = Result<v1::NodeCommand, Status>> + Send>>;
@@ -61,10 +67,10 @@ impl Coordinator for CoordinatorService {
         request: Request<v1::CommitUploadRequest>,
     ) -> Result<Response<v1::CommitUploadResponse>, Status> {
         self.nodes_only.check(&request)?;
-        let claimed = auth::claimed_node(&request);
+        let (claimed, trace) = (auth::claimed_node(&request), trace(&request));
         let node = self.asker(claimed, request.get_ref().pool_id).await?;
         let upload = wire::upload::new_upload(node, request.into_inner())?;
-        let decision = self.rooms.settle.commit_upload(upload).await.map_err(Fault::from)?;
+        let decision = self.rooms.settle.commit_upload(upload, trace).await.map_err(Fault::from)?;
         Ok(Response::new(wire::upload::decided(decision)))
     }
 
@@ -72,7 +78,7 @@ impl Coordinator for CoordinatorService {
         self.nodes_only.check(&request)?;
         let path = StoredPath::try_from(request.get_ref().stored_path.as_str()).map_err(Fault::from)?;
         if let (true, Some(node)) = (request.get_ref().missing_here, auth::claimed_node(&request)) {
-            self.rooms.settle.look_for_missing(&path, &node).await.map_err(Fault::from)?;
+            self.rooms.settle.look_for_missing(&path, &node, trace(&request)).await.map_err(Fault::from)?;
         }
         let located = self.rooms.settle.locate(&path).await.map_err(Fault::from)?;
         Ok(Response::new(wire::upload::located(located.map(|place| place.url))))

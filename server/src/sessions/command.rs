@@ -100,8 +100,21 @@ pub struct TrashFiles {
     pub task: TrashTask,
     /// The pool.
     pub pool: PoolId,
-    /// Paths, each with the generation that its mark must have and whose copy it is.
-    pub files: Vec<(StoredPath, Generation, TrashOrigin)>,
+    /// What goes.
+    pub files: Vec<TrashFile>,
+}
+
+/// One old copy.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrashFile {
+    /// Its path.
+    pub path: StoredPath,
+    /// The generation that its mark must have.
+    pub generation: Generation,
+    /// Whose copy it is.
+    pub origin: TrashOrigin,
+    /// The job that left it.
+    pub job: Option<JobId>,
 }
 
 /// Files of one pool to bring back from its trash.

@@ -25,7 +25,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use self::command::{Command, Place, PushFile, PushFiles, RestoreFile, RestoreFiles, TrashFiles, VerifyFiles};
+pub use self::command::{
+    Command, Place, PushFile, PushFiles, RestoreFile, RestoreFiles, TrashFile, TrashFiles, VerifyFiles,
+};
 pub use self::elsewhere::Seat;
 pub use self::link::{Outgoing, QUEUED_COMMANDS, SILENCE, Session, SessionEnd};
 pub use self::news::{

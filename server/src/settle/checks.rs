@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pixelfox_proto::{Generation, NodeId, PoolId, SessionEpoch, StoredPath};
+use pixelfox_proto::{Generation, NodeId, PoolId, SessionEpoch, StoredPath, TraceId};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -39,13 +39,13 @@ impl Settle {
     }
 
     /// A node was asked for a file that it has on record and did not find it: that copy is read before others, and what is
-    /// found is noted and told as ever.
+    /// found is noted and told as ever. `trace`: of who asked for it.
     ///
     /// # Errors
     /// The books can't be written.
-    pub async fn look_for_missing(&self, path: &StoredPath, node: &NodeId) -> Result<(), StoreError> {
+    pub async fn look_for_missing(&self, path: &StoredPath, node: &NodeId, trace: TraceId) -> Result<(), StoreError> {
         if self.rooms.store.check_missing(path.clone(), node.clone(), clock::now()).await? {
-            tracing::warn!(%node, %path, "[Verify] {node} has {path} on record and did not find it: it is looked for");
+            tracing::warn!(%node, %path, trace_id = %trace, "[Verify] {node} has {path} on record and did not find it: it is looked for");
             self.look_for_checks();
         }
         Ok(())

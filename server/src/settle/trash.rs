@@ -15,7 +15,7 @@ use crate::catalog::{TrashOrder, TrashOutcome, TrashResult, TrashTask, UnixMilli
 use crate::clock;
 use crate::events::{Event, Subject};
 use crate::schedule;
-use crate::sessions::{Awaited, Command, FileResult, Outcome, Session, SessionEnd, TrashFiles, Work};
+use crate::sessions::{Awaited, Command, FileResult, Outcome, Session, SessionEnd, TrashFile, TrashFiles, Work};
 
 /// Files of one command at most.
 const FILES: usize = 256;
@@ -116,7 +116,11 @@ fn send_one(
     (pool, task): (PoolId, TrashTask),
     orders: &[TrashOrder],
 ) -> Result<(), crate::sessions::SessionEnd> {
-    let files = orders.iter().map(|order| (order.path.clone(), order.generation, order.origin)).collect();
+    let file = |order: &TrashOrder| {
+        let TrashOrder { generation, origin, job, .. } = *order;
+        TrashFile { path: order.path.clone(), generation, origin, job }
+    };
+    let files = orders.iter().map(file).collect();
     let awaited = |order: &TrashOrder| {
         let TrashOrder { task, pool, generation, failures, .. } = *order;
         (order.path.clone(), Awaited::Trashed { task, pool, generation, failures })

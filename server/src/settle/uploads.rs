@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use pixelfox_proto::StoredPath;
+use pixelfox_proto::{StoredPath, TraceId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -61,11 +61,12 @@ async fn decide(rooms: &Rooms, asked: &mut Vec<Asked>) {
 }
 
 impl Settle {
-    /// Decides on an upload; the answer comes after the commit. Asked again with the same id: the same answer.
+    /// Decides on an upload of the given trace; the answer comes after the commit. Asked again with the same id: the same
+    /// answer.
     ///
     /// # Errors
     /// The books don't know the pool or can't be written: the node keeps its file and asks again.
-    pub async fn commit_upload(&self, upload: NewUpload) -> Result<UploadDecision, StoreError> {
+    pub async fn commit_upload(&self, upload: NewUpload, trace: TraceId) -> Result<UploadDecision, StoreError> {
         let (id, node, path, size) = (upload.id, upload.node.clone(), upload.path.clone(), upload.size);
         crash_point!("upload_record.before_commit");
         let (answer, decision) = oneshot::channel();
@@ -75,16 +76,16 @@ impl Settle {
         match &decision {
             UploadDecision::Keep(image) => {
                 let message = format!("[Upload] Image {} is at {}", image.id, image.url);
-                tracing::info!(image = %image.id, %node, %path, "{message}");
+                tracing::info!(image = %image.id, %node, %path, trace_id = %trace, "{message}");
                 self.rooms.events.publish(&Event { subject: Subject::Image(image.id), message });
                 self.rooms.sessions.usage_changed();
                 self.rooms.progress.uploaded(size, Instant::now());
             }
             UploadDecision::DropDuplicate(image) => {
-                tracing::info!(image = %image.id, %node, %path, "[Upload] Duplicate of image {}", image.id);
+                tracing::info!(image = %image.id, %node, %path, trace_id = %trace, "[Upload] Duplicate of image {}", image.id);
             }
             UploadDecision::DropRefused(why) => {
-                tracing::warn!(upload = %id, %node, %path, "[Upload] Refused: {why}");
+                tracing::warn!(upload = %id, %node, %path, trace_id = %trace, "[Upload] Refused: {why}");
             }
         }
         Ok(decision)

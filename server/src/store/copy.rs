@@ -55,7 +55,7 @@ impl Store {
         require_ours(&path.display().to_string(), &sqlite::MIGRATIONS, &applied(&mut conn).await?)?;
         let into = into.to_str().ok_or_else(|| place("write", into, "its name is not UTF-8"))?;
         let copied = sqlx::query("VACUUM INTO $1").bind(into).execute(&mut conn).await;
-        copied.map_err(failed("be copied"))?;
+        copied.map_err(|cause| unwritten(into, cause))?;
         conn.close().await.map_err(failed("be closed"))
     }
 
@@ -97,6 +97,18 @@ impl Store {
         conn.close().await.map_err(failed("be closed"))?;
         Ok(contents(counts, migration))
     }
+}
+
+/// Where there is no room for the copy it is the copy's place that is at fault. Source: SQLite, "Result Codes".
+fn unwritten(into: &str, cause: sqlx::Error) -> StoreError {
+    const FULL: &str = "13";
+    const WRITE_FAILED: &str = "778";
+    let why = match cause.as_database_error().and_then(|said| said.code()).as_deref() {
+        Some(FULL) => "the disk is full: make room, or name a file on another one",
+        Some(WRITE_FAILED) => "the disk does not take it: look at it, or name a file on another one",
+        _ => return failed("be copied")(cause),
+    };
+    place("write the copy", Path::new(into), why)
 }
 
 /// A database that is kept from every server for as long as this lives.

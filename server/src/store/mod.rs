@@ -6,6 +6,7 @@ use pixelfox_proto::{Fault, FaultKind, text};
 use crate::catalog::{Refusal, RefusalKind};
 
 mod accounts;
+mod arrival;
 mod audit;
 mod checks;
 mod commit;

@@ -57,7 +57,7 @@ impl Store {
     /// A URL that is none of ours, a newer program's database, one that another process has open, a directory or file
     /// that can't be opened.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
-        let (database, readers, shared) = if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+        let (database, readers, shared) = if postgres::is_url(url) {
             let (database, readers, shared) = postgres::open(url).await?;
             (database, readers, Some(shared))
         } else {
@@ -73,7 +73,7 @@ impl Store {
     /// # Errors
     /// There is none, or its tables are those of another program.
     pub async fn open_beside(url: &str) -> Result<Self, StoreError> {
-        let store = if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+        let store = if postgres::is_url(url) {
             let (database, readers, shared) = postgres::open_beside(url).await?;
             Self::of(database, readers, Some(shared))
         } else {

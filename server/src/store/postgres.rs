@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sqlx::{
-    ConnectOptions as _, PgConnection,
+    ConnectOptions as _, Connection as _, PgConnection,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
@@ -70,7 +70,7 @@ async fn open_with(url: &str, tables: Tables) -> Result<(Database, Readers, Shar
     let writes = Way { options: options.clone(), session: settings(SESSION.iter().chain(&WRITER).chain([&process])) };
     let reads = Way { options: options.clone(), session: settings(SESSION.iter()) };
     let shared = Shared { options, tag };
-    let mut conn = writes.connect().await.map_err(lost)?;
+    let mut conn = writes.connect().await.map_err(|cause| refused(url, cause))?;
     if tables == Tables::LeaveAlone {
         let applied = sqlx::query_scalar(APPLIED).fetch_all(&mut conn).await.unwrap_or_default();
         require_tables(url, &MIGRATIONS, &applied)?;
@@ -94,6 +94,50 @@ fn options(url: &str) -> Result<PgConnectOptions, StoreError> {
     })?;
     let options = options.application_name("pixelfox").statement_cache_capacity(256).disable_statement_logging();
     Ok(options.extra_float_digits(None))
+}
+
+pub(super) fn is_url(url: &str) -> bool {
+    url.starts_with("postgres:") || url.starts_with("postgresql:")
+}
+
+/// Whether somebody is there.
+///
+/// # Errors
+/// Nobody who can be spoken to now: as the connection tells it.
+pub(super) async fn knock(url: &str) -> Result<(), String> {
+    let Ok(options) = options(url) else { return Ok(()) };
+    match options.connect().await {
+        Ok(conn) => {
+            drop(conn.close().await);
+            Ok(())
+        }
+        Err(cause) if is_away(&cause) => Err(cause.to_string()),
+        Err(_) => Ok(()),
+    }
+}
+
+/// Nobody there, or a server that starts, stops or is crowded. Source: PostgreSQL, "Error Codes".
+fn is_away(cause: &sqlx::Error) -> bool {
+    match cause {
+        sqlx::Error::Io(_) => true,
+        sqlx::Error::Database(said) => {
+            matches!(said.code().as_deref(), Some("57P01" | "57P02" | "57P03" | "53300"))
+        }
+        _ => false,
+    }
+}
+
+/// What the server has against it, with what to do.
+fn refused(url: &str, cause: sqlx::Error) -> StoreError {
+    let code = cause.as_database_error().and_then(|said| said.code()).map(|code| code.into_owned());
+    let why = match code.as_deref() {
+        Some("28P01" | "28000") => {
+            "is refused: correct its user and password, or let the server take them (pg_hba.conf)"
+        }
+        Some("3D000") => "names a database that is not there: make it with createdb, or correct the name",
+        _ => return lost(cause),
+    };
+    StoreError::Url { url: without_password(url), why }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "given to map_err")]

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited, StreamBody};
 use hyper::body::{Frame, Incoming};
-use pixelfox_proto::{Fault, FaultKind, NodeId};
+use pixelfox_proto::{Fault, FaultKind, NodeId, Trace};
 use serde_json::Value;
 use tokio::{
     sync::{Notify, mpsc},
@@ -45,6 +45,8 @@ pub(super) struct Target<'a> {
     pub(super) token: &'a str,
     /// What the uploader calls the file: one part, no control characters.
     pub(super) file_name: &'a str,
+    /// What it belongs to.
+    pub(super) trace: Trace,
 }
 
 /// A file that is being sent. Dropped, it leaves nothing at the node.
@@ -148,6 +150,7 @@ fn request<B>(target: Target<'_>, url: &Url, boundary: &str, body: B, go: Arc<No
         .header(header::AUTHORIZATION, format!("Bearer {}", target.token))
         .header(header::CONTENT_TYPE, format!("multipart/form-data; boundary={boundary}"))
         .header(header::EXPECT, "100-continue")
+        .header("traceparent", target.trace.to_string())
         .body(body);
     let mut request = built.map_err(|error| away(target.node, &error))?;
     hyper::ext::on_informational(&mut request, move |word| {

@@ -12,7 +12,7 @@ use std::{net::IpAddr, path::PathBuf, sync::Arc};
 
 use http::HeaderMap;
 use pixelfox_node::{
-    http::RequestBody,
+    http::{RequestBody, trace_of},
     metrics::{self, Taken},
     node::Door,
     rate::{Payer, RateLimits},
@@ -217,7 +217,8 @@ impl Uploads {
         door.limiter.count(Payer::of(owner.user_id(), address), limits)?;
         let (parts, dialer) = (Arc::clone(&self.parts), Arc::clone(&self.dialer));
         let silent = Arc::clone(&self.silent);
-        let reception = Reception { parts, dialer, silent, owner, settings, body: body.clone() };
+        let (body, trace) = (body.clone(), trace_of(headers));
+        let reception = Reception { parts, dialer, silent, owner, settings, body, trace };
         door.plane.run(Box::pin(reception.take_in(headers.clone()))).await
     }
 

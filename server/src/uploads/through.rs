@@ -10,7 +10,7 @@ use pixelfox_node::{
     intake::{Accepted, IntakeError, Upload, Uploader, plain_name},
     pools::Pool,
 };
-use pixelfox_proto::{Claims, Fault, FaultKind, Via};
+use pixelfox_proto::{Claims, Fault, FaultKind, Trace, Via};
 use serde_json::Value;
 
 use super::{
@@ -33,6 +33,7 @@ pub(super) struct Reception {
     pub(super) owner: Owner,
     pub(super) settings: Settings,
     pub(super) body: RequestBody,
+    pub(super) trace: Trace,
 }
 
 /// Where the pieces go.
@@ -92,7 +93,8 @@ impl Reception {
                 }
                 Err(fault) if is_the_places_own(&fault) => {
                     let (pool, id, node) = (&place.name, place.pool, &place.node);
-                    tracing::warn!(pool_id = %id, %node, "[Upload] Pool {pool} ({id}) on {node} took none: {fault}");
+                    let trace = self.trace.id();
+                    tracing::warn!(pool_id = %id, %node, trace_id = %trace, "[Upload] Pool {pool} ({id}) on {node} took none: {fault}");
                     if fault.kind() == FaultKind::Unavailable {
                         self.silent.note(&place);
                     }
@@ -113,7 +115,7 @@ impl Reception {
             let pool = door.pools.hosted(place.pool)?;
             let upload = Box::new(door.intake.open(&pool, self.settings.upload_max_bytes)?);
             let (user_id, visitor) = (self.owner.user_id(), self.owner.visitor());
-            let uploader = Uploader { user_id, visitor, file_name: name.to_owned() };
+            let uploader = Uploader { user_id, visitor, file_name: name.to_owned(), trace: Some(self.trace) };
             return Ok(Sink::Here { upload, pool, uploader });
         }
         let no_secret = || Fault::unavailable("no UPLOAD_TOKEN_SECRET is set");
@@ -126,8 +128,9 @@ impl Reception {
             ..self.owner.claims()
         };
         let token = claims.mint(secret.reveal().as_bytes());
-        let target = Target { url: &place.upload_api_url, node: &place.node, token: &token, file_name: name };
-        tracing::debug!(pool_id = %place.pool, announced, "an upload goes on to {}", place.node);
+        let trace = self.trace.child("forward");
+        let target = Target { url: &place.upload_api_url, node: &place.node, token: &token, file_name: name, trace };
+        tracing::debug!(pool_id = %place.pool, announced, trace_id = %trace.id(), "an upload goes on to {}", place.node);
         Ok(Sink::There(Box::new(Forward::open(&self.dialer, target).await?)))
     }
 }

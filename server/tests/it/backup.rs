@@ -24,7 +24,7 @@ use crate::{
     harness::{PATIENCE, http_client, png},
     postgres,
     processes::{run, stderr, upload},
-    programs::{Running, TOKEN_SECRET, environment, free_ports},
+    programs::{Running, TOKEN_SECRET, environment, free_ports, program},
 };
 
 /// Runs `server` with these arguments on the database of `url`: its exit code, and what it printed.
@@ -155,9 +155,47 @@ async fn a_backup_that_can_not_be_made_names_thing_and_cure_and_leaves_nothing()
     assert_eq!(fs::read_to_string(at("there.db")).unwrap(), "kept");
     let (code, _, said) = server(&["backup"], &url("books.db")).await;
     assert!(code == Some(2) && said.contains("TO"), "{said}");
-    // A disk that gets full in the middle.
     let (code, _, said) = server(&["backup", "/dev/full"], &url("books.db")).await;
     assert!(code == Some(1) && said.contains("not replaced"), "{said}");
+}
+
+/// `server backup` as a shell runs it after `before`: its exit code, and what it said on stderr.
+async fn after(before: &str, to: &Path, url: &str) -> (Option<i32>, String) {
+    let mut shell = tokio::process::Command::new("sh");
+    shell.args(["-c", &format!("{before}; exec \"$0\" backup \"$1\"")]).arg(program("server")).arg(to);
+    let output = shell.env("DATABASE_URL", url).kill_on_drop(true).output();
+    let output = tokio::time::timeout(PATIENCE, output).await.unwrap().unwrap();
+    (output.status.code(), stderr(&output))
+}
+
+#[tokio::test]
+async fn a_backup_whose_disk_takes_no_more_leaves_nothing_and_says_so_in_one_line() {
+    // No file may be larger than 50 KiB: that is found in the middle of the copy. Then, where this process may mount, a
+    // disk of that size. Afterwards there is room, and the same command saves.
+    let folder = TempDir::new().unwrap();
+    let url = format!("sqlite://{}", folder.path().join("books.db").display());
+    Store::open(&url).await.unwrap().close().await;
+    let copies = folder.path().join("copies");
+    fs::create_dir(&copies).unwrap();
+    let to = copies.join("copy.db");
+    let (code, said) = after("trap '' XFSZ; ulimit -f 100", &to, &url).await;
+    assert!(code == Some(1) && said.trim().lines().count() == 1, "{code:?}: {said}");
+    assert!(said.starts_with("could not write the copy ") && said.contains("name a file on another one"), "{said}");
+    assert_eq!(names_in(&copies), [""; 0], "{said}");
+    let at = copies.display().to_string();
+    let mount = tokio::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=52k", "tmpfs", &at]).output();
+    if mount.await.is_ok_and(|mounted| mounted.status.success()) {
+        let (code, said) = after(":", &to, &url).await;
+        let left = names_in(&copies);
+        assert!(tokio::process::Command::new("umount").arg(&at).output().await.unwrap().status.success());
+        assert!(code == Some(1) && said.trim().lines().count() == 1, "{code:?}: {said}");
+        assert!(said.contains("the disk is full: make room, or name a file on another one"), "{said}");
+        assert_eq!(left, [""; 0], "{said}");
+    } else {
+        eprintln!("no disk of a size of its own: this process may not mount");
+    }
+    let (code, said) = after(":", &to, &url).await;
+    assert_eq!((code, names_in(&copies)), (Some(0), vec!["copy.db".to_owned()]), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

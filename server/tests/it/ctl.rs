@@ -210,6 +210,16 @@ async fn a_dry_run_leaves_nothing_and_a_followed_move_ends_as_its_images_do() {
     assert!(said.out.contains("job 1 move_images") && said.out.contains("the test says Mismatch"), "{said:?}");
     assert!(said.out.contains("`jobs --parent 1 --state failed` lists them"), "{said:?}");
 
+    // One whose file is not there: skipped, and so its job is completed; who followed it hears that it is no good end.
+    let lost = office.upload(&s01, 3).await;
+    let following = start(url, &["move", &lost.uuid, "--to", "img2", "--watch"], &[]);
+    let (id, _) = s01.push().await;
+    s01.end(id, vec![lost.result(Outcome::Missing)]).await;
+    let said = end(following).await;
+    assert!(said.code == Some(1) && said.out.contains("move_images completed, 100 %"), "{said:?}");
+    assert!(said.out.contains("1 files missing"), "{said:?}");
+    assert!(said.out.ends_with("after the disk was put right.\n") && said.out.contains("1 file not found"), "{said:?}");
+
     office.admin().await.pause_queue(admins(PauseQueueRequest {})).await.unwrap();
     let other = office.upload(&s01, 2).await;
     let begun = ctl(url, &["move", &other.uuid, "--to", "img2", "--json"]).await;

@@ -14,11 +14,11 @@ const HOWTO: &str = "docs/HOWTO-multi-node.md";
 const HOWTO_DE: &str = "docs/HOWTO-multi-node.de.md";
 const MARK: &str = "<!-- from here to the end made by the test the_grpc_page_is_what_the_proto_says -->\n";
 
-fn path(name: &str) -> PathBuf {
+pub(crate) fn path(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).with_file_name(name)
 }
 
-fn text(name: &str) -> String {
+pub(crate) fn text(name: &str) -> String {
     fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
@@ -38,7 +38,7 @@ fn documents() -> Vec<String> {
 }
 
 /// What stands between fences of this kind, each without its last line's end.
-fn blocks(page: &str, kind: &str) -> Vec<String> {
+pub(crate) fn blocks(page: &str, kind: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut lines = page.lines();
     while let Some(line) = lines.next() {
@@ -63,7 +63,7 @@ fn prose(page: &str) -> String {
 }
 
 /// What stands between single backticks.
-fn quoted(page: &str) -> Vec<String> {
+pub(crate) fn quoted(page: &str) -> Vec<String> {
     let joined = prose(page).replace('\n', " ");
     joined.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }

@@ -30,7 +30,7 @@ pub(crate) fn examples(page: &str) -> Vec<Example> {
 }
 
 /// Whether `text` has the pieces of `pattern` between its `…`, one after the other on one line.
-fn has_line(text: &str, pattern: &str) -> bool {
+pub(crate) fn has_line(text: &str, pattern: &str) -> bool {
     text.lines().any(|line| {
         let mut rest = line;
         pattern.trim().split('…').all(|piece| match rest.find(piece) {

@@ -104,6 +104,7 @@ async fn caddy_passes_nodes_the_command_line_and_browsers() {
     let said = String::from_utf8(nodes.stdout).unwrap();
     assert!(said.lines().any(|line| line.starts_with("s01 ") && line.contains(" online ")), "{said}");
 
+    is_trusted_by_its_own_authority_alone(&url, dir, &authority).await;
     let page = format!("{url}/admin/login");
     let asked = ["-sS", "--cacert", &authority, "-D", "-", "-o", "/dev/null", &page];
     let answer = Command::new("curl").args(asked).output().await.unwrap();
@@ -112,6 +113,29 @@ async fn caddy_passes_nodes_the_command_line_and_browsers() {
     assert!(head.lines().filter(|line| line.starts_with("set-cookie")).all(|line| line.contains("; Secure")), "{head}");
     node.stop().await;
     server.stop().await;
+}
+
+/// With `--ca-file` alone the command line gets through. Without it, with another authority's, by another name: nobody is
+/// reached, and one line says why and what to do.
+async fn is_trusted_by_its_own_authority_alone(url: &str, dir: &Path, authority: &str) {
+    let by_token = [("ADMIN_TOKEN", ADMIN_TOKEN)];
+    let status = run("server", &["ctl", "status", "--url", url, "--ca-file", authority], &by_token).await;
+    assert!(status.status.success(), "{}", stderr(&status));
+    assert!(String::from_utf8_lossy(&status.stdout).contains("2 of 2 online"), "{status:?}");
+    let other = dir.join("other.pem").display().to_string();
+    fs::write(&other, rcgen::generate_simple_self_signed(vec!["other".into()]).unwrap().cert.pem()).unwrap();
+    let of_other = format!("none of those in {other}: name the file of the one that made it with --ca-file");
+    let by_name = url.replace("127.0.0.1", "localhost");
+    for (words, want) in [
+        (&["--url", url][..], "none of the system's: name the file of the one that made it with --ca-file"),
+        (&["--url", url, "--ca-file", &other], &of_other),
+        (&["--url", &by_name, "--ca-file", authority], "use the name that its certificate is for"),
+    ] {
+        let refused = run("server", &[&["ctl", "status"], words].concat(), &by_token).await;
+        let said = stderr(&refused);
+        assert_eq!((refused.status.code(), said.lines().count()), (Some(4), 1), "{words:?}: {said}");
+        assert!(said.starts_with(&format!("unreachable: {}: ", words[1])) && said.contains(want), "{words:?}: {said}");
+    }
 }
 
 /// One value of each secret, and another that is accepted beside it.

@@ -34,6 +34,8 @@ struct State {
     verdict: Verdict,
     commits: Vec<CommitUploadRequest>,
     places: HashMap<String, String>,
+    /// `traceparent` of each question where something is.
+    traces: Vec<String>,
     is_away: bool,
     /// What it was told to be missing.
     missing: Vec<String>,
@@ -65,6 +67,11 @@ impl FakeCoordinator {
 
     pub(crate) fn knows(&self, path: &str, url: &str) {
         self.state.lock().unwrap().places.insert(path.to_owned(), url.to_owned());
+    }
+
+    /// The `traceparent` of each question where something is; empty: there was none.
+    pub(crate) fn traces(&self) -> Vec<String> {
+        self.state.lock().unwrap().traces.clone()
     }
 
     /// What it was told to be missing.
@@ -122,6 +129,8 @@ impl Coordinator for FakeCoordinator {
         if state.is_away {
             return Err(Status::unavailable("away"));
         }
+        let trace = request.metadata().get("traceparent").map(|value| value.to_str().unwrap().to_owned());
+        state.traces.push(trace.unwrap_or_default());
         let asked = request.into_inner();
         if asked.missing_here {
             state.missing.push(asked.stored_path.clone());

@@ -1,6 +1,6 @@
 //! Moves: some images, or a whole pool.
 
-use pixelfox_proto::{Fault, PoolId, v1};
+use pixelfox_proto::{Fault, PoolId, Trace, v1};
 
 use super::AdminService;
 use crate::catalog::MoveBatch;
@@ -31,7 +31,7 @@ impl AdminService {
         crash_point!("undo.after_commit");
         if let Some(job) = batch.job {
             let message = format!("[MoveImage] Planned job {job}: {} moves are taken back", batch.images);
-            tracing::info!(%job, images = batch.images, bytes = batch.bytes, "{message}");
+            tracing::info!(%job, trace_id = %Trace::of_job(job).id(), images = batch.images, bytes = batch.bytes, "{message}");
             self.rooms.events.publish(&Event { subject: Subject::Job(job), message });
             self.rooms.wake.notify_one();
         }
@@ -50,7 +50,7 @@ impl AdminService {
         crash_point!("plan.after_commit");
         if let Some(job) = batch.job {
             let message = format!("[MoveImage] Planned job {job}: {} images, {} bytes", batch.images, batch.bytes);
-            tracing::info!(%job, images = batch.images, bytes = batch.bytes, "{message}");
+            tracing::info!(%job, trace_id = %Trace::of_job(job).id(), images = batch.images, bytes = batch.bytes, "{message}");
             self.rooms.events.publish(&Event { subject: Subject::Job(job), message });
             self.rooms.wake.notify_one();
         }

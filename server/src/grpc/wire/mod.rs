@@ -7,6 +7,7 @@ pub(super) mod image;
 pub(super) mod job;
 pub(super) mod key;
 pub(super) mod node;
+mod orders;
 pub(super) mod overview;
 pub(super) mod pool;
 mod probe;

@@ -3,14 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pixelfox_proto::v1::{self, file_result, node_command, node_event, refusal};
-use pixelfox_proto::{Fault, FaultKind, Generation, NodeId, PoolId, Sha256, StoredPath};
+use pixelfox_proto::{Fault, FaultKind, NodeId, PoolId, Sha256, StoredPath};
 use tonic::Status;
 
-use super::{probe, timestamp};
-use crate::catalog::{self, CheckOrder, NodeRecord, Pool, Settings, TrashOrigin, TrashTask};
+use super::{orders, probe, timestamp};
+use crate::catalog::{self, NodeRecord, Pool, Settings, TrashTask};
 use crate::sessions::{
-    Command, CommandId, FileResult, Heartbeat, Hello, News, Outcome, Outgoing, PoolHome, PushFile, PushFiles,
-    RestoreFile, RestoreFiles, Seat, SessionEnd, TrashFiles, VerifyFiles, Welcome,
+    Command, CommandId, FileResult, Heartbeat, Hello, News, Outcome, Outgoing, PoolHome, Seat, SessionEnd, Welcome,
 };
 
 /// Longest sentence of a node that is kept, in bytes: it goes into logs and rows.
@@ -141,20 +140,19 @@ pub(super) fn short(text: String) -> String {
 /// One item of the stream that a node reads.
 pub(crate) fn command(item: Result<Outgoing, SessionEnd>) -> Result<v1::NodeCommand, Status> {
     let Outgoing { id, command } = item.map_err(|end| Status::from(farewell(&end)))?;
-    let first = if let Command::Push(push) = &command { push.files.first() } else { None };
-    let traceparent = first.map(|file| file.trace.to_string());
+    let traceparent = orders::trace(&command).map(|trace| trace.to_string()).unwrap_or_default();
     let command = match command {
         Command::Welcome(words) => node_command::Command::Welcome(welcome(*words)),
-        Command::Push(push) => node_command::Command::Push(push_files(push)),
+        Command::Push(push) => node_command::Command::Push(orders::push_files(push)),
         Command::Trash(trash) => {
-            let (task, pool_id, files) = delete_files(trash);
+            let (task, pool_id, files) = orders::delete_files(trash);
             match task {
                 TrashTask::Trash => node_command::Command::Delete(v1::DeleteFiles { pool_id, files }),
                 TrashTask::Purge => node_command::Command::Purge(v1::PurgeFiles { pool_id, files }),
             }
         }
-        Command::Restore(restore) => node_command::Command::Restore(restore_files(&restore)),
-        Command::Verify(verify) => node_command::Command::Verify(verify_files(verify)),
+        Command::Restore(restore) => node_command::Command::Restore(orders::restore_files(&restore)),
+        Command::Verify(verify) => node_command::Command::Verify(orders::verify_files(verify)),
         Command::ProbePool(pool) => node_command::Command::ProbePool(probe::pool(pool, 0)),
         Command::ProbeAndLeave { pool, seconds } => node_command::Command::ProbePool(probe::pool(pool, seconds)),
         Command::ProbePlace(place) => node_command::Command::ProbePool(probe::place(*place)),
@@ -166,7 +164,7 @@ pub(crate) fn command(item: Result<Outgoing, SessionEnd>) -> Result<v1::NodeComm
             job_ids: jobs.into_iter().map(pixelfox_proto::JobId::get).collect(),
         }),
     };
-    Ok(v1::NodeCommand { command_id: id.0, traceparent: traceparent.unwrap_or_default(), command: Some(command) })
+    Ok(v1::NodeCommand { command_id: id.0, traceparent, command: Some(command) })
 }
 
 fn farewell(end: &SessionEnd) -> Fault {
@@ -231,64 +229,6 @@ fn node_settings(settings: &Settings) -> v1::NodeSettings {
         public_uploads: settings.public_uploads,
         revision: settings.revision,
     }
-}
-
-fn push_files(push: PushFiles) -> v1::PushFiles {
-    v1::PushFiles {
-        source_pool_id: push.source.get(),
-        target_pool_id: push.target.get(),
-        target_url: push.target_url,
-        files: push.files.into_iter().map(push_file).collect(),
-        legacy: false,
-        legacy_pool_id: 0,
-    }
-}
-
-fn push_file(file: PushFile) -> v1::PushFile {
-    v1::PushFile {
-        stored_path: file.path.to_string(),
-        size: file.size,
-        sha256: file.sha256.as_bytes().to_vec(),
-        attempt: Some(file.attempt.into()),
-        meta: Some(file.meta.into()),
-        traceparent: file.trace.to_string(),
-    }
-}
-
-fn delete_files(trash: TrashFiles) -> (TrashTask, u64, Vec<v1::DeleteFile>) {
-    let file = |(path, generation, origin): (StoredPath, Generation, TrashOrigin)| {
-        let (given_up, lease) = match origin {
-            TrashOrigin::Moved => (false, 0),
-            TrashOrigin::GivenUp(lease) => (true, lease.0),
-        };
-        v1::DeleteFile { stored_path: path.to_string(), generation: generation.0, given_up, lease }
-    };
-    (trash.task, trash.pool.get(), trash.files.into_iter().map(file).collect())
-}
-
-fn restore_files(restore: &RestoreFiles) -> v1::RestoreFiles {
-    let file = |file: &RestoreFile| v1::DeleteFile {
-        stored_path: file.path.to_string(),
-        generation: file.trashed.0,
-        ..v1::DeleteFile::default()
-    };
-    v1::RestoreFiles {
-        pool_id: restore.pool.get(),
-        files: restore.files.iter().map(file).collect(),
-        new_generations: restore.files.iter().map(|file| file.restored.0).collect(),
-        verify: restore.hashed,
-        job_ids: restore.files.iter().map(|file| file.job.get()).collect(),
-    }
-}
-
-fn verify_files(verify: VerifyFiles) -> v1::VerifyFiles {
-    let file = |file: CheckOrder| v1::PushFile {
-        stored_path: file.path.to_string(),
-        size: file.size,
-        sha256: file.sha256.as_bytes().to_vec(),
-        ..v1::PushFile::default()
-    };
-    v1::VerifyFiles { pool_id: verify.pool.get(), files: verify.files.into_iter().map(file).collect() }
 }
 
 /// What a node has to do.
