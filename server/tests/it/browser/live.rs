@@ -107,7 +107,7 @@ impl Stage {
                 let these = ChangeJobsRequest { ids: vec![self.job], ..ChangeJobsRequest::default() };
                 let pauses = cluster.job(self.job).await.state != "paused";
                 let changed = if pauses { admin.pause_jobs(these).await } else { admin.resume_jobs(these).await };
-                assert_eq!(changed.unwrap().into_inner().changed, 1);
+                assert!(changed.unwrap().into_inner().changed > 0, "the job, and what it consists of");
                 format!("seen.innerText.includes('Pausiert') === {pauses}")
             }
             Happening::Pool => {
