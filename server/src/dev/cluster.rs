@@ -96,7 +96,8 @@ impl Cluster {
         let secrets = DevSecrets::open(env, &data_dir)?;
         let names = std::iter::once("local").chain(STORAGE_NODES.map(|(name, _)| name));
         let addresses: Vec<_> = names.zip(listeners.iter().map(|(_, address)| *address)).collect();
-        ports::follow(&data_dir, &database_url(&data_dir), &addresses).await.map_err(AppError::from)?;
+        let url = database_url(&data_dir);
+        Box::pin(ports::follow(&data_dir, &url, &addresses)).await.map_err(AppError::from)?;
         let mut listeners = listeners.into_iter();
         let mut next = || listeners.next().expect("as many listeners as nodes");
 
