@@ -51,7 +51,7 @@ async fn every_command_of_the_grpcurl_page_does_what_it_says() {
 /// Runs every command of a page against a new cluster. One shell runs all of it, as a reader would: later commands use the
 /// variables of earlier ones.
 pub(crate) async fn run_page(page: &str, more_variables: &[(&str, String)]) {
-    run_pages(&[page], more_variables).await;
+    Box::pin(run_pages(&[page], more_variables)).await;
 }
 
 /// The same with several pages, one after the other.

@@ -116,11 +116,14 @@ const ANSWERS: [(&str, &str, &[Sent]); 17] = [
     ("sent-again", "/admin/settings", &[("/admin/settings/keys", &[("csrf_token", "alt"), ("name", "Kamera")])]),
 ];
 
+/// Its picture's name, the page on which it begins, and each form's address and fields.
+type Answer<'a> = (&'a str, &'a str, &'a [(&'a str, &'a [(&'a str, &'a str)])]);
+
 /// Sends forms that begin on this page, and looks at the last answer.
 async fn look_at(
     browser: &Browser,
     cluster: &TestCluster,
-    (name, begin, forms): (&str, &str, &[(&str, &[(&str, &str)])]),
+    (name, begin, forms): Answer<'_>,
     language: &'static str,
 ) -> String {
     browser.view(View { language, ..View::DESK }).await;

@@ -161,7 +161,7 @@ async fn survive(runs: Vec<Run>) {
                 Some(at_work) => at_work,
                 None => begin().await,
             };
-            match round(&mut cluster, story, &run).await {
+            match Box::pin(round(&mut cluster, story, &run)).await {
                 // With the trash emptied there is nothing that the next round could bring back.
                 Ok(_) if run.point.starts_with("purging.") => {}
                 Ok(story) => at_work = Some((cluster, story)),
