@@ -327,13 +327,14 @@ struct Meter {
 #[expect(clippy::cast_precision_loss, reason = "rates are far below 2^52 bytes per second")]
 impl Meter {
     fn add(&mut self, bytes: u64, now: Instant) {
+        // How long the first bytes took nobody knows: the rate is of those that come from here on.
         let Some(since) = self.since else {
-            (self.since, self.gathered) = (Some(now), bytes);
+            self.since = Some(now);
             return;
         };
         if self.rests || now.saturating_duration_since(since) > OVER {
             // A pause is no part of a rate: what was measured before it goes on.
-            (self.since, self.gathered, self.rests) = (Some(now), bytes, false);
+            (self.since, self.gathered, self.rests) = (Some(now), 0, false);
             return;
         }
         self.gathered += bytes;

@@ -44,7 +44,7 @@ async fn one_more_than_the_limit_is_refused_wherever_its_token_stands() {
         }
         assert_eq!(upload(&node, &token(user, Some(Via::App)), false, "").await.0, 200, "the app has counted");
     }
-    assert_eq!(node.files(1).len(), 6, "what was refused left nothing");
+    node.settles_at(1, 6).await; // what was refused left nothing
     node.stop().await;
 }
 
