@@ -216,8 +216,8 @@ async fn a_dry_run_leaves_nothing_and_a_followed_move_ends_as_its_images_do() {
     let (id, _) = s01.push().await;
     s01.end(id, vec![lost.result(Outcome::Missing)]).await;
     let said = end(following).await;
-    assert!(said.code == Some(1) && said.out.contains("move_images completed, 100 %"), "{said:?}");
-    assert!(said.out.contains("1 files missing"), "{said:?}");
+    assert!(said.code == Some(1) && said.out.contains("move_images completed, 0 %"), "{said:?}");
+    assert!(said.out.contains("1 of 1 images were not moved"), "{said:?}");
     assert!(said.out.ends_with("after the disk was put right.\n") && said.out.contains("1 file not found"), "{said:?}");
 
     office.admin().await.pause_queue(admins(PauseQueueRequest {})).await.unwrap();

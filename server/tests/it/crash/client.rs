@@ -206,8 +206,11 @@ impl Client {
         self.told.lock().deleted.extend(uuids.iter().cloned());
     }
 
-    /// Calls a job off, however often that takes.
+    /// Calls a job off, however often that takes; 0 is none.
     pub(super) async fn cancel(&self, job: u64) {
+        if job == 0 {
+            return;
+        }
         let request_id = format!("cancel {}", self.number());
         let request = ChangeJobsRequest { ids: vec![job], request_id, ..ChangeJobsRequest::default() };
         self.ask(async || self.admin().cancel_jobs(request.clone()).await).await;
