@@ -14,7 +14,7 @@ use crate::catalog::{Job, JobState, TakenBack};
 
 /// Children of a parent that are looked at, and those among which they are sought.
 const LOOKED_AT: i64 = 32;
-const AMONG: i64 = 2_000;
+const AMONG: i64 = 256;
 
 /// By the image's last move, its place and its original's old copy; and the job that followed, where that took it back.
 macro_rules! looked {
@@ -39,7 +39,7 @@ const OF_PARENTS: &str = looked!(
     "CAST(a.value AS BIGINT)",
     "CROSS JOIN jobs j ON j.id IN (SELECT few.id FROM (
         SELECT c.id, c.committed FROM jobs c WHERE c.parent_id = CAST(a.value AS BIGINT) ORDER BY c.id DESC LIMIT $3) AS few
-    WHERE few.committed = 1 ORDER BY few.id DESC LIMIT $2)"
+    WHERE few.committed = 1 LIMIT $2)"
 );
 
 type Row = (i64, i64, Option<i64>);
